@@ -1,0 +1,108 @@
+"""A store, opened: what a run made, as dask, pandas and xarray values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axonflow.errors import StoreError
+from axonflow.ngff import Pyramid
+from axonflow.ngff.maps import read_maps
+from axonflow.run import read_record
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["Analysis", "open_store"]
+
+LABELS = ("semantic", "axons", "fibers")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a run made of one slide.
+
+    Attributes
+    ----------
+    store : Path
+    record : dict
+        How it was made: settings, model, versions, times.
+    """
+
+    store: Path
+    record: dict[str, Any]
+
+    @cached_property
+    def image(self) -> da.Array:
+        """The slide: (h, w), its own dtype, lazy."""
+        return _lazy(Pyramid.open(self.store))
+
+    @cached_property
+    def labels(self) -> dict[str, da.Array]:
+        """``semantic`` (uint8: 0 background, 1 myelin, 2 axon), ``axons`` and ``fibers`` (uint32 ids): (h, w), lazy."""
+        return {name: _lazy(Pyramid.open(self.store / "labels" / name)) for name in LABELS}
+
+    @cached_property
+    def fibers(self) -> pd.DataFrame:
+        """One row per axon, in the order of their ids; units stand in the columns' names."""
+        from axonflow.fiber.table import read_parquet
+
+        return read_parquet(self.store / "tables" / "fibers.parquet")
+
+    @cached_property
+    def maps(self) -> xr.Dataset:
+        """The maps over (y, x) in µm, with units and long names."""
+        return read_maps(self.store / "maps")
+
+    @cached_property
+    def summary(self) -> dict[str, str]:
+        """The numbers a reader asks for first, over all that counts, with their units."""
+        maps, fibers = self.maps, self.fibers
+        area_mm2 = float(maps["covered_area"].sum())
+        count = int(maps["axon_count"].sum())
+        avf, mvf = (float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf"))
+        diameter = fibers["axon_diam (um)"]
+        bare = int((fibers["myelin_area (um^2)"] == 0).sum())
+        return {
+            "axons": f"{count:,}" + (f" ({len(fibers):,} with those outside the mask)" if count != len(fibers) else ""),
+            "area": f"{area_mm2:.4g} mm²",
+            "density": f"{count / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
+            "AVF": f"{avf:.3f}",
+            "MVF": f"{mvf:.3f}",
+            "g-ratio": f"{(avf / (avf + mvf)) ** 0.5:.3f} (aggregate)" if avf else "–",
+            "axon diameter": f"{diameter.mean():.2f} ± {diameter.std(ddof=0):.2f} µm" if len(fibers) else "–",
+            "without myelin": f"{bare:,} axons",
+        }
+
+
+def open_store(store: str | Path) -> Analysis:
+    """Open what a run made.
+
+    Parameters
+    ----------
+    store : str or Path
+        The ``.ome.zarr`` folder.
+
+    Raises
+    ------
+    StoreError
+        If it is no store of this program, or its run was not finished.
+    """
+    path = Path(store)
+    record = read_record(path)
+    if not record["complete"]:
+        raise StoreError(
+            f"A finished store was expected at {path}, but its run was interrupted; run it again to complete it."
+        )
+    return Analysis(path, record)
+
+
+def _lazy(pyramid: Pyramid) -> da.Array:
+    import dask.array as da
+
+    array = da.from_array(pyramid.array(0), chunks=pyramid.array(0).chunks)
+    return array[0] if array.ndim == 3 else array

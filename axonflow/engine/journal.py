@@ -1,0 +1,114 @@
+"""What has been done, on disk: one folder per stage and key, one file per finished batch.
+
+::
+
+    .axonflow/journal/<stage>/<key>/begun              outputs were cleared and created
+                                   /00000017.npz      batch 17 is written, with its tasks' results
+                                   /done.json          all batches are, and the stage was finished
+
+A file is written under another name, flushed and renamed, so it is there whole or not at all. A stage keeps the
+journal of one key only: another key means other outputs in the same place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from axonflow.engine.stage import Result, Stage
+from axonflow.grid import Box
+
+__all__ = ["Journal", "Record", "write_whole"]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that after a crash it is there with all of its content, or as it was before."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The journal of one stage under its present key."""
+
+    folder: Path
+    stage: Stage
+
+    @property
+    def begun(self) -> bool:
+        """Whether the outputs were prepared."""
+        return (self.folder / "begun").exists()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return (self.folder / "done.json").exists()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What was noted at the end: seconds, bytes, counts; empty while incomplete."""
+        return json.loads((self.folder / "done.json").read_text()) if self.complete else {}
+
+    def begin(self) -> None:
+        """Forget every other key of this stage and note that the outputs stand ready."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / "begun", b"")
+
+    def missing(self) -> list[int]:
+        """Return the indices of the batches that are not recorded."""
+        done = {path.stem for path in self.folder.glob("*.npz")}
+        return [i for i in range(len(self.stage.batches)) if f"{i:08d}" not in done]
+
+    def commit(self, batch: int, results: list[Result]) -> None:
+        """Record a batch whose outputs are on disk, with its tasks' results."""
+        arrays = {f"{i}/{name}": array for i, result in enumerate(results) for name, array in result.items()}
+        path = self.folder / f"{batch:08d}.npz"
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def results(self) -> Iterator[tuple[Box, Result]]:
+        """Yield every box with its task's result, in raster order, a batch in memory at a time."""
+        for i, batch in enumerate(self.stage.batches):
+            with np.load(self.folder / f"{i:08d}.npz") as arrays:
+                named = [(*name.split("/", 1), array) for name, array in arrays.items()]
+            for j, box in enumerate(batch):
+                yield box, {name: array for task, name, array in named if task == str(j)}
+
+    def close(self, summary: Mapping[str, Any]) -> None:
+        """Note that the stage is complete."""
+        write_whole(self.folder / "done.json", json.dumps(summary, indent=1).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The journals of all stages of a store."""
+
+    folder: Path
+
+    def record(self, stage: Stage) -> Record:
+        """Return the record of a stage under its present key, whether or not there is anything in it."""
+        return Record(self.folder / stage.name / stage.key[:16], stage)
+
+    def forget(self, stage: Stage) -> None:
+        """Remove all that is recorded of a stage under any key."""
+        shutil.rmtree(self.folder / stage.name, ignore_errors=True)

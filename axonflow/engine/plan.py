@@ -1,0 +1,125 @@
+"""What a run will cost, before it starts; and a refusal of what does not fit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from axonflow.engine.journal import Journal
+from axonflow.engine.stage import Stage
+from axonflow.errors import PlanError
+
+__all__ = ["WORKER_BYTES", "Plan", "Step"]
+
+WORKER_BYTES = 250 * 2**20
+"""What a worker takes with the libraries loaded and no task; measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage's share of a plan.
+
+    Attributes
+    ----------
+    name : str
+    tasks, missing : int
+        Tasks in all, and those that are not recorded yet.
+    pixels : int
+    memory : int
+        Projected peak of a worker, bytes.
+    disk : int
+        Projected size of what is still to be written, bytes.
+    """
+
+    name: str
+    tasks: int
+    missing: int
+    pixels: int
+    memory: int
+    disk: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cost of a run.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+    workers : int
+    memory_limit, disk_free : int
+        What there is for a worker, and on the store's disk, bytes.
+    """
+
+    steps: tuple[Step, ...]
+    workers: int
+    memory_limit: int
+    disk_free: int
+
+    @classmethod
+    def of(cls, stages: Sequence[Stage], journal: Journal, store: Path, workers: int, memory: int | None = None) -> Plan:
+        """Plan what is left of a run.
+
+        Parameters
+        ----------
+        stages : sequence of Stage
+        journal : Journal
+        store : Path
+            Where the outputs go; its first existing parent is asked for free space.
+        workers : int
+        memory : int, optional
+            Bytes a worker may take; an even share of the machine's memory when left out.
+        """
+        there = next(path for path in (store, *store.absolute().parents) if path.exists())
+        steps = []
+        for stage in stages:
+            record = journal.record(stage)
+            missing = [] if record.complete else [box for i in record.missing() for box in stage.batches[i]]
+            tasks = sum(len(batch) for batch in stage.batches)
+            disk = stage.disk * len(missing) // max(tasks, 1)
+            steps.append(Step(stage.name, tasks, len(missing), stage.pixels, stage.memory + WORKER_BYTES, disk))
+        share = psutil.virtual_memory().total // workers
+        return cls(tuple(steps), workers, memory or share, shutil.disk_usage(there).free)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return not any(step.missing for step in self.steps)
+
+    @property
+    def memory(self) -> int:
+        """Projected peak of a worker over what is left, bytes."""
+        return max((step.memory for step in self.steps if step.missing), default=0)
+
+    @property
+    def disk(self) -> int:
+        """Projected size of what is left to write, bytes."""
+        return sum(step.disk for step in self.steps)
+
+    def check(self) -> None:
+        """Refuse what does not fit.
+
+        Raises
+        ------
+        PlanError
+            With what is projected and what there is.
+        """
+        if self.memory > self.memory_limit:
+            hungry = max((step for step in self.steps if step.missing), key=lambda step: step.memory)
+            raise PlanError(
+                f"At most {_gib(self.memory_limit)} per worker are there, but the stage {hungry.name!r} is projected to "
+                f"need {_gib(self.memory)}; use a smaller --chunk, or fewer --workers."
+            )
+        if self.disk > self.disk_free:
+            raise PlanError(
+                f"{_gib(self.disk_free)} are free on the store's disk, but the run is projected to write up to "
+                f"{_gib(self.disk)}; free some space or choose another --out."
+            )
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"

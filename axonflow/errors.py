@@ -1,0 +1,61 @@
+"""The tree of errors a user can meet.
+
+::
+
+    AxonflowError
+    ├── InputError            refused before any work: what was given cannot be used  (exit code 2)
+    │   ├── SlideError        the file cannot be read as a slide
+    │   ├── PixelSizeError    the pixel size is unknown or not believable
+    │   ├── ModelError        the model is unknown, damaged or does not fit
+    │   ├── StoreError        the store is of another slide, locked, or damaged
+    │   └── PlanError         the run would not fit in memory or on disk
+    └── RunError              the work began and failed; run again to continue      (exit code 1)
+
+Each also subclasses the built-in error that describes it, so ``except ValueError`` keeps working for callers of
+the Python API. A message says what was expected, what came instead, and what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AxonflowError",
+    "InputError",
+    "ModelError",
+    "PixelSizeError",
+    "PlanError",
+    "RunError",
+    "SlideError",
+    "StoreError",
+]
+
+
+class AxonflowError(Exception):
+    """Base of every error that axonflow raises on purpose."""
+
+
+class InputError(AxonflowError, ValueError):
+    """What was given cannot be used; nothing was done."""
+
+
+class SlideError(InputError):
+    """The file cannot be read as a slide."""
+
+
+class PixelSizeError(InputError):
+    """The pixel size is unknown or not believable."""
+
+
+class ModelError(InputError):
+    """The model is unknown, damaged, or does not fit the slide."""
+
+
+class StoreError(InputError):
+    """The store belongs to another slide, is in use, or is damaged."""
+
+
+class PlanError(InputError, MemoryError):
+    """The run does not fit in the memory or on the disk that there is."""
+
+
+class RunError(AxonflowError, RuntimeError):
+    """The work began and could not be finished; what was computed is kept."""

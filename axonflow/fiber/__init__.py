@@ -1,0 +1,1 @@
+"""Axons, their myelin, and what is measured of them: exact whatever the chunking."""

@@ -1,0 +1,205 @@
+"""Maps of the tissue: what the pixels and axons of each cell amount to.
+
+A cell's edges are whole pixels, fixed once for the slide, so every core bins alike although 50 µm is rarely a whole
+number of pixels. An axon counts in the one cell that holds its centroid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from axonflow.errors import InputError
+from axonflow.grid import Box
+from axonflow.tally import Ints, Tally
+from axonflow.units import PixelSize
+
+__all__ = ["AREAS", "Cells", "centroid_pixels", "tissue_maps"]
+
+AREAS = ("covered", "axon", "myelin")
+"""Names of the sums of a cell: pixels to be mapped, and those of them that are axon and myelin."""
+
+_MYELIN = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cells of a slide's maps.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the slide, px.
+    pixel_size : PixelSize
+    side_um : float
+        Side of a cell; the last ones end with the slide.
+
+    Raises
+    ------
+    InputError
+        If a cell is smaller than a pixel.
+    """
+
+    shape: tuple[int, int]
+    pixel_size: PixelSize
+    side_um: float
+
+    def __post_init__(self) -> None:
+        if not self.side_um >= max(self.pixel_size.y, self.pixel_size.x):
+            raise InputError(
+                f"A map's cell of at least one pixel ({self.pixel_size}) was expected, {self.side_um:g} µm came; "
+                "choose larger cells (the usual side is 50 µm)."
+            )
+
+    def edges(self, axis: int) -> Ints:
+        """Return the cells' edges along an axis, px: edge k is k · side, rounded; the last is the slide's."""
+        step, end = self.side_um / (self.pixel_size.y, self.pixel_size.x)[axis], self.shape[axis]
+        inner = np.rint(np.arange(int(end / step) + 2) * step).astype(np.int64)
+        edges: Ints = np.r_[inner[inner < end], end]
+        return edges
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of cells along y and x."""
+        return len(self.edges(0)) - 1, len(self.edges(1)) - 1
+
+    def of(self, rows: Ints, columns: Ints) -> Ints:
+        """Return the index, in raster order, of the cell that holds each pixel."""
+        y, x = (
+            np.searchsorted(self.edges(axis), pixels, side="right") - 1 for axis, pixels in enumerate((rows, columns))
+        )
+        return y * self.counts[1] + x
+
+    def count(
+        self, semantic: NDArray[np.uint8], axons: NDArray[np.uint32], covered: NDArray[np.bool_], box: Box
+    ) -> Tally:
+        """Count the pixels of a core in each cell.
+
+        Parameters
+        ----------
+        semantic : (h, w) uint8
+            0 background, 1 myelin, 2 axon.
+        axons : (h, w) uint32
+            Ids of axons; 0 is none, also where an axon was left out.
+        covered : (h, w) bool
+            Where the slide is to be mapped.
+        box : Box
+            The core.
+
+        Returns
+        -------
+        Tally
+            Keys are indices of cells, sums are :data:`AREAS`.
+        """
+        (y, rows), (x, columns) = (
+            self._cut(axis, *ends) for axis, ends in enumerate(((box.y0, box.y1), (box.x0, box.x1)))
+        )
+        masks = covered, covered & (axons > 0), covered & (semantic == _MYELIN)
+        total = [
+            np.add.reduceat(np.add.reduceat(mask, rows, axis=0, dtype=np.int64), columns, axis=1).ravel()
+            for mask in masks
+        ]
+        key = (y[:, None] * self.counts[1] + x).ravel()
+        return Tally.of(key, np.stack(total, axis=1))
+
+    def _cut(self, axis: int, first: int, last: int) -> tuple[Ints, Ints]:
+        """Return the cells that ``[first, last)`` meets along an axis, and where each begins in it."""
+        edges = self.edges(axis)
+        index = np.arange(np.searchsorted(edges, first, side="right") - 1, np.searchsorted(edges, last))
+        return index, np.maximum(edges[index], first) - first
+
+
+def centroid_pixels(table: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Return the row and the column of the pixel that holds each axon's centroid."""
+    rows, columns = (np.floor(table[name].to_numpy() + 0.5).astype(np.int64) for name in ("y0 (px)", "x0 (px)"))
+    return rows, columns
+
+
+def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covered: NDArray[np.bool_]) -> xr.Dataset:
+    """Make the maps.
+
+    Parameters
+    ----------
+    cells : Cells
+    areas : Tally
+        What :meth:`Cells.count` found on the slide, merged.
+    table : DataFrame
+        The axons, as :func:`axonflow.fiber.table.fiber_table` returned them.
+    centroid_covered : (n,) bool
+        Whether the pixel of each axon's centroid is to be mapped; the others are not counted.
+
+    Returns
+    -------
+    Dataset
+        Each variable is (y, x) float64, NaN where nothing is covered; means are NaN where no axon counts, and the
+        aggregate g-ratio where no pixel is axon. Coordinates are the cells' centres in µm from the slide's top-left
+        corner. Every variable has ``units`` and ``long_name``.
+
+    Notes
+    -----
+    AVF and MVF are the fractions of the covered area that are axon and myelin; the aggregate g-ratio is
+    √(1 / (1 + MVF / AVF)) (Stikov et al. 2015). Standard deviations are those of the population (divided by n).
+    """
+    ny, nx = cells.counts
+    pixels = np.zeros((ny * nx, len(AREAS)), np.int64)
+    pixels[areas.key] = areas.total
+    covered, axon, myelin = (_known(column) for column in pixels.T)
+
+    counted = table[centroid_covered]
+    cell = cells.of(*centroid_pixels(counted))
+    diameter = counted["axon_diam (um)"].to_numpy()
+    sheathed = counted["myelin_area (um^2)"].to_numpy() > 0
+
+    n = np.where(np.isnan(covered), np.nan, np.bincount(cell, minlength=ny * nx))
+    mean = _mean(cell, diameter, ny * nx)
+    variance = _mean(cell, (diameter - mean[cell]) ** 2, ny * nx)
+    avf, mvf = axon / covered, myelin / covered
+    sides = [np.diff(cells.edges(axis)) for axis in (0, 1)]
+    maps = {
+        "axon_count": (n, "1", "axons whose centroid lies in the cell"),
+        "axon_density": (n / (covered * cells.pixel_size.area_um2) * 1e6, "mm-2", "axons per covered area"),
+        "avf": (avf, "1", "axon volume fraction"),
+        "mvf": (mvf, "1", "myelin volume fraction"),
+        "fvf": (avf + mvf, "1", "fiber volume fraction"),
+        "gratio_aggregate": (np.sqrt(1 / (1 + mvf / _known(avf))), "1", "aggregate g-ratio"),
+        "axon_diameter_mean": (mean, "um", "mean axon diameter"),
+        "axon_diameter_std": (np.sqrt(variance), "um", "standard deviation of axon diameter"),
+        "gratio_mean": (
+            _mean(cell[sheathed], counted["gratio"].to_numpy()[sheathed], ny * nx),
+            "1",
+            "mean g-ratio of the axons that have myelin",
+        ),
+        "covered_area": (pixels[:, 0] * (cells.pixel_size.area_um2 / 1e6), "mm2", "covered area of the cell"),
+        "covered_fraction": (pixels[:, 0] / np.outer(*sides).ravel(), "1", "covered part of the cell"),
+    }
+    centres = [
+        (edges[:-1] + edges[1:]) / 2 * um
+        for edges, um in zip(map(cells.edges, (0, 1)), (cells.pixel_size.y, cells.pixel_size.x), strict=True)
+    ]
+    return xr.Dataset(
+        {
+            name: (("y", "x"), values.reshape(ny, nx), {"units": unit, "long_name": meaning})
+            for name, (values, unit, meaning) in maps.items()
+        },
+        {
+            axis: (axis, centre, {"units": "um", "long_name": f"centre of the cell along {axis}"})
+            for axis, centre in zip("yx", centres, strict=True)
+        },
+        {"cell_side_um": cells.side_um},
+    )
+
+
+def _known(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return values as float64, with NaN in place of 0."""
+    known = values.astype(np.float64)
+    known[known == 0] = np.nan
+    return known
+
+
+def _mean(cell: Ints, values: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """Return the mean of the values in each cell, NaN where there are none; summed in the order of the rows."""
+    return np.bincount(cell, values, cells) / _known(np.bincount(cell, minlength=cells))

@@ -1,0 +1,166 @@
+"""Which part of the slide counts: outlines drawn by hand, or a coarse mask laid over it.
+
+Whether a pixel is inside is asked of its centre, in coordinates of the whole slide, so every core gives the same
+answer. An outline's coordinates begin at the slide's top-left corner: the first pixel's centre is (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.errors import InputError
+from axonflow.grid import Box
+from axonflow.tally import Ints
+
+__all__ = ["Polygons", "nearest"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Polygons:
+    """Areas with straight sides, perhaps with holes.
+
+    Attributes
+    ----------
+    sides : tuple of (n, 4) float64
+        For each area the sides of its outline and its holes: (y, x) of one end and (y, x) of the other, px.
+    """
+
+    sides: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def from_geojson(cls, text: str, scale: tuple[float, float] = (1.0, 1.0)) -> Polygons:
+        """Read Polygons, MultiPolygons, and Features and collections of them.
+
+        Parameters
+        ----------
+        text : str
+            GeoJSON; a position is (x, y).
+        scale : (float, float)
+            Pixels per unit of the coordinates along y and x: 1 / pixel size when they are µm.
+
+        Raises
+        ------
+        InputError
+            If it is no GeoJSON, or holds no area, or something that is none.
+        """
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as reason:
+            raise InputError(
+                f"GeoJSON was expected, but it is not JSON ({reason}); export the outlines as GeoJSON."
+            ) from reason
+        sides = tuple(np.concatenate([_ring(ring, scale) for ring in rings]) for rings in _areas(document))
+        if not sides:
+            raise InputError("GeoJSON with at least one Polygon was expected, none came; draw one and export it.")
+        return cls(sides)
+
+    def cover(self, box: Box) -> NDArray[np.bool_]:
+        """Tell which pixels of a box have their centre in any of the areas.
+
+        Within one area, holes and crossings follow the even-odd rule.
+
+        Returns
+        -------
+        (box.shape) bool
+        """
+        covered = np.zeros(box.shape, np.bool_)
+        for sides in self.sides:
+            ends = sides.reshape(-1, 2)
+            low, high = np.floor(ends.min(axis=0)), np.ceil(ends.max(axis=0))
+            part = box & Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+            if part.size:
+                covered[part.relative_to(box).slices] |= _inside(sides, part)
+        return covered
+
+
+def nearest(box: Box, shape: tuple[int, int], mask_shape: tuple[int, int]) -> tuple[Ints, Ints]:
+    """Return the rows and columns of a mask, laid over the whole slide, that hold the pixel centres of a box.
+
+    ``mask[np.ix_(*nearest(box, slide, mask.shape))]`` is the mask in that box.
+
+    Parameters
+    ----------
+    box : Box
+    shape, mask_shape : (int, int)
+        Height and width, px, of the slide and of the mask.
+    """
+    rows, columns = (
+        (2 * np.arange(first, last) + 1) * mask_side // (2 * side)
+        for first, last, side, mask_side in zip((box.y0, box.x0), (box.y1, box.x1), shape, mask_shape, strict=True)
+    )
+    return rows, columns
+
+
+def _areas(document: object) -> Iterator[list[object]]:
+    """Yield the rings of every polygon in a piece of GeoJSON."""
+    match document:
+        case {"type": "FeatureCollection", "features": list(parts)}:
+            for part in parts:
+                yield from _areas(part)
+        case {"type": "GeometryCollection", "geometries": list(parts)}:
+            for part in parts:
+                yield from _areas(part)
+        case {"type": "Feature", "geometry": None}:
+            return
+        case {"type": "Feature", "geometry": geometry}:
+            yield from _areas(geometry)
+        case {"type": "MultiPolygon", "coordinates": list(polygons)}:
+            for rings in polygons:
+                yield from _areas({"type": "Polygon", "coordinates": rings})
+        case {"type": "Polygon", "coordinates": [_, *_] as rings}:
+            yield list(rings)
+        case list(parts):  # QuPath exports a bare list of Features
+            for part in parts:
+                yield from _areas(part)
+        case {"type": str(kind)}:
+            raise InputError(
+                f"GeoJSON Polygons or MultiPolygons with coordinates were expected, {kind!r} without them came; "
+                "export areas only."
+            )
+        case _:
+            raise InputError(
+                f"A GeoJSON object with a type was expected, {str(document)[:60]!r} came; "
+                "export the outlines as GeoJSON."
+            )
+
+
+def _ring(ring: object, scale: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the sides of a ring, (n, 4)."""
+    try:
+        xy = np.array([[float(x), float(y)] for x, y, *_ in ring])  # type: ignore[attr-defined]  # the point of asking
+    except (TypeError, ValueError) as reason:
+        raise InputError(
+            f"GeoJSON positions [x, y] were expected in a ring, {str(ring)[:60]!r} came; export the outlines again."
+        ) from reason
+    if len(xy) < 3 or not np.isfinite(xy).all():
+        raise InputError(
+            f"A GeoJSON ring of at least 3 finite positions was expected, {str(ring)[:60]!r} came; "
+            "draw the outline again."
+        )
+    yx = xy[:, ::-1] * scale
+    return np.concatenate([yx, np.roll(yx, -1, axis=0)], axis=1)
+
+
+def _inside(sides: NDArray[np.float64], box: Box) -> NDArray[np.bool_]:
+    """Tell which pixel centres of a box have an odd number of sides to their left."""
+    h, w = box.shape
+    ya, xa, yb, xb = sides.T
+    # A side crosses the rows whose centres lie in [its upper end, its lower end): ends that meet are one crossing.
+    first, last = (
+        np.clip(np.ceil(end(ya, yb) - 0.5), box.y0, box.y1).astype(np.int64) for end in (np.minimum, np.maximum)
+    )
+    crossings = last - first
+    side = np.repeat(np.arange(len(sides)), crossings)
+    row = np.arange(len(side)) - np.repeat(np.cumsum(crossings) - crossings, crossings) + first[side]
+    crossing = xa[side] + (row + 0.5 - ya[side]) * (xb - xa)[side] / (yb - ya)[side]
+    column = np.clip(np.ceil(crossing - 0.5), box.x0, box.x1).astype(
+        np.int64
+    )  # the first whose centre is not left of it
+    flips = np.zeros((h, w + 1), np.uint8)
+    np.bitwise_xor.at(flips, (row - box.y0, column - box.x0), 1)
+    return np.bitwise_xor.accumulate(flips, axis=1)[:, :w].astype(np.bool_)

@@ -1,0 +1,214 @@
+"""The table of axons: its columns, each with its unit and its formula, and its files.
+
+The names, their order and their definitions are AxonDeepSeg's (``compute_morphometrics.py``), whose shape measures
+are those of ``skimage.measure.regionprops``; the columns after ``bbox_max_x`` are this project's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import pi
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from axonflow.errors import StoreError
+from axonflow.fiber.measure import SUMS
+from axonflow.fiber.morphometry import ellipses, perimeters
+from axonflow.tally import Ints, Tally
+from axonflow.units import PixelSize
+
+__all__ = ["ADS_COLUMNS", "COLUMNS", "Column", "fiber_table", "read_parquet", "write_ads_csv", "write_parquet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table of axons.
+
+    Attributes
+    ----------
+    name : str
+        As it stands in the table.
+    unit : str
+        ``um``, ``um^2``, ``px``, ``rad``, or ``1`` for a pure number.
+    meaning : str
+        What it says, and its formula.
+    dtype : str
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    dtype: str = "float64"
+
+
+ADS_COLUMNS = (
+    Column("x0 (px)", "px", "column of the axon's centroid; the first pixel's centre is 0"),
+    Column("y0 (px)", "px", "row of the axon's centroid; the first pixel's centre is 0"),
+    Column("gratio", "1", "axon diameter / fiber diameter; 1 without myelin"),
+    Column("axon_area (um^2)", "um^2", "axon pixels × area of a pixel"),
+    Column("axon_perimeter (um)", "um", "axon border after Benkrid and Crookes × √(area of a pixel)"),
+    Column("myelin_area (um^2)", "um^2", "myelin pixels of this axon × area of a pixel"),
+    Column("axon_diam (um)", "um", "diameter of the disk of the axon's area: √(4 · area / π)"),
+    Column("myelin_thickness (um)", "um", "(fiber diameter − axon diameter) / 2"),
+    Column("axonmyelin_area (um^2)", "um^2", "fiber pixels × area of a pixel; a fiber is an axon and its myelin"),
+    Column("axonmyelin_perimeter (um)", "um", "fiber border after Benkrid and Crookes × √(area of a pixel)"),
+    Column("eccentricity", "1", "of the ellipse with the axon's second moments: 0 is a disk, 1 is a line"),
+    Column("orientation", "rad", "from the y axis to that ellipse's long axis, counter-clockwise, −π/2 to π/2"),
+    Column("fiber_eccentricity", "1", "of the ellipse with the fiber's second moments"),
+    Column("fiber_orientation", "rad", "from the y axis to the fiber's long axis, counter-clockwise, −π/2 to π/2"),
+    Column("solidity", "1", "axon pixels / pixels whose centres lie in the axon's convex hull"),
+    Column("image_border_touching", "1", "whether the fiber's bounding box touches the slide's border", "bool"),
+    Column("bbox_min_y", "px", "first row of the fiber", "int64"),
+    Column("bbox_min_x", "px", "first column of the fiber", "int64"),
+    Column("bbox_max_y", "px", "row after the last of the fiber", "int64"),
+    Column("bbox_max_x", "px", "column after the last of the fiber", "int64"),
+)
+"""AxonDeepSeg's columns, in its order."""
+
+COLUMNS = (
+    Column("axon_id", "1", "the axon's value in labels/axons, and its fiber's in labels/fibers", "int64"),
+    *ADS_COLUMNS,
+    Column("fiber_solidity", "1", "fiber pixels / pixels whose centres lie in the fiber's convex hull"),
+    Column("x0 (um)", "um", "centroid's distance from the slide's left side: (x0 px + 0.5) · pixel width"),
+    Column("y0 (um)", "um", "centroid's distance from the slide's top side: (y0 px + 0.5) · pixel height"),
+)
+"""All columns, in order."""
+
+
+def fiber_table(
+    axons: Tally,
+    fibers: Tally,
+    axon_hull_areas: Ints,
+    fiber_hull_areas: Ints,
+    pixel_size: PixelSize,
+    shape: tuple[int, int],
+) -> pd.DataFrame:
+    """Measure every axon.
+
+    Pixels that are not square count with their own area; moments are taken in µm, and perimeters with the geometric
+    mean of the sides, which is an approximation.
+
+    Parameters
+    ----------
+    axons, fibers : Tally
+        Everything :func:`axonflow.fiber.measure.count` found on the slide, merged; of the same k ids.
+    axon_hull_areas, fiber_hull_areas : (k,) int64
+        Pixels in their convex hulls.
+    pixel_size : PixelSize
+    shape : (int, int)
+        Height and width of the slide, px.
+
+    Returns
+    -------
+    DataFrame
+        :data:`COLUMNS`, one row per axon, ids increasing.
+
+    Raises
+    ------
+    ValueError
+        If the axons and the fibers are not of the same ids.
+    """
+    if not (np.array_equal(axons.key, fibers.key) and len(axons.key) == len(axon_hull_areas) == len(fiber_hull_areas)):
+        raise ValueError(
+            f"Axons and fibers of the same ids were expected, {len(axons.key)} axons with {len(axon_hull_areas)} hulls "
+            f"and {len(fibers.key)} fibers with {len(fiber_hull_areas)} hulls came; merge the tallies of every core."
+        )
+    axon, fiber = ellipses(axons, pixel_size), ellipses(fibers, pixel_size)
+    axon_px, fiber_px = (objects.total[:, SUMS.index("pixels")] for objects in (axons, fibers))
+    axon_um2, fiber_um2 = (px * pixel_size.area_um2 for px in (axon_px, fiber_px))
+    axon_diameter, fiber_diameter = (np.sqrt(4 * area / pi) for area in (axon_um2, fiber_um2))
+    values = (
+        axons.key,
+        axon.x,
+        axon.y,
+        np.sqrt(axon_px / fiber_px),
+        axon_um2,
+        perimeters(axons) * pixel_size.geometric_um,
+        (fiber_px - axon_px) * pixel_size.area_um2,
+        axon_diameter,
+        (fiber_diameter - axon_diameter) / 2,
+        fiber_um2,
+        perimeters(fibers) * pixel_size.geometric_um,
+        axon.eccentricity,
+        axon.orientation,
+        fiber.eccentricity,
+        fiber.orientation,
+        axon_px / axon_hull_areas,
+        (fibers.low == 0).any(axis=1) | (fibers.high == shape).any(axis=1),
+        *fibers.low.T,
+        *fibers.high.T,
+        fiber_px / fiber_hull_areas,
+        (axon.x + 0.5) * pixel_size.x,
+        (axon.y + 0.5) * pixel_size.y,
+    )
+    return pd.DataFrame(
+        {column.name: np.asarray(value, column.dtype) for column, value in zip(COLUMNS, values, strict=True)}
+    )
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write the table of axons; the file appears whole or not at all, and equal tables give equal bytes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What :func:`fiber_table` returned.
+    path : Path
+        A column's field holds ``unit`` and ``description`` in its metadata.
+    """
+    fields = [
+        pa.field(
+            column.name,
+            pa.bool_() if column.dtype == "bool" else pa.type_for_alias(column.dtype),
+            nullable=False,
+            metadata={"unit": column.unit, "description": column.meaning},
+        )
+        for column in COLUMNS
+    ]
+    arrays = [pa.array(table[field.name].to_numpy(), field.type) for field in fields]
+    partial = path.with_name(f".{path.name}.partial")
+    parquet.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), partial, compression="zstd")
+    partial.replace(path)
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read the table of axons.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str, optional
+        Names of the columns wanted; all of :data:`COLUMNS` when left out.
+
+    Raises
+    ------
+    StoreError
+        If there is no such table, or the file is something else.
+    """
+    names = [column.name for column in COLUMNS] if columns is None else list(columns)
+    try:
+        found = parquet.ParquetFile(path).schema_arrow.names
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise StoreError(
+                f"A table of axons was expected at {path}, but it has no column {', '.join(missing)}; "
+                "run the measure stage again."
+            )
+        table: pd.DataFrame = parquet.read_table(path, columns=names).to_pandas()
+    except (OSError, pa.ArrowInvalid) as reason:
+        raise StoreError(
+            f"A table of axons was expected at {path}, but it cannot be read ({reason}); run the measure stage again."
+        ) from reason
+    return table
+
+
+def write_ads_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write the columns that AxonDeepSeg writes, as it writes them: rows numbered from 0, missing values ``NaN``."""
+    partial = path.with_name(f".{path.name}.partial")
+    table[[column.name for column in ADS_COLUMNS]].reset_index(drop=True).to_csv(partial, na_rep="NaN")
+    partial.replace(path)

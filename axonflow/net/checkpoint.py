@@ -1,0 +1,159 @@
+"""A trained network on disk: weights as safetensors, and the contract they keep as JSON beside them.
+
+``NAME.safetensors`` and ``NAME.json``. Nothing is unpickled, and the contract names the weights by their sha256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axonflow.errors import ModelError
+from axonflow.net.architecture import Architecture
+from axonflow.units import PixelSize
+
+if TYPE_CHECKING:
+    from axonflow.net.unet import UNet
+
+__all__ = ["CLASSES", "EMBEDDED", "Checkpoint"]
+
+CLASSES = ("background", "myelin", "axon")
+"""The classes, by their number in the semantic labels."""
+
+EMBEDDED = Path(__file__).parent / "weights"
+"""The folder of the models that come with the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The contract of a trained network.
+
+    Attributes
+    ----------
+    name : str
+    architecture : str
+        ``sem`` or ``tem``.
+    pixel_size_um : float
+        Side of the pixels it was trained on, µm; slides of another pixel size are resampled to it.
+    invert : bool
+        Whether bright and dark are exchanged first, as for TEM.
+    lattice_px : int
+        Side of the lattice's cores on which predictions are defined, px; a multiple of the stride.
+    halo_px : int
+        What a core sees on each side unless told otherwise, px.
+    smallest_axon_um2 : float
+        Smaller axons are taken for noise and left out, µm².
+    trained_on : Mapping
+        Data, subjects, recipe.
+    sha256 : str
+        Of the weights' file.
+    normalisation, classes
+        Fixed; part of the contract so that a reader of the file knows them.
+    """
+
+    name: str
+    architecture: str
+    pixel_size_um: float
+    invert: bool
+    lattice_px: int
+    halo_px: int
+    smallest_axon_um2: float
+    sha256: str
+    trained_on: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    normalisation: str = "equalised by the whole slide's histogram, then mean 0 and standard deviation 1"
+    classes: tuple[str, ...] = CLASSES
+    folder: Path = EMBEDDED
+
+    @property
+    def pixel_size(self) -> PixelSize:
+        """The pixel size the network works at."""
+        return PixelSize.square(self.pixel_size_um)
+
+    @property
+    def shape(self) -> Architecture:
+        """The architecture, by its name."""
+        return Architecture.named(self.architecture)
+
+    @property
+    def weights(self) -> Path:
+        """The weights' file."""
+        return self.folder / f"{self.name}.safetensors"
+
+    @classmethod
+    def find(cls, model: str | Path) -> Checkpoint:
+        """Read the contract of an embedded model, or of one given by its path.
+
+        Parameters
+        ----------
+        model : str or Path
+            ``sem``, or the path of a ``.json`` or ``.safetensors`` file of a model.
+
+        Raises
+        ------
+        ModelError
+            If there is no such model, or it is damaged.
+        """
+        embedded = EMBEDDED / f"{model}.json"
+        path = embedded if embedded.exists() else Path(model).with_suffix(".json")
+        if not path.exists():
+            known = ", ".join(sorted(file.stem for file in EMBEDDED.glob("*.json")))
+            raise ModelError(
+                f"A model was expected, {str(model)!r} is none; give one that is embedded ({known}) or the path of a "
+                "model's .json file with its .safetensors beside it."
+            )
+        try:
+            content = json.loads(path.read_text())
+            content["classes"] = tuple(content["classes"])
+            checkpoint = cls(**content, folder=path.parent.resolve())
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"A model's contract was expected in {path}, but it cannot be read: {error}.") from error
+        if not checkpoint.weights.exists():
+            raise ModelError(f"The weights of the model were expected at {checkpoint.weights}, nothing is there.")
+        if checkpoint.lattice_px % checkpoint.shape.stride:
+            raise ModelError(
+                f"A lattice of a multiple of {checkpoint.shape.stride} px was expected in {path}, "
+                f"{checkpoint.lattice_px} came."
+            )
+        return checkpoint
+
+    def network(self) -> UNet:
+        """Load the network, ready for prediction.
+
+        Raises
+        ------
+        ModelError
+            If the weights are not those of the contract.
+        """
+        from safetensors.torch import load
+
+        from axonflow.net.unet import UNet
+
+        content = self.weights.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if found != self.sha256:
+            raise ModelError(
+                f"Weights with sha256 {self.sha256[:16]}… were expected in {self.weights}, {found[:16]}… came; "
+                "the file is damaged or of another model: fetch it again."
+            )
+        net = UNet(self.shape)
+        try:
+            net.load_state_dict(load(content))
+        except RuntimeError as error:
+            raise ModelError(f"Weights of a {self.architecture!r} network were expected in {self.weights}.") from error
+        return net.eval()
+
+    def save(self, net: UNet, folder: Path) -> Checkpoint:
+        """Write weights and contract into a folder; return the contract with the weights' sha256."""
+        from safetensors.torch import save
+
+        folder.mkdir(parents=True, exist_ok=True)
+        content = save({name: tensor.contiguous() for name, tensor in net.state_dict().items()})
+        (folder / f"{self.name}.safetensors").write_bytes(content)
+        fields = asdict(self) | {"sha256": hashlib.sha256(content).hexdigest()}
+        del fields["folder"]
+        (folder / f"{self.name}.json").write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
+        return Checkpoint(**fields, folder=folder)

@@ -1,0 +1,75 @@
+"""The lattice of windows on which predictions are defined.
+
+Equal cores are anchored at the slide's origin, and each is seen with its halo in a window whose sides and origin
+are multiples of the network's stride. A window is a function of the slide and of the lattice alone: who computes it,
+and with which neighbours, cannot change what it sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.grid import Box, Grid, ceil_to, mirror
+
+__all__ = ["Lattice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """Cores with a halo over an image.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Sides of the image, px.
+    core : int
+        Side of a core, px; a multiple of the stride.
+    halo : int
+        What a core sees on each side, px.
+    stride : int
+        Of the network.
+    """
+
+    shape: tuple[int, int]
+    core: int
+    halo: int
+    stride: int
+
+    def cores(self, box: Box) -> Iterator[Box]:
+        """Yield the cores inside a box that is cut along the lattice, in raster order."""
+        yield from Grid(self.shape, (self.core, self.core)).within(box)
+
+    def window(self, core: Box, pixels: NDArray[np.generic], have: Box) -> tuple[NDArray[np.generic], Box]:
+        """Cut the window of a core.
+
+        Parameters
+        ----------
+        core : Box
+        pixels : (h, w) array
+            Pixels that hold at least the core grown by the halo, as far as the image goes.
+        have : Box
+            Where they lie.
+
+        Returns
+        -------
+        window : (m·stride, n·stride) array
+            The core with its halo. Beyond the image its pixels are mirrored; what the stride asks for beyond the
+            halo is mirrored at the halo's end, so that no pixel outside the halo is seen.
+        inner : Box
+            Where the core lies in the window.
+        """
+        index, inner = [], []
+        for first, last, side, origin in (
+            (core.y0, core.y1, self.shape[0], have.y0),
+            (core.x0, core.x1, self.shape[1], have.x0),
+        ):
+            low, high = first - self.halo, last + self.halo
+            start = low // self.stride * self.stride
+            at = np.arange(start, ceil_to(high, self.stride), dtype=np.int64)
+            index.append(mirror(mirror(at, low, high), 0, side) - origin)
+            inner += [first - start, last - start]
+        return pixels[np.ix_(*index)], Box(inner[0], inner[2], inner[1], inner[3])

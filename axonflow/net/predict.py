@@ -1,0 +1,130 @@
+"""Class probabilities of windows, in the best precision that the processor offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from axonflow.grid import Box
+from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.lattice import Lattice
+from axonflow.net.normalise import grey_codes
+from axonflow.net.unet import Conv, UNet
+
+__all__ = ["Precision", "Predictor", "best_precision"]
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+def best_precision() -> Precision:
+    """Return bfloat16 where the processor multiplies it in hardware, float16 on a GPU, else float32."""
+    if torch.cuda.is_available():
+        return "float16"
+    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return "bfloat16" if features.get("avx512_bf16") or features.get("amx_bf16") else "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A checkpoint at work on one slide.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    lattice : Lattice
+    precision : str
+        Of the convolutions; the softmax is always float32.
+    """
+
+    checkpoint: Checkpoint
+    lattice: Lattice
+    precision: Precision
+
+    def probabilities(self, core: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]) -> _Shares:
+        """Predict one core of the lattice.
+
+        Parameters
+        ----------
+        core : Box
+        pixels : (h, w) uint8, uint16 or float32
+            Pixels that hold the core with its halo.
+        have : Box
+            Where they lie.
+        table : (65536,) float32
+            The slide's normalisation, of :func:`axonflow.net.normalise.lookup_table`.
+
+        Returns
+        -------
+        shares : (3, h, w) float32
+            Probability of each class over the whole window, halo included.
+        inner : Box
+            Where the core lies in it.
+        """
+        window, inner = self.lattice.window(core, pixels, have)
+        net, dtype, device = _network(self.checkpoint, self.precision)
+        with torch.inference_mode():
+            image = torch.from_numpy(table[grey_codes(window)])[None, None].to(device, dtype)
+            scores = net(image.to(memory_format=torch.channels_last))
+            shares: NDArray[np.float32] = torch.softmax(scores[0].float(), dim=0).cpu().numpy()
+        return shares, inner
+
+    def predict(self, pixels: NDArray[np.generic], have: Box, box: Box, table: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Predict every core of the lattice in a box.
+
+        Parameters
+        ----------
+        pixels, have, table
+            As for :meth:`probabilities`.
+        box : Box
+            Cut along the lattice.
+
+        Returns
+        -------
+        (4, h, w) uint8
+            The class, then the probabilities of background, myelin and axon in 255ths.
+        """
+        out = np.empty((4, *box.shape), np.uint8)
+        for core in self.lattice.cores(box):
+            shares, inner = self.probabilities(core, pixels, have, table)
+            rows, columns = inner.slices
+            at = core.relative_to(box).slices
+            out[0][at] = np.argmax(shares[:, rows, columns], axis=0)
+            out[1:, *at] = np.rint(shares[:, rows, columns] * 255)
+        return out
+
+
+_Shares = tuple[NDArray[np.float32], Box]
+
+
+class _HeadInFull(nn.Module):
+    """The last 1×1 convolution in float32: it costs nothing, and in 8 bits of mantissa classes would tie."""
+
+    def __init__(self, head: nn.Conv2d) -> None:
+        super().__init__()
+        self.head = head.float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(x.float())
+        return out
+
+
+@lru_cache(maxsize=2)
+def _network(checkpoint: Checkpoint, precision: Precision) -> tuple[UNet, torch.dtype, torch.device]:
+    """Load a network once per process, with batch norm folded into the convolutions."""
+    net = checkpoint.network()
+    for module in net.modules():
+        if isinstance(module, Conv):
+            module[1] = fuse_conv_bn_eval(module[1], module[2])
+            module[2] = nn.Identity()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype: torch.dtype = getattr(torch, precision)
+    net = net.to(device, dtype, memory_format=torch.channels_last)
+    net.head = _HeadInFull(net.head)  # type: ignore[assignment]  # stands in for the convolution
+    return net, dtype, device

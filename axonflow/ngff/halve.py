@@ -1,0 +1,55 @@
+"""From one level to the next: how four pixels become one.
+
+Both rules look at one 2 × 2 block at a time, counted from the slide's origin, so a level does not depend on how it
+is cut, as long as every cut lies on an even pixel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["mean", "nearest"]
+
+
+def mean(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Average the 2 × 2 blocks of an image.
+
+    Parameters
+    ----------
+    pixels : (h, w) uint8, uint16 or float32
+        An odd last row or column counts twice.
+
+    Returns
+    -------
+    (⌈h/2⌉, ⌈w/2⌉) array of the same dtype
+        Integers are rounded half up: (sum + 2) >> 2.
+    """
+    h, w = pixels.shape
+    if h % 2 or w % 2:
+        pixels = np.pad(pixels, ((0, h % 2), (0, w % 2)), mode="edge")
+    if pixels.dtype.kind == "f":
+        quarters = np.asarray(pixels, np.float32) * np.float32(0.25)  # before the sum, which then cannot overflow
+        sums = quarters[0::2] + quarters[1::2]
+        return sums[:, 0::2] + sums[:, 1::2]
+    wide = np.uint16 if pixels.dtype == np.uint8 else np.uint32
+    pairs: NDArray[np.uint16 | np.uint32] = np.add(pixels[0::2], pixels[1::2], dtype=wide)
+    total = pairs[:, 0::2] + pairs[:, 1::2]
+    total += 2
+    total >>= 2
+    return total.astype(pixels.dtype)
+
+
+def nearest(labels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Keep the top left label of every 2 × 2 block; labels cannot be averaged.
+
+    Parameters
+    ----------
+    labels : (h, w) array
+
+    Returns
+    -------
+    (⌈h/2⌉, ⌈w/2⌉) array
+        A view.
+    """
+    return labels[::2, ::2]

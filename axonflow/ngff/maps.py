@@ -1,0 +1,53 @@
+"""Maps as plain arrays that both xarray and NGFF readers understand.
+
+One Zarr group holds an array per map and its coordinates, as xarray writes them; the group's NGFF block lists every
+map as an image of one level.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import xarray as xr
+import zarr
+
+__all__ = ["read_maps", "write_maps"]
+
+
+def write_maps(path: Path, maps: xr.Dataset) -> None:
+    """Write maps over (y, x) with coordinates in µm; what lay at ``path`` is replaced."""
+    fresh = path.with_name(f".{path.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    maps.to_zarr(fresh, mode="w", zarr_format=3, consolidated=False)
+    side = float(maps.attrs["cell_side_um"])
+    first = [float(maps[axis][0]) for axis in "yx"]
+    zarr.open_group(fresh, mode="r+").attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "name": name,
+                "axes": [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"],
+                "datasets": [
+                    {
+                        "path": name,
+                        "coordinateTransformations": [
+                            {"type": "scale", "scale": [side, side]},
+                            {"type": "translation", "translation": first},
+                        ],
+                    }
+                ],
+            }
+            for name in maps.data_vars
+        ],
+    }
+    shutil.rmtree(path, ignore_errors=True)
+    fresh.rename(path)
+
+
+def read_maps(path: Path) -> xr.Dataset:
+    """Read the maps back, whole."""
+    with xr.open_zarr(path, consolidated=False) as maps:
+        loaded = maps.load()
+    loaded.attrs.pop("ome", None)
+    return loaded

@@ -1,0 +1,360 @@
+"""From a Config to a finished store: opens what was named, refuses what cannot work, runs the stages."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from axonflow.config import DEFAULT_CHUNK, Config
+from axonflow.engine.journal import Journal, write_whole
+from axonflow.engine.plan import Plan
+from axonflow.engine.pool import LocalPool, open_pool
+from axonflow.engine.runner import Silent, Watch, run_stages
+from axonflow.engine.stage import Stage
+from axonflow.errors import InputError, PixelSizeError, StoreError
+from axonflow.fiber.regions import Polygons
+from axonflow.grid import ceil_to
+from axonflow.net.checkpoint import Checkpoint
+from axonflow.resample import Resampling
+from axonflow.slide import Slide, open_slide
+from axonflow.stages import GROUPS, Frame, Layout, Masks, Network, declare
+from axonflow.stages.map import Coverage, Everywhere, MaskImage, MaskPolygons
+
+__all__ = ["Job", "default_workers", "estimate_seconds", "prepare", "read_record", "run_job"]
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("axonflow-histology", "dask", "distributed", "numpy", "scipy", "tifffile", "torch", "zarr")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is ready to start: everything was opened and fits together.
+
+    Attributes
+    ----------
+    config : Config
+    slide : Slide
+    layout : Layout
+    classes : Network or Masks
+    stages : tuple of Stage
+    """
+
+    config: Config
+    slide: Slide
+    layout: Layout
+    classes: Network | Masks
+    stages: tuple[Stage, ...]
+
+    @property
+    def journal(self) -> Journal:
+        """Where the store keeps what was done."""
+        return Journal(self.layout.private / "journal")
+
+    def until(self, group: str | None) -> tuple[Stage, ...]:
+        """Return the stages up to and with those of a group; all if None."""
+        if group is None:
+            return self.stages
+        if group not in GROUPS:
+            raise InputError(f"A stage among {', '.join(GROUPS)} was expected, {group!r} came.")
+        last = max(i for i, stage in enumerate(self.stages) if GROUPS.index(stage.group) <= GROUPS.index(group))
+        return self.stages[: last + 1]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every stage is done."""
+        return all(self.journal.record(stage).complete for stage in self.stages)
+
+
+def default_workers(layout: Layout) -> int:
+    """Return one worker per core, but not more than a slide has shards."""
+    h, w = (-(-side // layout.chunk) for side in layout.work.shape)
+    return max(min(os.cpu_count() or 1, h * w), 1)
+
+
+def prepare(config: Config) -> Job:
+    """Open slide, model and masks, and declare the stages.
+
+    Raises
+    ------
+    InputError
+        If anything that was given cannot be used. Nothing is written.
+    """
+    slide = open_slide(config.slide, series=config.series, pixel_size=config.pixel_size)
+    return _declare(config, slide, _classes(config))
+
+
+def run_job(
+    job: Job,
+    *,
+    until: str | None = None,
+    workers: int | None = None,
+    memory: int | None = None,
+    fresh: bool = False,
+    watch: Watch | None = None,
+) -> None:
+    """Run what is missing of a job.
+
+    Parameters
+    ----------
+    job : Job
+    until : str, optional
+        The last stage to run.
+    workers : int, optional
+        Processes on this machine; one per core if None.
+    memory : int, optional
+        Bytes a worker may take.
+    fresh : bool
+        Whether to remove the store first.
+    watch : Watch, optional
+
+    Raises
+    ------
+    InputError
+        If the store is of another slide or in use, or the run does not fit.
+    RunError
+        If the work failed on the way.
+    """
+    with _locked(job.layout, fresh=fresh):
+        _check_identity(job)
+        stages = job.until(until)
+        workers = workers or default_workers(job.layout)
+        plan = Plan.of(stages, job.journal, job.config.out, workers, memory)
+        if all(job.journal.record(stage).complete for stage in stages):
+            _write_record(job)
+            return
+        plan.check()
+        _write_record(job)
+        with _logged(job.layout.store / "run.log"), open_pool(workers, memory) as pool:
+            log.info("run %s with %d workers", job.config.slide, workers)
+            run_stages(stages, job.journal, pool, watch or Silent())
+        _write_record(job)
+
+
+def estimate_seconds(job: Job, workers: int) -> float:
+    """Estimate the time of a run, s.
+
+    A corner of the slide goes through every stage in a temporary store, twice, as the first time pays for loading
+    and compiling; the seconds of the second are scaled to the whole.
+    """
+    side = min(1024, *job.slide.shape)
+    corner = replace(job.slide, shape=(side, side))
+    classes = job.classes
+    if isinstance(classes, Masks):
+        classes = Masks(tuple(replace(mask, shape=(side, side)) for mask in classes.images))
+    seconds: dict[str, float] = {}
+    for _ in range(2):
+        with TemporaryDirectory() as folder:
+            trial = _declare(replace(job.config, out=Path(folder), mask=None), corner, classes)
+            trial.layout.private.mkdir()
+            run_stages(trial.stages, trial.journal, LocalPool(), Silent())
+            seconds = {stage.group: 0.0 for stage in trial.stages}
+            for stage in trial.stages:
+                seconds[stage.group] += trial.journal.record(stage).summary["seconds"]
+    scale = job.slide.shape[0] * job.slide.shape[1] / side**2
+    alone = 1 if isinstance(classes, Network) else workers  # one network uses all cores, as several do together
+    return scale * sum(s / (alone if group == "segment" else workers) for group, s in seconds.items())
+
+
+def read_record(store: Path) -> dict[str, Any]:
+    """Read what is recorded of a store.
+
+    Raises
+    ------
+    StoreError
+        If it is not a store of this program.
+    """
+    try:
+        record: dict[str, Any] = json.loads((store / "run.json").read_text())
+        record["config"], record["complete"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"A store made by axonflow was expected at {store}, but there is no readable run.json in it; "
+            "give the .ome.zarr folder that 'axonflow run' wrote."
+        ) from error
+    return record
+
+
+def _declare(config: Config, slide: Slide, classes: Network | Masks) -> Job:
+    if slide.pixel_size is None:
+        raise PixelSizeError(
+            f"The pixel size of {slide.path} was expected in the file, but it is {slide.pixel_size_source}; "
+            "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
+        )
+    native = work = Frame(slide.shape, slide.pixel_size)
+    smallest_um2 = 0.0
+    if isinstance(classes, Network):
+        smallest_um2 = classes.checkpoint.smallest_axon_um2
+        wanted = classes.checkpoint.pixel_size
+        if not slide.pixel_size.matches(wanted):
+            work = Frame(Resampling(slide.shape, slide.pixel_size, wanted).out_shape, wanted)
+    layout = Layout(config.out, native, work, slide.dtype.name, _chunk(config, classes, native, work))
+    stages = declare(
+        layout,
+        slide,
+        classes,
+        smallest_axon_um2=smallest_um2 if config.min_axon_area_um2 is None else config.min_axon_area_um2,
+        max_myelin_um=config.max_myelin_um,
+        cell_um=config.cell_um,
+        coverage=_coverage(config, native, work),
+    )
+    return Job(config, slide, layout, classes, stages)
+
+
+def _classes(config: Config) -> Network | Masks:
+    if config.labels is not None:
+        return Masks((open_slide(config.labels),))
+    if config.axon_mask is not None and config.myelin_mask is not None:
+        return Masks((open_slide(config.axon_mask), open_slide(config.myelin_mask)))
+    from axonflow.net.predict import best_precision
+
+    checkpoint = Checkpoint.find(config.model)
+    halo = checkpoint.halo_px if config.halo is None else config.halo
+    if halo == "exact":
+        halo = checkpoint.shape.radius
+    return Network(checkpoint, halo, best_precision(), config.keep_probabilities)
+
+
+def _chunk(config: Config, classes: Network | Masks, native: Frame, work: Frame) -> int:
+    lattice = classes.checkpoint.lattice_px if isinstance(classes, Network) else 64
+    chunk = config.chunk or min(DEFAULT_CHUNK, ceil_to(max(*native.shape, *work.shape), 512))
+    if chunk % lattice:
+        raise InputError(
+            f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {chunk} came; "
+            f"use {ceil_to(chunk, lattice)}."
+        )
+    return chunk
+
+
+def _coverage(config: Config, native: Frame, work: Frame) -> Coverage:
+    if config.mask is None:
+        return Everywhere()
+    if config.mask.suffix.lower() in {".json", ".geojson"}:
+        try:
+            text = config.mask.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"GeoJSON polygons were expected in {config.mask}, but it cannot be read: {error}.") from error
+        unit = (1.0, 1.0) if config.mask_unit == "um" else (native.pixel_size.y, native.pixel_size.x)
+        scale = (unit[0] / work.pixel_size.y, unit[1] / work.pixel_size.x)
+        identity = sha256(f"{scale}{text}".encode()).hexdigest()
+        return MaskPolygons(Polygons.from_geojson(text, scale), identity)
+    return MaskImage(open_slide(config.mask), work.shape)
+
+
+def _check_identity(job: Job) -> None:
+    if not (job.layout.store / "run.json").exists():
+        return
+    made_of = read_record(job.layout.store)["slide"]
+    if made_of["identity"] != job.slide.identity:
+        raise StoreError(
+            f"The store of {job.slide.path} was expected at {job.layout.store}, but it was made of {made_of['path']} "
+            "(another content); choose another --out, or start over with --fresh."
+        )
+
+
+@contextmanager
+def _locked(layout: Layout, *, fresh: bool) -> Iterator[None]:
+    """Hold the store for this process alone."""
+    store = layout.store
+    if store.exists() and any(store.iterdir()) and not (store / ".axonflow").is_dir():
+        raise StoreError(
+            f"An empty folder or a store made by axonflow was expected at {store}, but other files are there; "
+            "choose another --out."
+        )
+    try:
+        layout.private.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(layout.private / "lock")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StoreError(f"Another run is writing {store}; wait for it to end, or choose another --out.") from error
+    except OSError as error:
+        raise StoreError(
+            f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out."
+        ) from error
+    try:
+        if fresh:
+            for path in store.iterdir():
+                if path != layout.private:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            for path in layout.private.iterdir():
+                if path.name != "lock":
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("axonflow")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _write_record(job: Job) -> None:
+    """Write what made the store; it says complete only if every stage is."""
+    seams = job.layout.private / "seams.json"
+    size = job.layout.work.pixel_size
+    record = {
+        "complete": job.complete,
+        "slide": {
+            "path": str(job.slide.path),
+            "identity": job.slide.identity,
+            "shape": job.slide.shape,
+            "dtype": job.slide.dtype.name,
+            "pixel_size_um": [job.layout.native.pixel_size.y, job.layout.native.pixel_size.x],
+            "pixel_size_source": job.slide.pixel_size_source,
+        },
+        "labels": {"shape": job.layout.work.shape, "pixel_size_um": [size.y, size.x], "chunk": job.layout.chunk},
+        "config": job.config.to_json(),
+        "model": _model(job.classes),
+        "seams": json.loads(seams.read_text()) if seams.exists() and isinstance(job.classes, Network) else None,
+        "stages": _summaries(job.stages, job.journal),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
+    }
+    write_whole(job.layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
+
+
+def _model(classes: Network | Masks) -> dict[str, Any]:
+    if isinstance(classes, Masks):
+        return {"masks": [{"path": str(mask.path), "identity": mask.identity} for mask in classes.images]}
+    checkpoint = classes.checkpoint
+    return {
+        "name": checkpoint.name,
+        "sha256": checkpoint.sha256,
+        "halo_px": classes.halo,
+        "lattice_px": checkpoint.lattice_px,
+        "precision": classes.precision,
+    }
+
+
+def _summaries(stages: Sequence[Stage], journal: Journal) -> dict[str, Any]:
+    return {stage.name: journal.record(stage).summary for stage in stages if journal.record(stage).complete}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

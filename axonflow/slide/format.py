@@ -1,0 +1,90 @@
+"""What a file format must answer to be read as a slide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from axonflow.errors import SlideError
+from axonflow.slide.luminance import Luminance
+from axonflow.slide.scale import Claim
+from axonflow.slide.slide import Reader
+
+__all__ = ["Format", "Image", "choose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image as its format knows it.
+
+    Attributes
+    ----------
+    format, series, series_found, shape, grain, identity, reader
+        As in :class:`~axonflow.slide.Slide`.
+    stored : dtype
+        Of the samples in the file.
+    luminance : Luminance
+        How they become grey.
+    claims : tuple of Claim
+        What the file says about its pixel size, the most trusted first.
+    """
+
+    format: str
+    series: str
+    series_found: tuple[str, ...]
+    shape: tuple[int, int]
+    grain: tuple[int, int]
+    stored: np.dtype[np.generic]
+    luminance: Luminance
+    claims: tuple[Claim, ...]
+    identity: str
+    reader: Reader
+
+
+class Format(Protocol):
+    """A module that reads one format."""
+
+    def recognises(self, path: Path) -> bool:
+        """Tell by its name whether a file is of this format; its content may still disagree."""
+        ...
+
+    def find_image(self, path: Path, series: int | None) -> Image:
+        """Find the image that is meant.
+
+        Parameters
+        ----------
+        path : Path
+            Absolute; it exists.
+        series : int or None
+            Which image, where there are several.
+
+        Raises
+        ------
+        SlideError
+            If the file cannot be read, or the choice is open. Other exceptions mean that the file is damaged.
+        """
+        ...
+
+
+def choose(path: Path, found: Sequence[str], series: int | None) -> int:
+    """Return which of the images of a file is meant: the one asked for, or the only one.
+
+    Raises
+    ------
+    SlideError
+        With the list of images, if none or another was asked for.
+    """
+    if series is None and len(found) == 1:
+        return 0
+    if series is not None and 0 <= series < len(found):
+        return series
+    shown = [*found[:20], *([f"… and {len(found) - 20} more"] if len(found) > 20 else [])]
+    asked = "none was chosen" if series is None else f"--series {series} came"
+    raise SlideError(
+        f"{path} holds {len(found)} image{'s' * (len(found) != 1)}, {asked}; choose one with --series N:\n  "
+        + "\n  ".join(shown)
+    )

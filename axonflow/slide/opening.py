@@ -1,0 +1,79 @@
+"""From a path to a :class:`~axonflow.slide.Slide`: the format by its name, the pixel size by belief."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from axonflow.errors import SlideError
+from axonflow.slide import ome_zarr, picture, tiff
+from axonflow.slide.format import Format
+from axonflow.slide.scale import believe
+from axonflow.slide.slide import Slide
+from axonflow.units import PixelSize
+
+__all__ = ["open_slide"]
+
+_FORMATS: list[Format] = [ome_zarr, tiff, picture]
+
+
+def open_slide(
+    path: str | os.PathLike[str], *, series: int | None = None, pixel_size: PixelSize | None = None
+) -> Slide:
+    """Open one image of a file; its pixels stay on disk.
+
+    Parameters
+    ----------
+    path : path-like
+        A TIFF, OME-TIFF, whole-slide TIFF (SVS, NDPI, SCN, BIF, QPTIFF, Philips), PNG, JPEG, or an OME-Zarr folder.
+    series : int, optional
+        Which image, where the file holds several that could be meant.
+    pixel_size : PixelSize, optional
+        Counts more than what the file says.
+
+    Returns
+    -------
+    Slide
+        Its ``pixel_size`` is None if nothing says it believably.
+
+    Raises
+    ------
+    SlideError
+        If there is no such file, its format is not known, it is damaged, or which of its images is meant stays open.
+    """
+    path = Path(path).absolute()
+    if not path.exists():
+        raise SlideError(f"A slide was expected, {path} does not exist; check the path.")
+    fitting = next((known for known in _FORMATS if known.recognises(path)), None)
+    if fitting is None:
+        raise SlideError(
+            f"A TIFF (.tif .tiff .svs .ndpi .scn .bif .qptiff …), a PNG, a JPEG or an OME-Zarr folder was expected, "
+            f"{path} is none of these by its name; export the slide as OME-TIFF or OME-Zarr."
+        )
+    try:
+        image = fitting.find_image(path, series)
+        dtype = image.luminance.dtype(image.stored)
+    except SlideError as error:
+        raise error if str(path) in str(error) else SlideError(f"{path}: {error}") from error.__cause__
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged header makes the libraries raise anything
+        raise SlideError(
+            f"{path} cannot be read: {str(error) or type(error).__name__}. It is damaged or not what its name says; "
+            "copy it again from its source."
+        ) from error
+    believed, source = (pixel_size, "--pixel-size") if pixel_size else believe(image.claims)
+    return Slide(
+        path=path,
+        format=image.format,
+        series=image.series,
+        series_found=image.series_found,
+        shape=image.shape,
+        dtype=dtype,
+        channels=image.luminance.channels,
+        pixel_size=believed,
+        pixel_size_source=source,
+        grain=image.grain,
+        identity=image.identity,
+        reader=image.reader,
+    )

@@ -1,0 +1,109 @@
+"""What a slide is to the rest of axonflow: luminance that is read box by box, with its scale and its identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.errors import SlideError
+from axonflow.grid import Box
+from axonflow.units import PixelSize
+
+__all__ = ["Reader", "Slide"]
+
+
+class Reader(Protocol):
+    """Reads boxes of one image of one file; frozen and picklable, it opens the file when it is first asked."""
+
+    def read(self, box: Box) -> NDArray[np.generic]:
+        """Return the luminance in a box inside the image; any exception means that the file is damaged."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """One image of a file; nothing of it is in memory.
+
+    Attributes
+    ----------
+    path : Path
+        The file, or the folder of an OME-Zarr; absolute.
+    format : str
+        ``"TIFF"``, ``"OME-TIFF"``, ``"Aperio SVS"``, ``"PNG"``, ``"OME-Zarr 0.5"`` …
+    series : str
+        Which image of the file this is, in words.
+    series_found : tuple of str
+        One line for each image that could have been chosen, each beginning with its number.
+    shape : (int, int)
+        Height and width, px.
+    dtype : dtype
+        Of the luminance: uint8, uint16 or float32.
+    channels : str
+        What a pixel of the file is: ``"grey"``, ``"LA"``, ``"RGB"``, ``"RGBA"`` or ``"YCbCr"``.
+    pixel_size : PixelSize or None
+        None if the file does not say it believably and nobody gave it.
+    pixel_size_source : str
+        Where the pixel size comes from, with the values that were found and not believed.
+    grain : (int, int)
+        Height and width of the smallest block that the file decodes at once, px: a tile, a strip, a chunk, (1, 1)
+        for memory-mapped pixels, the whole image where it is compressed as one.
+    identity : str
+        Hexadecimal SHA-256 over a sample of the content, the same for a copy of the file.
+    reader : Reader
+        Reads the pixels; use :meth:`read`, which also checks them.
+    """
+
+    path: Path
+    format: str
+    series: str
+    series_found: tuple[str, ...]
+    shape: tuple[int, int]
+    dtype: np.dtype[np.generic]
+    channels: str
+    pixel_size: PixelSize | None
+    pixel_size_source: str
+    grain: tuple[int, int]
+    identity: str
+    reader: Reader
+
+    def read(self, box: Box) -> NDArray[np.generic]:
+        """Read a box; safe to call from several threads.
+
+        Parameters
+        ----------
+        box : Box
+            Inside the image.
+
+        Returns
+        -------
+        (box.shape) array of :attr:`dtype`
+            The luminance: Rec. 601, alpha ignored; dark is low. It is a copy.
+
+        Raises
+        ------
+        SlideError
+            If the file is damaged there, or has a pixel that is not a finite number.
+        IndexError
+            If the box leaves the image.
+        """
+        if box & Box.whole(self.shape) != box:
+            raise IndexError(f"A box within {Box.whole(self.shape)} was expected, {box} came.")
+        try:
+            pixels = self.reader.read(box)
+        except (SlideError, MemoryError):
+            raise
+        except Exception as error:  # codecs and file systems raise what they like
+            raise SlideError(
+                f"{self.path} cannot be read in the box {box}: {error}. The file is damaged there, or changed since "
+                "it was opened; copy it again from its source."
+            ) from error
+        if pixels.dtype.kind == "f" and not (finite := np.isfinite(pixels)).all():
+            raise SlideError(
+                f"Finite pixels were expected, {np.count_nonzero(~finite)} of the {box.size} in the box {box} of "
+                f"{self.path} are NaN or infinite; replace them by a grey value."
+            )
+        return pixels

@@ -1,0 +1,154 @@
+"""TIFF, OME-TIFF and the whole-slide formats that are TIFFs inside: finds the image, refuses what is damaged.
+
+Damage is sought in the image's directory before any pixel is read, so that a run of hours does not end on it.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tifffile import TiffFile
+
+from axonflow.errors import SlideError
+from axonflow.slide.format import Image, choose
+from axonflow.slide.identity import fingerprint, sample_of
+from axonflow.slide.luminance import Luminance
+from axonflow.slide.slide import Reader
+from axonflow.slide.tiff_planes import SCANNERS, planes
+from axonflow.slide.tiff_reader import Mapped, Segmented, directory, grain_of
+from axonflow.slide.tiff_scale import claims
+
+__all__ = ["find_image", "recognises"]
+
+LARGEST_SEGMENT = 2**30
+"""Bytes of a decoded tile or strip beyond which an image is refused."""
+
+_SUFFIXES = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".svs", ".ndpi", ".scn", ".bif", ".qptiff")
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NAMES = {**SCANNERS, "ome": "OME-TIFF", "imagej": "ImageJ TIFF"}
+
+# tifffile reports damage to its log before it raises, or reads on; without a handler that would reach the user's
+# terminal beside the one message that is meant for it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def recognises(path: Path) -> bool:
+    """Tell by its name whether a file is a TIFF."""
+    return path.suffix.lower() in _SUFFIXES and path.is_file()
+
+
+def find_image(path: Path, series: int | None) -> Image:
+    """Find the image of a TIFF that is meant."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start not in _MAGIC:
+        raise SlideError(
+            f"{path} is named {path.suffix} but begins with {start!r}, which no TIFF does; give the slide itself, or "
+            "rename it after its format."
+        )
+    with TiffFile(path) as tiff:
+        found = planes(tiff)
+        if not found:
+            raise SlideError(f"{path} has no image; the file may be truncated, copy it again from its source.")
+        lines = tuple(f"{number}: {plane.words}" for number, plane in enumerate(found))
+        number = choose(path, lines, series)
+        plane = found[number]
+        if plane.file is None or not plane.file.is_file():
+            raise SlideError(
+                f"{path} lists the image {plane.words!r}, but its pixels are not there; they may be in a file that is "
+                "missing beside it, or the file is truncated."
+            )
+        page = directory(plane.file, plane.ifd)
+        kind = tiff.series[plane.series].kind
+        reader, grain = _reader(page, plane.file, plane.ifd, plane.data, plane.luminance, sparse=kind in SCANNERS)
+        return Image(
+            format=_NAMES.get(kind, "BigTIFF" if tiff.is_bigtiff else "TIFF"),
+            series=plane.words + (", overlapping tiles not stitched" if kind == "bif" else ""),
+            series_found=lines,
+            shape=(page.imagelength, page.imagewidth),
+            grain=grain,
+            stored=page.dtype,
+            luminance=plane.luminance,
+            claims=claims(tiff, page, plane.series),
+            identity=fingerprint(
+                (*(sample_of(file) for file in dict.fromkeys((path, plane.file))), f"image {number}".encode())
+            ),
+            reader=reader,
+        )
+
+
+def _reader(
+    page: Any,  # noqa: ANN401 (tifffile has no types)
+    file: Path,
+    ifd: int,
+    data: int | None,
+    luminance: Luminance,
+    *,
+    sparse: bool,
+) -> tuple[Reader, tuple[int, int]]:
+    """Return the reader of an image and its grain, after the checks its kind of storage allows."""
+    shape = page.imagelength, page.imagewidth
+    if 0 in page.shaped:
+        raise SlideError(f"{file} has {shape[0]} × {shape[1]} pixels; an image with pixels was expected.")
+    if page.shaped[1] > 1:
+        raise SlideError(f"{file} holds a volume of {page.shaped[1]} slices in one image; save the slice to read.")
+    if page.dtype is None:
+        raise SlideError(
+            f"{file} has samples of {page.bitspersample} bits, sample format {page.sampleformat}; 8 or 16 bits or "
+            "floats were expected. Convert it."
+        )
+    luminance.dtype(page.dtype)  # refuses, before any other complaint, what cannot be luminance
+    if page.is_final:
+        offset = page.dataoffsets[0] if data is None else data
+        _inside(file, np.array([offset]), np.array([page.nbytes]), "blocks of pixels")
+        planes, _, height, width, samples = page.shaped
+        dtype = page.dtype.newbyteorder(page.parent.byteorder)
+        return Mapped(file, offset, dtype.str, (planes, height, width, samples), luminance), (1, 1)
+    try:
+        page.decode(None, 0)  # what tifffile cannot decode is raised without pixels, too
+    except Exception as error:
+        raise SlideError(
+            f"{file} is compressed in a way that cannot be read ({error}); save it as a tiled TIFF with deflate, LZW "
+            "or JPEG."
+        ) from error
+    grain = grain_of(page)
+    _sound(page, file, grain, sparse=sparse)
+    background = int(np.iinfo(page.dtype).max) if len(luminance.samples) > 1 and page.dtype.kind == "u" else 0
+    return Segmented(file, ifd, shape, grain, luminance, background), grain
+
+
+def _sound(page: Any, file: Path, grain: tuple[int, int], *, sparse: bool) -> None:  # noqa: ANN401
+    """Check that every tile or strip is listed, inside the file and of a size that can be decoded."""
+    samples, separate = page.shaped[4], page.shaped[0]
+    name = "tile" if page.is_tiled else "strip"
+    size = grain[0] * grain[1] * samples * page.dtype.itemsize
+    if size > LARGEST_SEGMENT:
+        raise SlideError(
+            f"{file} has {name}s of {grain[0]} × {grain[1]} px, {size / 2**30:.1f} GiB each once decoded; at most "
+            f"{LARGEST_SEGMENT / 2**30:g} GiB can be. Save it as a tiled TIFF, for instance with tiles of 512 × 512 px."
+        )
+    down, across = -(-page.imagelength // grain[0]), -(-page.imagewidth // grain[1])
+    expected = down * across * separate
+    offsets = np.asarray(page.dataoffsets, np.int64)[:expected]
+    counts = np.asarray(page.databytecounts, np.int64)[:expected]
+    listed = min(len(offsets), len(counts))
+    absent = expected - listed + int(np.count_nonzero((offsets[:listed] <= 0) | (counts[:listed] <= 0)))
+    if listed < expected or (absent and not sparse):
+        raise SlideError(
+            f"{absent} of the {expected} {name}s of {file} are missing; the file is damaged or was never finished, "
+            "save or copy it again."
+        )
+    _inside(file, offsets, counts, name + "s")
+
+
+def _inside(file: Path, offsets: np.ndarray[Any, Any], counts: np.ndarray[Any, Any], what: str) -> None:
+    size = file.stat().st_size
+    beyond = int(np.count_nonzero(offsets + counts > size))
+    if beyond:
+        raise SlideError(
+            f"{file} is truncated: it has {size} bytes, but {beyond} of its {len(offsets)} {what} reach beyond them, "
+            f"to byte {int((offsets + counts).max())}; copy it again from its source."
+        )

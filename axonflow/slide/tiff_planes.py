@@ -1,0 +1,123 @@
+"""Which images a TIFF holds that a user could mean: no pyramid levels, labels, macros or thumbnails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from axonflow.slide.luminance import Luminance
+from axonflow.slide.tiff_colour import luminances
+
+__all__ = ["SCANNERS", "Plane", "planes"]
+
+SCANNERS = {
+    "svs": "Aperio SVS",
+    "ndpi": "NDPI",
+    "scn": "Leica SCN",
+    "bif": "Ventana BIF",
+    "qpi": "QPTIFF",
+    "philips": "Philips TIFF",
+    "avs": "Argos AVS",
+}
+"""Formats of slide scanners, by tifffile's word for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """One image of a TIFF.
+
+    Attributes
+    ----------
+    words : str
+        What tells it from the others.
+    series : int
+        Its series among those tifffile finds.
+    file : Path or None
+        Where its pixels are: an OME-TIFF may spread over files. None if the plane is in none.
+    ifd : int
+        Position of the directory that describes it, bytes.
+    data : int or None
+        Position of its pixels, where it has no directory of its own.
+    luminance : Luminance
+    """
+
+    words: str
+    series: int
+    file: Path | None
+    ifd: int
+    data: int | None
+    luminance: Luminance
+
+
+def planes(tiff: Any) -> tuple[Plane, ...]:  # noqa: ANN401 (tifffile has no types)
+    """List the images of an open file in order; there is at least one, if the file has pixels."""
+    return tuple(plane for number in _candidates(tiff) for plane in _planes(tiff.series[number], number))
+
+
+def _candidates(tiff: Any) -> list[int]:  # noqa: ANN401
+    series = tiff.series
+    if not series:
+        return []
+    kind = series[0].kind
+    if kind == "scn":
+        return _scans(tiff) or [max(range(len(series)), key=lambda k: series[k].keyframe.size)]
+    if kind in SCANNERS:
+        return [0]  # tifffile puts the scan first
+    full = [k for k, one in enumerate(series) if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
+    return full or list(range(len(series)))
+
+
+def _scans(tiff: Any) -> list[int]:  # noqa: ANN401
+    """Return the images of a Leica SCN that do not show the whole slide, as its macro does."""
+    scans, number = [], 0
+    for collection in ElementTree.fromstring(tiff.scn_metadata).iterfind("{*}collection"):
+        slide = collection.get("sizeX"), collection.get("sizeY")
+        for image in collection.iterfind("{*}image"):
+            view = image.find("{*}view")
+            if view is None or (view.get("sizeX"), view.get("sizeY")) != slide:
+                scans.append(number)
+            number += 1
+    return scans if number == len(tiff.series) else []
+
+
+def _planes(series: Any, number: int) -> list[Plane]:  # noqa: ANN401
+    keyframe = series.keyframe
+    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    leading = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YXS" and size > 1]
+    if prod(size for _, size in leading) * keyframe.size != prod(shape):
+        leading = [("I", len(series))]  # the axes do not tell the pages apart
+    count = prod(size for _, size in leading)
+    ways = luminances(keyframe)
+    size = f"{keyframe.imagelength} × {keyframe.imagewidth} px {keyframe.dtype}"
+    found = []
+    for index in range(count):
+        position = np.unravel_index(index, tuple(size for _, size in leading)) if leading else ()
+        steps = zip(leading, position, strict=True)
+        words = [f"{'page' if axis in 'IQ' else axis} {at + 1} of {of}" for (axis, of), at in steps]
+        file, ifd, data = _place(series, index, count)
+        for way in ways:
+            sample = [f"sample {way.samples[0] + 1} of {len(ways)}"] if len(ways) > 1 else []
+            found.append(
+                Plane(", ".join([series.name or "image", *words, *sample, size]), number, file, ifd, data, way)
+            )
+    return found
+
+
+def _place(series: Any, index: int, count: int) -> tuple[Path | None, int, int | None]:  # noqa: ANN401
+    keyframe = series.keyframe
+    file = Path(keyframe.parent.filehandle.path)
+    if len(series) == count:
+        page = series[index]
+        if page is None:
+            return None, keyframe.offset, None
+        if page.is_virtual:  # its place was calculated, it has no directory
+            return file, keyframe.offset, page.dataoffsets[0] if keyframe.is_final else None
+        return Path(page.parent.filehandle.path), page.offset, None
+    if series.dataoffset is None:
+        return None, keyframe.offset, None
+    return file, keyframe.offset, series.dataoffset + index * keyframe.nbytes

@@ -1,0 +1,130 @@
+"""What a TIFF says about its pixel size: every source, the most trusted first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+from axonflow.slide.scale import UNITS_UM, Claim
+
+__all__ = ["claims"]
+
+_RESOLUTION_UNITS_UM = {2: 25_400.0, 3: 1e4, 4: 1e3, 5: 1.0}
+
+
+def claims(tiff: Any, page: Any, series: int) -> tuple[Claim, ...]:  # noqa: ANN401 (tifffile has no types)
+    """Collect what is said about a page of an open file.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+    page : tifffile.TiffPage
+        The page that is read.
+    series : int
+        Its series.
+
+    Returns
+    -------
+    tuple of Claim
+        In the order of belief: OME, scanners, ImageJ, electron microscopes, baseline tags. A source that cannot be
+        understood says nothing.
+    """
+    found: list[Claim] = []
+    for source in (_ome, _aperio, _philips, _leica, _ventana, _imagej, _zeiss, _fei, _baseline):
+        try:
+            found += source(tiff, page, series)
+        except (ArithmeticError, AttributeError, ElementTree.ParseError, LookupError, TypeError, ValueError):
+            continue
+    return tuple(found)
+
+
+def _ome(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    if not tiff.is_ome:
+        return
+    images = list(ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image"))
+    if len(images) != len(tiff.series):  # images without pixels are no series
+        images = [image for image in images if image.get("Name") == tiff.series[series].name]
+        image = images[0] if len(images) == 1 else None
+    else:
+        image = images[series]
+    pixels = None if image is None else image.find("{*}Pixels")
+    if pixels is None:
+        return
+    sides = {axis: pixels.get(f"PhysicalSize{axis}") for axis in "YX"}
+    units = {axis: UNITS_UM[pixels.get(f"PhysicalSize{axis}Unit", "µm").lower()] for axis in "YX"}
+    known = [float(side) * units[axis] for axis, side in sides.items() if side is not None]
+    if known:
+        yield Claim("OME metadata", known[0], known[-1])
+
+
+def _aperio(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    if page.is_svs and (match := re.search(r"\|\s*MPP\s*=\s*([\d.eE+-]+)", page.description)):
+        side = float(match[1])
+        yield Claim("Aperio MPP", side, side)
+
+
+def _philips(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    if not tiff.is_philips:
+        return
+    levels = ".//*/DataObject[@ObjectType='PixelDataRepresentation']/Attribute[@Name='DICOM_PIXEL_SPACING']"
+    spacing = ElementTree.fromstring(tiff.philips_metadata).findtext(levels)
+    if spacing:
+        y_mm, x_mm = (float(side) for side in spacing.replace('"', "").split())
+        yield Claim("Philips pixel spacing", y_mm * 1e3, x_mm * 1e3)
+
+
+def _leica(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    if not tiff.is_scn:
+        return
+    image = ElementTree.fromstring(tiff.scn_metadata).findall("{*}collection/{*}image")[series]
+    view, pixels = image.find("{*}view"), image.find("{*}pixels")
+    if view is not None and pixels is not None:
+        y_nm, x_nm = (float(view.attrib[side]) / float(pixels.attrib[side]) for side in ("sizeY", "sizeX"))
+        yield Claim("Leica SCN view", y_nm * 1e-3, x_nm * 1e-3)
+
+
+def _ventana(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    if not tiff.is_bif:
+        return
+    for each in tiff.pages:
+        if match := re.search(rb'ScanRes\s*=\s*"([\d.]+)"', bytes(each.tags.valueof(700, default=b""))):
+            side = float(match[1])
+            yield Claim("Ventana ScanRes", side, side)
+            return
+
+
+def _imagej(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    first = tiff.pages.first
+    if not first.is_imagej:
+        return
+    stated = dict(line.split("=", 1) for line in first.imagej_description.splitlines() if "=" in line)
+    yield from _per_unit("ImageJ", first, UNITS_UM[stated["unit"].strip().lower()])
+
+
+def _zeiss(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    settings = page.tags.valueof(34118) or {}
+    for key in ("ap_image_pixel_size", "ap_pixel_size"):
+        if len(entry := settings.get(key, ())) == 3:
+            side = float(entry[1]) * UNITS_UM[entry[2].lower()]
+            yield Claim("Zeiss SEM", side, side)
+
+
+def _fei(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    for code in (34680, 34682):
+        scan = (page.tags.valueof(code) or {}).get("Scan", {})
+        if "PixelWidth" in scan and "PixelHeight" in scan:
+            yield Claim("FEI scan", float(scan["PixelHeight"]) * 1e6, float(scan["PixelWidth"]) * 1e6)
+
+
+def _baseline(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+    if not tiff.is_imagej or "unit" not in str(tiff.pages.first.imagej_description):
+        unit_um = _RESOLUTION_UNITS_UM[int(page.tags.valueof(296, default=2))]
+        yield from _per_unit("NDPI resolution" if page.is_ndpi else "TIFF resolution", page, unit_um)
+
+
+def _per_unit(source: str, page: Any, unit_um: float) -> Iterator[Claim]:  # noqa: ANN401
+    """Read XResolution and YResolution as pixels per unit of length."""
+    (x_px, x_units), (y_px, y_units) = (page.tags.valueof(code) for code in (282, 283))
+    yield Claim(source, unit_um * y_units / y_px, unit_um * x_units / x_px)

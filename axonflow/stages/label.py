@@ -1,0 +1,84 @@
+"""Classes → axon ids: components per core, joined across the seams, numbered in raster order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from math import ceil
+
+import numpy as np
+
+from axonflow.engine.stage import Result, Stage
+from axonflow.fiber.axons import Pieces, label, number, survey
+from axonflow.grid import Box, Grid
+from axonflow.ngff import Pyramid
+from axonflow.stages.layout import Layout
+from axonflow.stages.levels import levels
+
+__all__ = ["AXON", "MYELIN", "label_axons"]
+
+MYELIN, AXON = 1, 2
+
+
+def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stage, ...]:
+    """Declare the labelling of axons.
+
+    Parameters
+    ----------
+    layout : Layout
+    smallest_um2 : float
+        Smaller axons get no id, µm².
+    after : Stage
+        The one that writes the classes.
+    """
+    grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
+    smallest_px = ceil(smallest_um2 / layout.work.pixel_size.area_um2)
+    largest = max(box.size for box in grid)
+    first = Stage(
+        name="label.survey",
+        revision=1,
+        parameters={"smallest_px": smallest_px},
+        after=(after,),
+        shape=grid.shape,
+        batches=tuple(grid.batches(1)),
+        task=partial(_survey, layout),
+        finish=partial(_number, layout, smallest_px),
+        memory=largest * 24,
+    )
+    second = Stage(
+        name="label",
+        revision=1,
+        parameters={},
+        after=(first,),
+        shape=grid.shape,
+        batches=first.batches,
+        task=partial(_label, layout, {box: i for i, box in enumerate(grid)}),
+        prepare=layout.axons.create,
+        memory=largest * 16,
+        disk=grid.shape[0] * grid.shape[1] // 10,
+    )
+    return (first, second, *levels(layout.axons, "axons", second))
+
+
+def _axon_mask(semantic: Pyramid, box: Box) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = semantic.read(box) == AXON
+    return mask
+
+
+def _survey(layout: Layout, box: Box) -> Result:
+    return survey(_axon_mask(layout.semantic, box), box, layout.work.shape).arrays()
+
+
+def _number(layout: Layout, smallest_px: int, results: Iterable[tuple[Box, Result]]) -> None:
+    """Write every core's table from local to final ids, one after the other, and where each begins."""
+    tables = number({box: Pieces.from_arrays(dict(result)) for box, result in results}, smallest_px)
+    ordered = [tables[box] for box in sorted(tables)]
+    np.save(layout.private / "ids.npy", np.concatenate(ordered))
+    np.save(layout.private / "ids_begin.npy", np.cumsum([0, *(len(table) for table in ordered)]))
+
+
+def _label(layout: Layout, rank: dict[Box, int], box: Box) -> Result:
+    first, last = np.load(layout.private / "ids_begin.npy", mmap_mode="r")[rank[box] : rank[box] + 2]
+    table = np.load(layout.private / "ids.npy", mmap_mode="r")[first:last]
+    layout.axons.write(box, label(_axon_mask(layout.semantic, box), np.asarray(table)))
+    return {}

@@ -1,0 +1,119 @@
+"""Where everything lies in a store, and on which pixel grids.
+
+::
+
+    slide.ome.zarr/
+    ├── s0 s1 …                 the slide
+    ├── resampled/              the slide at the model's pixel size, if that differs
+    ├── labels/semantic         0 background, 1 myelin, 2 axon
+    ├── labels/axons, fibers    instance ids
+    ├── probabilities/          of each class, if asked for
+    ├── tables/fibers.parquet   one row per axon
+    ├── maps/                   one array per map
+    ├── run.json, run.log       what made it
+    └── .axonflow/              journal, lock and intermediate results
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from axonflow.ngff import Pyramid
+from axonflow.units import PixelSize
+
+__all__ = ["Frame", "Layout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A pixel grid over the slide, anchored at its top-left corner.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width, px.
+    pixel_size : PixelSize
+    """
+
+    shape: tuple[int, int]
+    pixel_size: PixelSize
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The store of one slide.
+
+    Attributes
+    ----------
+    store : Path
+    native : Frame
+        The slide's own pixels.
+    work : Frame
+        The pixels of the labels: the slide's own, or the model's.
+    dtype : str
+        Of the slide's pixels.
+    chunk : int
+        Side of a shard, px: what one task writes.
+    """
+
+    store: Path
+    native: Frame
+    work: Frame
+    dtype: str
+    chunk: int
+
+    @property
+    def resamples(self) -> bool:
+        """Whether the labels' grid is not the slide's."""
+        return self.work != self.native
+
+    @property
+    def slide(self) -> Pyramid:
+        """The slide as it is."""
+        return self._pyramid(self.store, self.native, self.dtype, "image")
+
+    @property
+    def input(self) -> Pyramid:
+        """The image the network sees: the slide, or the slide at the model's pixel size."""
+        return self._pyramid(self.store / "resampled", self.work, self.dtype, "image") if self.resamples else self.slide
+
+    @property
+    def semantic(self) -> Pyramid:
+        """Classes."""
+        return self._pyramid(self.store / "labels" / "semantic", self.work, "uint8", "labels")
+
+    @property
+    def axons(self) -> Pyramid:
+        """Axon ids."""
+        return self._pyramid(self.store / "labels" / "axons", self.work, "uint32", "labels")
+
+    @property
+    def fibers(self) -> Pyramid:
+        """Axon ids, of the axons with their myelin."""
+        return self._pyramid(self.store / "labels" / "fibers", self.work, "uint32", "labels")
+
+    def probability(self, name: str) -> Pyramid:
+        """Probability of a class in 255ths."""
+        return self._pyramid(self.store / "probabilities" / name, self.work, "uint8", "image")
+
+    @property
+    def table(self) -> Path:
+        """One row per axon."""
+        return self.store / "tables" / "fibers.parquet"
+
+    @property
+    def maps(self) -> Path:
+        """The maps."""
+        return self.store / "maps"
+
+    @property
+    def private(self) -> Path:
+        """Journal, lock and intermediate results."""
+        return self.store / ".axonflow"
+
+    def _pyramid(self, path: Path, frame: Frame, dtype: str, kind: Literal["image", "labels"]) -> Pyramid:
+        native, size = self.native.pixel_size, frame.pixel_size
+        origin_um = ((size.y - native.y) / 2, (size.x - native.x) / 2)
+        return Pyramid(path, frame.shape, dtype, size, origin_um, self.chunk, kind)

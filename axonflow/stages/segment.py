@@ -1,0 +1,185 @@
+"""The network over the lattice of windows → classes; and how far neighbouring windows disagree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.engine.journal import write_whole
+from axonflow.engine.stage import Overlap, Result, Source, Stage
+from axonflow.grid import Box, Grid
+from axonflow.net.checkpoint import CLASSES, Checkpoint
+from axonflow.net.lattice import Lattice
+from axonflow.net.normalise import lookup_table
+from axonflow.ngff import Pyramid
+from axonflow.stages.convert import read_greys
+from axonflow.stages.layout import Layout
+from axonflow.stages.levels import levels
+
+__all__ = ["segment"]
+
+NETWORK_BYTES = 700 * 2**20
+"""What torch, the weights and the feature maps of one window of 576 px took, rounded up; measured."""
+
+
+def segment(
+    layout: Layout, checkpoint: Checkpoint, halo: int, precision: str, *, keep_probabilities: bool, after: Stage
+) -> tuple[Stage, ...]:
+    """Declare the segmentation by a network.
+
+    Parameters
+    ----------
+    layout : Layout
+    checkpoint : Checkpoint
+    halo : int
+        What each core of the lattice sees on its sides, px.
+    precision : str
+    keep_probabilities : bool
+    after : Stage
+        The one that writes the network's input.
+    """
+    lattice = Lattice(layout.work.shape, checkpoint.lattice_px, halo, checkpoint.shape.stride)
+    # Overlapping reads want every core to be at least as wide as the halo.
+    grid = Grid(layout.work.shape, (layout.chunk, layout.chunk), smallest=halo)
+    outputs = {0: layout.semantic}
+    if keep_probabilities:
+        outputs |= {1 + i: layout.probability(name) for i, name in enumerate(CLASSES)}
+    parameters = {"model": checkpoint.sha256, "invert": checkpoint.invert, "precision": precision, "halo": halo}
+    parameters |= {"lattice": checkpoint.lattice_px}
+    largest = max(box.grow(halo, layout.work.shape).size for box in grid)
+    first = Stage(
+        name="segment",
+        revision=1,
+        parameters=parameters | {"keep_probabilities": keep_probabilities},
+        after=(after,),
+        shape=layout.work.shape,
+        batches=tuple(grid.batches(2)),
+        task=partial(_write, outputs),
+        prepare=partial(_create, outputs),
+        overlap=Overlap(
+            source=partial(_source, layout.input),
+            depth=halo,
+            planes=max(outputs) + 1,
+            dtype="uint8",
+            apply=partial(_predict, layout, checkpoint, lattice, precision, max(outputs) + 1),
+        ),
+        memory=NETWORK_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 9),
+        disk=layout.work.shape[0] * layout.work.shape[1] // 8,
+    )
+    pyramids = [stage for output in outputs.values() for stage in levels(output, output.path.name, first)]
+    return (first, *pyramids, _seams(layout, checkpoint, lattice, precision, parameters, after))
+
+
+def _seams(
+    layout: Layout, checkpoint: Checkpoint, lattice: Lattice, precision: str, parameters: dict[str, Any], after: Stage
+) -> Stage:
+    """Declare the measurement of how far windows disagree, on a sample of the lattice's seams."""
+    grid = Grid(lattice.shape, (lattice.core, lattice.core))
+    pairs = [Box(row[0].y0, row[0].x0, row[1].y1, row[1].x1) for row in grid.batches(2) if len(row) == 2]
+    wanted = max(min(len(pairs) // 16, 16), min(len(pairs), 2))
+    sample = [pairs[i] for i in np.linspace(0, len(pairs) - 1, wanted).astype(int)]
+    return Stage(
+        name="segment.seams",
+        revision=1,
+        parameters=parameters,
+        after=(after,),
+        shape=lattice.shape,
+        batches=tuple((pair,) for pair in sample),
+        task=partial(_disagreement, layout, checkpoint, lattice, precision),
+        finish=partial(_note_seams, layout),
+        memory=NETWORK_BYTES * 2,
+    )
+
+
+def _source(image: Pyramid) -> Source:
+    """Open an image's finest level as a (y, x) array."""
+    return _Plane(image)
+
+
+class _Plane:
+    """The single channel of an image's finest level."""
+
+    def __init__(self, image: Pyramid) -> None:
+        self.image, self.shape, self.dtype = image, image.shape, np.dtype(image.dtype)
+
+    def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
+        rows, columns = index
+        return self.image.read(Box(rows.start, columns.start, rows.stop, columns.stop))
+
+
+@lru_cache(maxsize=4)
+def _table(layout: Layout, invert: bool, _key: str) -> NDArray[np.float32]:
+    return lookup_table(read_greys(layout), invert=invert)
+
+
+def _normalisation(layout: Layout, checkpoint: Checkpoint) -> NDArray[np.float32]:
+    # A worker may outlive a change of the slide: the file's time tells one histogram from the next.
+    return _table(layout, checkpoint.invert, str((layout.private / "greys.npz").stat().st_mtime_ns))
+
+
+def _predict(
+    layout: Layout,
+    checkpoint: Checkpoint,
+    lattice: Lattice,
+    precision: Any,
+    planes: int,
+    pixels: NDArray[Any],
+    box: Box,
+) -> NDArray[np.uint8]:
+    from axonflow.net.predict import Predictor  # torch is loaded where it is used
+
+    predictor = Predictor(checkpoint, lattice, precision)
+    have = box.grow(lattice.halo, lattice.shape)
+    return predictor.predict(pixels, have, box, _normalisation(layout, checkpoint))[:planes]
+
+
+def _create(outputs: dict[int, Pyramid]) -> None:
+    for output in outputs.values():
+        output.create()
+
+
+def _write(outputs: dict[int, Pyramid], planes: NDArray[np.uint8], box: Box) -> Result:
+    for i, output in outputs.items():
+        output.write(box, planes[i])
+    return {}
+
+
+def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, precision: Any, pair: Box) -> Result:
+    """Compare two neighbours where both see the same pixels, and one of them with what an exact halo gives."""
+    from axonflow.net.predict import Predictor
+
+    exact = Lattice(lattice.shape, lattice.core, checkpoint.shape.radius, lattice.stride)
+    have = pair.grow(exact.halo, lattice.shape)
+    pixels, table = layout.input.read(have), _normalisation(layout, checkpoint)
+    left, right = lattice.cores(pair)
+    width, halo = left.x1 - left.x0, min(lattice.halo, right.x1 - right.x0)
+
+    def classes(which: Lattice, core: Box) -> tuple[NDArray[np.int64], Box]:
+        shares, inner = Predictor(checkpoint, which, precision).probabilities(core, pixels, have, table)
+        return np.argmax(shares, axis=0), inner
+
+    (ours, at), (theirs, beside), (truth, centre) = classes(lattice, left), classes(lattice, right), classes(exact, left)
+    seam, start = at.x0 + width, beside.x0
+    ours_strip = ours[at.y0 : at.y1, seam - halo : seam + halo]
+    theirs_strip = theirs[beside.y0 : beside.y1, start - halo : start + halo]
+    core_differs = ours[at.slices] != truth[centre.slices]
+    return {
+        "strip": np.array([ours_strip.size, np.count_nonzero(ours_strip != theirs_strip)]),
+        "core": np.array([core_differs.size, np.count_nonzero(core_differs)]),
+    }
+
+
+def _note_seams(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:
+    counted = [(result["strip"], result["core"]) for _, result in results]
+    strip, core = (sum((counts[i] for counts in counted), start=np.zeros(2, int)) for i in (0, 1))
+    note = {
+        "seams_sampled": len(counted),
+        "neighbours_disagree": float(strip[1] / strip[0]) if strip[0] else None,
+        "exact_halo_disagrees": float(core[1] / core[0]) if core[0] else None,
+    }
+    write_whole(layout.private / "seams.json", json.dumps(note).encode())

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage.measure import points_in_poly
+from strategies import chunkings, generators, shapes
+
+from axonflow.errors import InputError
+from axonflow.fiber.regions import Polygons, nearest
+from axonflow.grid import Box
+
+Ring = list[list[float]]
+SQUARE = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]
+HOLE = [[1, 1], [3, 1], [3, 3], [1, 3], [1, 1]]
+
+
+def geojson(*areas: list[Ring]) -> str:
+    return json.dumps({"type": "MultiPolygon", "coordinates": areas})
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data(), generators, shapes)
+def test_any_chunking_covers_the_pixels_whose_centres_are_inside(
+    data: st.DataObject, rng: np.random.Generator, shape: tuple[int, int]
+) -> None:
+    h, w = shape
+    areas = [
+        [(rng.uniform(-0.3, 1.3, (rng.integers(3, 9), 2)) * (w, h)).tolist() for _ in range(rng.integers(1, 4))]
+        for _ in range(rng.integers(1, 4))
+    ]
+    polygons = Polygons.from_geojson(geojson(*areas))
+    centres = np.argwhere(np.ones(shape, np.bool_))[:, ::-1] + 0.5
+    inside = [sum(points_in_poly(centres, np.array(ring)).astype(int) for ring in rings) % 2 == 1 for rings in areas]
+    expected = np.any(inside, axis=0).reshape(shape)
+    found = np.zeros(shape, np.bool_)
+    for box in data.draw(chunkings(shape)):
+        found[box.slices] = polygons.cover(box)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_areas_that_share_a_side_share_no_pixel() -> None:
+    """Sides and corners run through pixel centres here: each centre belongs to one side of them."""
+    shape = (30, 30)
+    tiles = [
+        [[[x + 0.5, y + 0.5], [x + 10.5, y + 0.5], [x + 10.5, y + 10.5], [x + 0.5, y + 10.5]]]
+        for y in (0, 10)
+        for x in (0, 10)
+    ]
+    times = sum(Polygons.from_geojson(geojson(tile)).cover(Box.whole(shape)).astype(int) for tile in tiles)
+    expected = np.zeros(shape, int)
+    expected[:20, :20] = 1
+    np.testing.assert_array_equal(times, expected)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"type": "Polygon", "coordinates": [SQUARE, HOLE]},
+        {"type": "Polygon", "coordinates": [SQUARE[:-1], HOLE[::-1]]},
+        {"type": "MultiPolygon", "coordinates": [[SQUARE, HOLE]]},
+        {"type": "GeometryCollection", "geometries": [{"type": "Polygon", "coordinates": [SQUARE, HOLE]}]},
+        {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [SQUARE, HOLE]}},
+        [{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [SQUARE, HOLE]}}],
+        {
+            "type": "FeatureCollection",
+            "features": [
+                {"type": "Feature", "geometry": None},
+                {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [SQUARE, HOLE]}},
+                {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [SQUARE, HOLE]}},
+            ],
+        },
+    ],
+)
+def test_every_way_to_write_a_square_with_a_hole(document: object) -> None:
+    expected = np.zeros((5, 5), np.bool_)
+    expected[:4, :4] = True
+    expected[1:3, 1:3] = False
+    np.testing.assert_array_equal(Polygons.from_geojson(json.dumps(document)).cover(Box(0, 0, 5, 5)), expected)
+
+
+def test_the_scale_is_pixels_per_unit_along_y_and_x() -> None:
+    covered = Polygons.from_geojson(geojson([SQUARE]), scale=(0.5, 2)).cover(Box(0, 0, 9, 9))
+    assert (covered.sum(), covered[:2, :8].all()) == (16, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("not json", "not JSON"),
+        ("{}", "object with a type"),
+        ("3", "object with a type"),
+        ('{"type": "FeatureCollection", "features": []}', "at least one Polygon"),
+        ('{"type": "Point", "coordinates": [1, 2]}', "'Point'"),
+        ('{"type": "Polygon", "coordinates": []}', "'Polygon'"),
+        ('{"type": "Polygon"}', "'Polygon'"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}', "at least 3 finite positions"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [NaN, 2]]]}', "at least 3 finite positions"),
+        ('{"type": "Polygon", "coordinates": [[0, 0, 1]]}', "positions"),
+        ('{"type": "Polygon", "coordinates": [[["a", 0], [1, 2], [3, 4]]]}', "positions"),
+        ('{"type": "Polygon", "coordinates": [7]}', "positions"),
+    ],
+)
+def test_what_is_no_area_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Polygons.from_geojson(text)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data(), shapes, shapes)
+def test_any_chunking_looks_up_the_mask_pixel_under_each_centre(
+    data: st.DataObject, shape: tuple[int, int], mask_shape: tuple[int, int]
+) -> None:
+    mask = np.arange(np.prod(mask_shape)).reshape(mask_shape)
+    found: NDArray[np.int64] = np.zeros(shape, np.int64)
+    for box in data.draw(chunkings(shape)):
+        found[box.slices] = mask[np.ix_(*nearest(box, shape, mask_shape))]
+    y, x = (
+        [int(np.floor(round((i + 0.5) * m / n, 9))) for i in range(n)] for n, m in zip(shape, mask_shape, strict=True)
+    )
+    np.testing.assert_array_equal(found, mask[np.ix_(y, x)])
+
+
+def test_a_mask_of_the_slides_own_size_is_itself() -> None:
+    rows, columns = nearest(Box(3, 4, 7, 9), (20, 30), (20, 30))
+    assert (rows.tolist(), columns.tolist()) == ([3, 4, 5, 6], [4, 5, 6, 7, 8])
