@@ -36,15 +36,19 @@ class Analysis:
     store: Path
     record: dict[str, Any]
 
+    def pyramid(self, labels: str | None = None) -> Pyramid:
+        """Return the slide with all its levels, or labels of a name with theirs."""
+        return Pyramid.open(self.store if labels is None else self.store / "labels" / labels)
+
     @cached_property
     def image(self) -> da.Array:
         """The slide: (h, w), its own dtype, lazy."""
-        return _lazy(Pyramid.open(self.store))
+        return _lazy(self.pyramid())
 
     @cached_property
     def labels(self) -> dict[str, da.Array]:
         """``semantic`` (uint8: 0 background, 1 myelin, 2 axon), ``axons`` and ``fibers`` (uint32 ids): (h, w), lazy."""
-        return {name: _lazy(Pyramid.open(self.store / "labels" / name)) for name in LABELS}
+        return {name: _lazy(self.pyramid(name)) for name in LABELS}
 
     @cached_property
     def fibers(self) -> pd.DataFrame:

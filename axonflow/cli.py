@@ -132,15 +132,15 @@ def _pixel_size(text: str) -> Any:
     return PixelSize(sides[0], sides[-1])
 
 
-def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
+def _run(path: Path, until: str | None, given: dict[str, Any]) -> tuple[Job, bool]:
     from axonflow.progress import Bars
     from axonflow.run import prepare, run_job
 
     job = prepare(_config(path, given))
     memory = int(given["memory"] * 2**30) if given.get("memory") else None
     with Bars(console) as bars:
-        run_job(job, until=until, workers=given["workers"], memory=memory, fresh=given["fresh"], watch=bars)
-    return job
+        ran = run_job(job, until=until, workers=given["workers"], memory=memory, fresh=given["fresh"], watch=bars)
+    return job, ran
 
 
 @app.command()
@@ -151,23 +151,29 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     Example: [bold]axonflow run slide.tif --pixel-size 0.1[/bold]
     """
     from axonflow.analysis import open_store
-    from axonflow.figures import draw_maps, draw_overlay
-    from axonflow.ngff import Pyramid
 
-    job = _run(slide, None, given)
-    store = job.config.out
-    result = open_store(store)
-    figures = store / "figures"
-    figures.mkdir(exist_ok=True)
-    draw_maps(result.maps, figures / "maps.png")
-    draw_overlay(Pyramid.open(store), Pyramid.open(store / "labels" / "semantic"), figures / "overlay.png")
-    _print_summary(job)
+    job, ran = _run(slide, None, given)
+    result = open_store(job.config.out)
+    figures = result.store / "figures"
+    if ran or not figures.exists():
+        from axonflow.figures import draw_maps, draw_overlay
+
+        figures.mkdir(exist_ok=True)
+        draw_maps(result.maps, figures / "maps.png")
+        draw_overlay(result.pyramid(), result.pyramid("semantic"), figures / "overlay.png")
+    table = Table(box=None, show_header=False)
+    for name, value in result.summary.items():
+        table.add_row(f"[bold]{name}[/bold]", value)
+    console.print(table)
+    console.print(f"maps    {result.store / 'maps'}, drawn in {figures / 'maps.png'}", soft_wrap=True)
+    console.print(f"axons   {job.layout.table}", soft_wrap=True)
+    console.print(f"next    axonflow export {result.store} --format ads-csv", soft_wrap=True)
 
 
 def _stage_command(group: str, text: str) -> None:
     @_takes(_SETTINGS, _ENGINE)
     def command(slide: SlideOrStore, **given: Any) -> None:
-        job = _run(slide, group, given)
+        job, _ = _run(slide, group, given)
         console.print(f"{group}: done, in {job.config.out}")
 
     app.command(name=group, help=f"{text}\n\nExample: [bold]axonflow {group} slide.ome.zarr[/bold]")(command)
@@ -296,19 +302,6 @@ def phantom(
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     console.print(f"written: {out}" + (f", with its truth in {truth}" if truth else ""))
-
-
-def _print_summary(job: Job) -> None:
-    from axonflow.analysis import open_store
-
-    store = job.config.out
-    table = Table(box=None, show_header=False)
-    for name, value in open_store(store).summary.items():
-        table.add_row(f"[bold]{name}[/bold]", value)
-    console.print(table)
-    console.print(f"maps    {store / 'maps'}, drawn in {store / 'figures' / 'maps.png'}", soft_wrap=True)
-    console.print(f"axons   {job.layout.table}", soft_wrap=True)
-    console.print(f"next    axonflow export {store} --format ads-csv", soft_wrap=True)
 
 
 def main() -> None:

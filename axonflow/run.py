@@ -105,7 +105,7 @@ def run_job(
     memory: int | None = None,
     fresh: bool = False,
     watch: Watch | None = None,
-) -> None:
+) -> bool:
     """Run what is missing of a job.
 
     Parameters
@@ -121,6 +121,11 @@ def run_job(
         Whether to remove the store first.
     watch : Watch, optional
 
+    Returns
+    -------
+    bool
+        Whether anything was missing.
+
     Raises
     ------
     InputError
@@ -135,13 +140,15 @@ def run_job(
         plan = Plan.of(stages, job.journal, job.config.out, workers, memory)
         if all(job.journal.record(stage).complete for stage in stages):
             _write_record(job)
-            return
+            return False
         plan.check()
+        _sweep(job.layout)
         _write_record(job)
         with _logged(job.layout.store / "run.log"), open_pool(workers, memory) as pool:
             log.info("run %s with %d workers", job.config.slide, workers)
             run_stages(stages, job.journal, pool, watch or Silent())
         _write_record(job)
+    return True
 
 
 def estimate_seconds(job: Job, workers: int) -> float:
@@ -295,6 +302,13 @@ def _locked(layout: Layout, *, fresh: bool) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _sweep(layout: Layout) -> None:
+    """Remove what killed tasks left half written."""
+    for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers):
+        if image.path.exists():
+            image.sweep()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ Shape = tuple[int, int]
 
 
 def _noise(shape: Shape, rng: np.random.Generator) -> Mask:
-    return rng.random(shape) < rng.uniform(0.2, 0.7)
+    return np.asarray(rng.random(shape) < rng.uniform(0.2, 0.7), np.bool_)
 
 
 def _blobs(shape: Shape, rng: np.random.Generator) -> Mask:
@@ -33,11 +33,11 @@ def _polar(shape: Shape, rng: np.random.Generator) -> tuple[NDArray[np.float64],
 
 def _spiral(shape: Shape, rng: np.random.Generator) -> Mask:
     radius, angle = _polar(shape, rng)
-    return (radius - angle * rng.uniform(1, 3)) % rng.uniform(4, 12) < 2.5
+    return np.asarray((radius - angle * rng.uniform(1, 3)) % rng.uniform(4, 12) < 2.5, np.bool_)
 
 
 def _rings(shape: Shape, rng: np.random.Generator) -> Mask:
-    return _polar(shape, rng)[0] % rng.uniform(3, 8) < 1.5
+    return np.asarray(_polar(shape, rng)[0] % rng.uniform(3, 8) < 1.5, np.bool_)
 
 
 def _checkerboard(shape: Shape, rng: np.random.Generator) -> Mask:

@@ -146,7 +146,7 @@ def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Ar
     return da.map_overlap(
         partial(_apply, overlap.apply, batch),
         pixels,
-        depth=overlap.depth,
+        depth={0: 0, 1: overlap.depth if len(batch) > 1 else 0},  # the rows above and below were read along
         boundary="none",
         trim=False,
         allow_rechunk=False,

@@ -147,7 +147,7 @@ def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covere
     ny, nx = cells.counts
     pixels = np.zeros((ny * nx, len(AREAS)), np.int64)
     pixels[areas.key] = areas.total
-    covered, axon, myelin = (_known(column) for column in pixels.T)
+    covered, (axon, myelin) = _known(pixels[:, 0]), pixels[:, 1:].T
 
     counted = table[centroid_covered]
     cell = cells.of(*centroid_pixels(counted))

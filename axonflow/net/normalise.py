@@ -7,12 +7,14 @@ depends on its neighbours.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.tally import Tally
 
-__all__ = ["GREYS", "grey_codes", "histogram", "lookup_table"]
+__all__ = ["GREYS", "grey_codes", "grey_values", "histogram", "lookup_table"]
 
 GREYS = 2**16
 """Number of grey codes, whatever the slide's dtype."""
@@ -35,6 +37,14 @@ def grey_codes(pixels: NDArray[np.generic]) -> NDArray[np.uint16]:
         return pixels.astype(np.uint16)
     leading = (np.ascontiguousarray(pixels, np.float32).view(np.uint32) >> 16).astype(np.uint16)
     return np.where(leading & 0x8000, ~leading, leading | 0x8000)
+
+
+def grey_values(codes: NDArray[np.integer[Any]], dtype: np.dtype[Any]) -> NDArray[np.generic]:
+    """Return the grey values of codes: of floats the smallest in magnitude that has the code."""
+    if dtype.kind == "u":
+        return codes.astype(dtype)
+    leading = np.where(codes & 0x8000, codes & 0x7FFF, ~codes).astype(np.uint16)
+    return (leading.astype(np.uint32) << 16).view(np.float32)
 
 
 def histogram(pixels: NDArray[np.generic]) -> Tally:

@@ -9,7 +9,7 @@ import numpy as np
 
 from axonflow.engine.stage import Batch, Result, Stage
 from axonflow.grid import Box, Grid, ceil_to
-from axonflow.net.normalise import histogram
+from axonflow.net.normalise import grey_values, histogram
 from axonflow.ngff import Pyramid
 from axonflow.slide import Slide
 from axonflow.stages.layout import Layout
@@ -64,3 +64,6 @@ def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:
     for _, result in results:
         greys += Tally.from_arrays(dict(result), "greys")
     np.savez(layout.private / "greys.npz", **greys.arrays("greys"))
+    shares = np.cumsum(greys.total[:, 0]) / greys.total[:, 0].sum()
+    low, high = grey_values(greys.key[np.searchsorted(shares, (0.005, 0.995))], np.dtype(layout.dtype))
+    layout.slide.set_window(float(low), float(high))

@@ -116,4 +116,6 @@ class Layout:
     def _pyramid(self, path: Path, frame: Frame, dtype: str, kind: Literal["image", "labels"]) -> Pyramid:
         native, size = self.native.pixel_size, frame.pixel_size
         origin_um = ((size.y - native.y) / 2, (size.x - native.x) / 2)
-        return Pyramid(path, frame.shape, dtype, size, origin_um, self.chunk, kind)
+        # NGFF wants labels to have as many levels as their image, also where their grid is another.
+        count = 0 if path == self.store else len(self.slide.shapes)
+        return Pyramid(path, frame.shape, dtype, size, origin_um, self.chunk, kind, count)

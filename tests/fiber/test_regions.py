@@ -15,8 +15,8 @@ from axonflow.fiber.regions import Polygons, nearest
 from axonflow.grid import Box
 
 Ring = list[list[float]]
-SQUARE = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]
-HOLE = [[1, 1], [3, 1], [3, 3], [1, 3], [1, 1]]
+SQUARE: Ring = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]
+HOLE: Ring = [[1, 1], [3, 1], [3, 3], [1, 3], [1, 1]]
 
 
 def geojson(*areas: list[Ring]) -> str:
@@ -85,7 +85,8 @@ def test_every_way_to_write_a_square_with_a_hole(document: object) -> None:
 
 def test_the_scale_is_pixels_per_unit_along_y_and_x() -> None:
     covered = Polygons.from_geojson(geojson([SQUARE]), scale=(0.5, 2)).cover(Box(0, 0, 9, 9))
-    assert (covered.sum(), covered[:2, :8].all()) == (16, True)
+    assert covered[:2, :8].all()
+    assert np.count_nonzero(covered) == 16
 
 
 @pytest.mark.parametrize(

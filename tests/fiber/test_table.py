@@ -65,15 +65,16 @@ def assert_follows_regionprops(table: pd.DataFrame, semantic: NDArray[np.uint8],
     axons = measure.regionprops(labels.astype(np.int32))
     fibers = measure.regionprops(oracles.grown(labels, semantic == 1, reach).astype(np.int32))
     assert table["axon_id"].tolist() == [a.label for a in axons]
+    pairs = list(zip(axons, fibers, strict=True))
     area, side = size.area_um2, size.area_um2**0.5
-    diameters = [(a.equivalent_diameter_area * side, f.equivalent_diameter_area * side) for a, f in zip(axons, fibers)]
+    diameters = [(a.equivalent_diameter_area * side, f.equivalent_diameter_area * side) for a, f in pairs]
     expected = {
         "x0 (px)": [a.centroid[1] for a in axons],
         "y0 (px)": [a.centroid[0] for a in axons],
         "gratio": [d / (d + (f - d)) for d, f in diameters],
         "axon_area (um^2)": [a.area * area for a in axons],
         "axon_perimeter (um)": [a.perimeter * side for a in axons],
-        "myelin_area (um^2)": [(f.area - a.area) * area for a, f in zip(axons, fibers)],
+        "myelin_area (um^2)": [(f.area - a.area) * area for a, f in pairs],
         "axon_diam (um)": [d for d, _ in diameters],
         "myelin_thickness (um)": [(f - d) / 2 for d, f in diameters],
         "axonmyelin_area (um^2)": [f.area * area for f in fibers],
@@ -177,7 +178,7 @@ def rat(request: pytest.FixtureRequest, real_data: Path) -> NDArray[np.uint8]:
     return np.where(axon, 2, mask("myelin")).astype(np.uint8)
 
 
-def test_real_fibers_are_axondeepsegs(rat: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]) -> None:
+def test_real_fibers_are_axondeepsegs(rat: NDArray[np.uint8]) -> None:
     boxes = list(Grid(rat.shape, (512, 700)))
     axons = label_cores(rat == 2, boxes)
     table = measure_cores(axons, assign_cores(axons, rat == 1, 80, boxes), boxes, SIZE)

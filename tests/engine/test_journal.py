@@ -1,0 +1,71 @@
+"""The journal holds what was committed, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from axonflow.engine.journal import Journal, write_whole
+from axonflow.engine.stage import Result, Stage
+from axonflow.grid import Box, Grid
+
+
+def nothing(box: Box) -> Result:
+    return {}
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage("s", 1, {}, (), (4, 6), tuple(Grid((4, 6), (2, 2)).batches(2)), nothing)
+
+
+def test_results_come_back_in_raster_order(stage: Stage, tmp_path: Path) -> None:
+    record = Journal(tmp_path).record(stage)
+    record.begin()
+    for i in (3, 0, 2, 1):
+        record.commit(i, [{"a": np.array([box.y0, box.x0]), "b.c": np.zeros((0, 3))} for box in stage.batches[i]])
+    found = list(record.results())
+    assert [box for box, _ in found] == list(Grid((4, 6), (2, 2)))
+    for box, result in found:
+        np.testing.assert_array_equal(result["a"], [box.y0, box.x0])
+        assert result["b.c"].shape == (0, 3)
+
+
+def test_a_torn_record_does_not_count(stage: Stage, tmp_path: Path) -> None:
+    record = Journal(tmp_path).record(stage)
+    record.begin()
+    record.commit(1, [{}, {}])
+    (record.folder / "00000002.part").write_bytes(b"half")
+    assert record.missing() == [0, 2, 3]
+    assert not record.complete
+
+
+def test_forgetting_leaves_other_stages(stage: Stage, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.record(stage).begin()
+    journal.forget(stage)
+    assert not journal.record(stage).begun
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    write_whole(tmp_path / "f", b"one")
+    write_whole(tmp_path / "f", b"two")
+    assert (tmp_path / "f").read_bytes() == b"two"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_the_key_tells_what_decides_the_outcome(stage: Stage) -> None:
+    from dataclasses import replace
+
+    same = replace(stage, memory=5, task=len)
+    assert same.key == stage.key
+    others = [
+        replace(stage, name="t"),
+        replace(stage, revision=2),
+        replace(stage, parameters={"a": 1}),
+        replace(stage, after=(stage,)),
+        replace(stage, batches=stage.batches[:1]),
+    ]
+    assert len({stage.key, *(other.key for other in others)}) == 6

@@ -1,0 +1,162 @@
+"""Stages run to the same bytes by every pool, lose nothing when a task fails, and are redone when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from axonflow.engine.journal import Journal
+from axonflow.engine.pool import LocalPool, Pool, open_pool
+from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.stage import Overlap, Result, Stage
+from axonflow.errors import RunError, SlideError
+from axonflow.grid import Box, Grid
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def end(self, stage: Stage, summary: dict[str, Any]) -> None:
+        self.seen.append(stage.name)
+
+
+def double(source: Path, target: Path, broken: Path, box: Box) -> Result:
+    if broken.exists() and (box.y0, box.x0) == tuple(np.load(broken)):
+        raise ValueError("no")
+    out = np.load(target, mmap_mode="r+")
+    out[box.slices] = np.load(source, mmap_mode="r")[box.slices] * 2
+    out.flush()
+    return {"sum": out[box.slices].sum()}
+
+
+def create(target: Path, shape: tuple[int, int]) -> None:
+    np.save(target, np.zeros(shape, np.int64))
+
+
+def total(target: Path, results: Iterable[tuple[Box, Result]]) -> None:
+    np.save(target, [result["sum"] for _, result in results])
+
+
+def doubling(folder: Path, shape: tuple[int, int], core: int, batch: int = 2) -> Stage:
+    np.save(folder / "in.npy", np.arange(shape[0] * shape[1]).reshape(shape))
+    return Stage(
+        name="double",
+        revision=1,
+        parameters={},
+        after=(),
+        shape=shape,
+        batches=tuple(Grid(shape, (core, core)).batches(batch)),
+        task=partial(double, folder / "in.npy", folder / "out.npy", folder / "broken.npy"),
+        prepare=partial(create, folder / "out.npy", shape),
+        finish=partial(total, folder / "sums.npy"),
+    )
+
+
+@pytest.fixture(scope="module", params=["synchronous", "threads", "distributed"])
+def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
+    if request.param == "distributed":
+        with open_pool(2, 2**30) as opened:
+            yield opened
+    else:
+        yield LocalPool(1 if request.param == "synchronous" else 3)
+
+
+def test_every_pool_gives_the_same(pool: Pool, tmp_path: Path) -> None:
+    stage = doubling(tmp_path, (37, 53), 8)
+    run_stages([stage], Journal(tmp_path / "journal"), pool, Silent())
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), np.load(tmp_path / "in.npy") * 2)
+    boxes = [box for batch in stage.batches for box in batch]
+    expected = [np.load(tmp_path / "out.npy")[box.slices].sum() for box in boxes]
+    np.testing.assert_array_equal(np.load(tmp_path / "sums.npy"), expected)
+
+
+def test_a_failed_task_loses_only_its_batch_and_the_next_run_continues(pool: Pool, tmp_path: Path) -> None:
+    stage = doubling(tmp_path, (40, 40), 8)
+    journal = Journal(tmp_path / "journal")
+    np.save(tmp_path / "broken.npy", (32, 32))
+    with pytest.raises(RunError, match="double.*ValueError"):
+        run_stages([stage], journal, pool, Silent())
+    record = journal.record(stage)
+    assert record.begun
+    assert not record.complete
+    (tmp_path / "broken.npy").unlink()
+    np.save(tmp_path / "in.npy", np.zeros((40, 40), np.int64))  # what is recorded is not computed again
+    done = set(range(len(stage.batches))) - set(record.missing())
+    run_stages([stage], journal, pool, Silent())
+    out = np.load(tmp_path / "out.npy")
+    for i, batch in enumerate(stage.batches):
+        for box in batch:
+            assert bool(out[box.slices].any()) == (i in done)
+
+
+def test_errors_of_the_user_pass_as_they_are(tmp_path: Path) -> None:
+    def refuse(box: Box) -> Result:
+        raise SlideError("damaged")
+
+    with pytest.raises(SlideError, match="damaged"):
+        run_stages([replace(doubling(tmp_path, (8, 8), 8), task=refuse)], Journal(tmp_path), LocalPool(), Silent())
+
+
+def test_a_changed_stage_is_redone_with_all_after_it_and_nothing_else(tmp_path: Path) -> None:
+    journal, notes = Journal(tmp_path / "journal"), Notes()
+    first = doubling(tmp_path, (16, 16), 8)
+    chain = [first]
+    for name in ("second", "third"):
+        chain.append(replace(first, name=name, after=(chain[-1],)))
+    run_stages(chain, journal, LocalPool(), notes)
+    run_stages(chain, journal, LocalPool(), notes)
+    assert notes.seen == ["double", "second", "third"]
+    changed = replace(chain[1], parameters={"a": 1})
+    run_stages([first, changed, replace(chain[2], after=(changed,))], journal, LocalPool(), notes)
+    assert notes.seen[3:] == ["second", "third"]
+    run_stages(chain, journal, LocalPool(), notes)  # back again: the outputs have been overwritten meanwhile
+    assert notes.seen[5:] == ["second", "third"]
+
+
+def smooth(halo: int, shape: tuple[int, int], pixels: NDArray[Any], box: Box) -> NDArray[Any]:
+    window = box.grow(halo, shape)
+    assert pixels.shape == window.shape
+    out: NDArray[Any] = ndimage.minimum_filter(pixels, 2 * halo + 1, mode="nearest")[box.relative_to(window).slices]
+    return out[None]
+
+
+def keep(target: Path, planes: NDArray[Any], box: Box) -> Result:
+    out = np.load(target, mmap_mode="r+")
+    out[box.slices] = planes[0]
+    out.flush()
+    return {}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 60), st.integers(4, 20), st.integers(0, 4), st.integers(1, 4))
+def test_overlap_gives_every_core_its_whole_window(
+    tmp_path_factory: pytest.TempPathFactory, h: int, w: int, core: int, halo: int, batch: int
+) -> None:
+    folder = tmp_path_factory.mktemp("overlap")
+    pixels = np.random.default_rng(h * w).integers(0, 99, (h, w))
+    np.save(folder / "in.npy", pixels)
+    stage = Stage(
+        name="smooth",
+        revision=1,
+        parameters={},
+        after=(),
+        shape=(h, w),
+        batches=tuple(Grid((h, w), (core, core), smallest=halo).batches(batch)),
+        task=partial(keep, folder / "out.npy"),
+        prepare=partial(create, folder / "out.npy", (h, w)),
+        overlap=Overlap(partial(np.load, folder / "in.npy"), halo, 1, "int64", partial(smooth, halo, (h, w))),
+    )
+    run_stages([stage], Journal(folder / "journal"), LocalPool(), Silent())
+    expected = ndimage.minimum_filter(pixels, 2 * halo + 1, mode="nearest")
+    np.testing.assert_array_equal(np.load(folder / "out.npy"), expected)
