@@ -17,12 +17,12 @@ Shape = tuple[int, int]
 
 
 def _noise(shape: Shape, rng: np.random.Generator) -> Mask:
-    return np.asarray(rng.random(shape) < rng.uniform(0.2, 0.7), np.bool_)
+    return rng.random(shape) < rng.uniform(0.2, 0.7)
 
 
 def _blobs(shape: Shape, rng: np.random.Generator) -> Mask:
     field = ndimage.gaussian_filter(rng.random(shape), rng.uniform(0.7, 3))
-    return field > np.quantile(field, rng.uniform(0.3, 0.8))
+    return np.asarray(field > np.quantile(field, rng.uniform(0.3, 0.8)), np.bool_)
 
 
 def _polar(shape: Shape, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -33,21 +33,21 @@ def _polar(shape: Shape, rng: np.random.Generator) -> tuple[NDArray[np.float64],
 
 def _spiral(shape: Shape, rng: np.random.Generator) -> Mask:
     radius, angle = _polar(shape, rng)
-    return np.asarray((radius - angle * rng.uniform(1, 3)) % rng.uniform(4, 12) < 2.5, np.bool_)
+    return (radius - angle * rng.uniform(1, 3)) % rng.uniform(4, 12) < 2.5
 
 
 def _rings(shape: Shape, rng: np.random.Generator) -> Mask:
-    return np.asarray(_polar(shape, rng)[0] % rng.uniform(3, 8) < 1.5, np.bool_)
+    return _polar(shape, rng)[0] % rng.uniform(3, 8) < 1.5
 
 
 def _checkerboard(shape: Shape, rng: np.random.Generator) -> Mask:
-    return np.indices(shape).sum(axis=0) % rng.integers(2, 4) == 0
+    return np.asarray(np.indices(shape).sum(axis=0) % rng.integers(2, 4) == 0, np.bool_)
 
 
 def _bridges(shape: Shape, rng: np.random.Generator) -> Mask:
     """Blocks that touch only over corners, at every place where four could meet."""
     side = int(rng.integers(1, 6))
-    return (np.indices(shape) // side).sum(axis=0) % 2 == 0
+    return np.asarray((np.indices(shape) // side).sum(axis=0) % 2 == 0, np.bool_)
 
 
 def _bars(shape: Shape, rng: np.random.Generator) -> Mask:

@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
+from axonflow.fiber.compiled import compiled
 from axonflow.grid import Box
 from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
@@ -95,22 +96,14 @@ class Cells:
         Tally
             Keys are indices of cells, sums are :data:`AREAS`.
         """
-        (y, rows), (x, columns) = (
-            self._cut(axis, *ends) for axis, ends in enumerate(((box.y0, box.y1), (box.x0, box.x1)))
+        (rows, columns) = (
+            np.searchsorted(self.edges(axis), np.arange(first, last), side="right") - 1
+            for axis, first, last in ((0, box.y0, box.y1), (1, box.x0, box.x1))
         )
-        masks = covered, covered & (axons > 0), covered & (semantic == _MYELIN)
-        total = [
-            np.add.reduceat(np.add.reduceat(mask, rows, axis=0, dtype=np.int64), columns, axis=1).ravel()
-            for mask in masks
-        ]
-        key = (y[:, None] * self.counts[1] + x).ravel()
-        return Tally.of(key, np.stack(total, axis=1))
-
-    def _cut(self, axis: int, first: int, last: int) -> tuple[Ints, Ints]:
-        """Return the cells that ``[first, last)`` meets along an axis, and where each begins in it."""
-        edges = self.edges(axis)
-        index = np.arange(np.searchsorted(edges, first, side="right") - 1, np.searchsorted(edges, last))
-        return index, np.maximum(edges[index], first) - first
+        total = np.zeros((rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1, len(AREAS)), np.int64)
+        _add_up(semantic, axons, covered, rows - rows[0], columns - columns[0], total)
+        key = np.arange(rows[0], rows[-1] + 1)[:, None] * self.counts[1] + np.arange(columns[0], columns[-1] + 1)
+        return Tally.of(key.ravel(), total.reshape(-1, len(AREAS)))
 
 
 def centroid_pixels(table: pd.DataFrame) -> tuple[Ints, Ints]:
@@ -191,6 +184,26 @@ def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covere
         },
         {"cell_side_um": cells.side_um},
     )
+
+
+@compiled
+def _add_up(
+    semantic: NDArray[np.uint8],
+    axons: NDArray[np.uint32],
+    covered: NDArray[np.bool_],
+    rows: Ints,
+    columns: Ints,
+    total: Ints,
+) -> None:
+    """Add every covered pixel to the cell in its row and column of ``total``, (rows, columns, areas)."""
+    h, w = covered.shape
+    for y in range(h):
+        for x in range(w):
+            if covered[y, x]:
+                cell = total[rows[y], columns[x]]
+                cell[0] += 1
+                cell[1] += axons[y, x] > 0
+                cell[2] += semantic[y, x] == _MYELIN
 
 
 def _known(values: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -98,8 +98,8 @@ class Slide:
             raise
         except Exception as error:  # codecs and file systems raise what they like
             raise SlideError(
-                f"{self.path} cannot be read in the box {box}: {error}. The file is damaged there, or changed since "
-                "it was opened; copy it again from its source."
+                f"{self.path} cannot be read in the box {box}: {str(error) or type(error).__name__}. The file is "
+                "damaged there, or changed since it was opened; copy it again from its source."
             ) from error
         if pixels.dtype.kind == "f" and not (finite := np.isfinite(pixels)).all():
             raise SlideError(

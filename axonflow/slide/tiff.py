@@ -61,8 +61,8 @@ def find_image(path: Path, series: int | None) -> Image:
                 f"{path} lists the image {plane.words!r}, but its pixels are not there; they may be in a file that is "
                 "missing beside it, or the file is truncated."
             )
-        page = directory(plane.file, plane.ifd)
-        kind = tiff.series[plane.series].kind
+        opened = directory(plane.file, plane.ifd)
+        page, kind = opened.page, tiff.series[plane.series].kind
         reader, grain = _reader(page, plane.file, plane.ifd, plane.data, plane.luminance, sparse=kind in SCANNERS)
         return Image(
             format=_NAMES.get(kind, "BigTIFF" if tiff.is_bigtiff else "TIFF"),

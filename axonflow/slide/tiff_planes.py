@@ -116,7 +116,7 @@ def _place(series: Any, index: int, count: int) -> tuple[Path | None, int, int |
         if page is None:
             return None, keyframe.offset, None
         if page.is_virtual:  # its place was calculated, it has no directory
-            return file, keyframe.offset, page.dataoffsets[0] if keyframe.is_final else None
+            return (file if keyframe.is_final else None), keyframe.offset, page.dataoffsets[0]
         return Path(page.parent.filehandle.path), page.offset, None
     if series.dataoffset is None:
         return None, keyframe.offset, None

@@ -17,7 +17,7 @@ from axonflow.grid import Box
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.whole import read_from_whole, version
 
-__all__ = ["Mapped", "Segmented", "directory", "grain_of"]
+__all__ = ["Directory", "Mapped", "Segmented", "directory", "grain_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ class Segmented:
         return self._decode(Box.whole(self.shape))
 
     def _decode(self, box: Box) -> NDArray[np.generic]:
-        page = directory(self.file, self.ifd)
+        opened = directory(self.file, self.ifd)
+        page = opened.page
         tall, wide = self.grain
         down, across = -(-self.shape[0] // tall), -(-self.shape[1] // wide)
         planar = int(page.planarconfig) == 2 and page.samplesperpixel > 1
@@ -114,13 +115,15 @@ def grain_of(page: Any) -> tuple[int, int]:  # noqa: ANN401 (tifffile has no typ
     return whole if tile[0] >= whole[0] and tile[1] >= whole[1] else tile
 
 
-def directory(file: Path, ifd: int) -> Any:  # noqa: ANN401
-    """Return the page whose directory stands at a position of a file, opened once by each process."""
-    return _open(file, ifd, version(file), os.getpid()).page
+class Directory:
+    """An open file and the page whose directory stands at a position of it.
 
+    The file stays open as long as this object is held: hold it while the page is read.
 
-class _Open:
-    """An open file and one of its pages; the file is closed with the last user of this object."""
+    Attributes
+    ----------
+    page : tifffile.TiffPage
+    """
 
     def __init__(self, file: Path, ifd: int) -> None:
         tiff = TiffFile(file)
@@ -131,9 +134,14 @@ class _Open:
         self.page.init_decode()  # building it is not thread-safe, using it is
 
 
+def directory(file: Path, ifd: int) -> Directory:
+    """Return the directory at a position of a file; a process keeps the last ones open."""
+    return _open(file, ifd, version(file), os.getpid())
+
+
 @lru_cache(maxsize=8)
-def _open(file: Path, ifd: int, version: tuple[int, int], process: int) -> _Open:  # noqa: ARG001 (parts of the key)
-    return _Open(file, ifd)
+def _open(file: Path, ifd: int, version: tuple[int, int], process: int) -> Directory:  # noqa: ARG001 (parts of the key)
+    return Directory(file, ifd)
 
 
 def _segment(page: Any, index: int) -> Any:  # noqa: ANN401

@@ -119,9 +119,8 @@ def _fei(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401,
 
 
 def _baseline(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
-    if not tiff.is_imagej or "unit" not in str(tiff.pages.first.imagej_description):
-        unit_um = _RESOLUTION_UNITS_UM[int(page.tags.valueof(296, default=2))]
-        yield from _per_unit("NDPI resolution" if page.is_ndpi else "TIFF resolution", page, unit_um)
+    unit_um = _RESOLUTION_UNITS_UM[int(page.tags.valueof(296, default=2))]
+    yield from _per_unit("NDPI resolution" if page.is_ndpi else "TIFF resolution", page, unit_um)
 
 
 def _per_unit(source: str, page: Any, unit_um: float) -> Iterator[Claim]:  # noqa: ANN401

@@ -115,7 +115,7 @@ LAYOUTS: dict[str, tuple[NDArray[Any], dict[str, Any], NDArray[Any], tuple[int, 
         GREY8,
         {
             "photometric": "palette",
-            "colormap": np.stack([np.arange(255, -1, -1, np.uint16) * 257] * 3),
+            "colormap": np.stack([np.arange(255, -1, -1, dtype=np.uint16) * 257] * 3),
             "tile": (32, 32),
             "compression": "zlib",
         },
@@ -189,6 +189,19 @@ def test_what_is_read_is_a_copy(written: dict[str, Slide], name: str) -> None:
     box = Box(0, 0, *SHAPE)
     written[name].read(box)[:] = 0
     np.testing.assert_array_equal(written[name].read(box), LAYOUTS[name][2])
+
+
+def test_more_slides_than_are_kept_open(tmp_path: Path) -> None:
+    """A file may not be closed under the thread that reads it."""
+    slides = []
+    for number in range(20):
+        tifffile.imwrite(tmp_path / f"{number}.tif", GREY8 + np.uint8(number), tile=(16, 16), compression="zlib")
+        slides.append(open_slide(tmp_path / f"{number}.tif"))
+    order = RANDOM.integers(0, 20, 300)
+    with ThreadPoolExecutor(8) as pool:
+        parts = pool.map(lambda number: slides[number].read(Box(0, 0, 90, 90)), order)
+        for number, part in zip(order, parts, strict=True):
+            np.testing.assert_array_equal(part, GREY8[:90, :90] + np.uint8(number))
 
 
 def test_a_box_outside_the_image_is_a_mistake(written: dict[str, Slide]) -> None:

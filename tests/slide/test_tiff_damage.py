@@ -70,7 +70,7 @@ def test_missing_tiles(tmp_path: Path, tag: str) -> None:
     with tifffile.TiffFile(path, mode="r+") as tiff:
         found = tiff.pages.first.tags[tag]
         found.overwrite([0, 0, *found.value[2:]])
-    with pytest.raises(SlideError, match="2 of the 16 tiles of .* are missing"):
+    with pytest.raises(SlideError, match=r"2 of the 16 tiles of .* are missing"):
         open_slide(path)
 
 

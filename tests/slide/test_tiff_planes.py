@@ -141,9 +141,10 @@ def test_ome_over_two_files(tmp_path: Path) -> None:
     )
     for c, name in enumerate(names):
         xml = (
-            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:0000000{c}"><Image ID="Image:0">'
-            '<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="64" SizeY="48" SizeC="2" SizeZ="1" '
-            f'SizeT="1"><Channel ID="c0"/><Channel ID="c1"/>{planes}</Pixels></Image></OME>'
+            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:0000000{c}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" '
+            'Type="uint8" SizeX="64" SizeY="48" SizeC="2" SizeZ="1" SizeT="1">'
+            f'<Channel ID="c0"/><Channel ID="c1"/>{planes}</Pixels></Image></OME>'
         )
         tifffile.imwrite(tmp_path / name, STACK[c], description=xml, metadata=None)
     for c in range(2):
@@ -178,7 +179,8 @@ def test_philips(tmp_path: Path) -> None:
             f"&quot;{mm}&quot; &quot;{mm * 2}&quot;</Attribute></DataObject>"
         )
 
-    xml = f'<?xml version="1.0" ?><DataObject ObjectType="DPUfsImport"><Array>{level(2.5e-4)}{level(5e-4)}</Array></DataObject>'
+    levels = level(2.5e-4) + level(5e-4)
+    xml = f'<?xml version="1.0" ?><DataObject ObjectType="DPUfsImport"><Array>{levels}</Array></DataObject>'
     path = tmp_path / "slide.tiff"
     with tifffile.TiffWriter(path) as writer:
         writer.write(SCAN, **RGB_TILES, description=xml, software="Philips DP v1.0")
@@ -187,12 +189,12 @@ def test_philips(tmp_path: Path) -> None:
     slide = open_slide(path)
     assert slide.format == "Philips TIFF"
     assert slide.pixel_size is not None
-    assert (slide.pixel_size.y, slide.pixel_size.x) == (pytest.approx(0.25), pytest.approx(0.5))
+    assert [slide.pixel_size.y, slide.pixel_size.x] == pytest.approx([0.25, 0.5])
     assert slide.pixel_size_source == "Philips pixel spacing"
     np.testing.assert_array_equal(read(path), scanned(SCAN))
 
 
-def test_philips_leaves_out_tiles_without_tissue(tmp_path: Path) -> None:
+def test_a_scanner_leaves_out_tiles_without_tissue(tmp_path: Path) -> None:
     """Only a scanner may: elsewhere a missing tile is damage (see test_tiff_damage)."""
     path = tmp_path / "slide.svs"
     tifffile.imwrite(path, SCAN, **RGB_TILES, description="Aperio Image Library v12|MPP = 0.5")
@@ -212,7 +214,10 @@ def test_leica(tmp_path: Path) -> None:
         )
 
     images = image(0, (24, 32), (96_000, 128_000)) + image(1, (96, 128), (48_000, 64_000))
-    xml = f'<?xml version="1.0"?><scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection sizeX="128000" sizeY="96000">{images}</collection></scn>'
+    xml = (
+        '<?xml version="1.0"?><scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01">'
+        f'<collection sizeX="128000" sizeY="96000">{images}</collection></scn>'
+    )
     path = tmp_path / "slide.scn"
     with tifffile.TiffWriter(path, bigtiff=True) as writer:
         writer.write(SCAN[::4, ::4], **RGB_TILES, description=xml)
@@ -284,6 +289,6 @@ def test_hamamatsu(tmp_path: Path) -> None:
     slide = open_slide(path)
     assert slide.format == "NDPI"
     assert slide.pixel_size is not None
-    assert (slide.pixel_size.y, slide.pixel_size.x) == (pytest.approx(0.5), pytest.approx(0.25))
+    assert [slide.pixel_size.y, slide.pixel_size.x] == pytest.approx([0.5, 0.25])
     assert slide.pixel_size_source == "NDPI resolution"
     np.testing.assert_array_equal(read(path), pixels)

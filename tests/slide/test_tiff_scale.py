@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +15,14 @@ from axonflow.units import PixelSize
 PIXELS = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
 
 
-def slide_with(folder: Path, **options: Any) -> Slide:
+def slide_with(folder: Path, **options: object) -> Slide:
     tifffile.imwrite(folder / "slide.tif", PIXELS, **options)
     return open_slide(folder / "slide.tif")
 
 
 def assert_size(slide: Slide, y_um: float, x_um: float, source: str) -> None:
     assert slide.pixel_size is not None, slide.pixel_size_source
-    assert (slide.pixel_size.y, slide.pixel_size.x) == (pytest.approx(y_um), pytest.approx(x_um))
+    assert [slide.pixel_size.y, slide.pixel_size.x] == pytest.approx([y_um, x_um])
     assert slide.pixel_size_source == source
 
 

@@ -1,0 +1,97 @@
+"""A checkpoint is what its contract says, or is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from axonflow.errors import ModelError
+from axonflow.grid import Box
+from axonflow.net.architecture import SEM, TEM
+from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.lattice import Lattice
+from axonflow.net.predict import Predictor
+from axonflow.net.unet import UNet
+
+CONTRACT = Checkpoint("tiny", "tem", 0.1, False, 64, 25, 0.0, "", {"data": "none"})
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    torch.manual_seed(3)
+    net = UNet(TEM)
+    with torch.no_grad():  # batch statistics that are not 0 and 1, as after training
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.2, 0.2)  # type: ignore[union-attr, operator]
+                module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
+    return CONTRACT.save(net, tmp_path_factory.mktemp("model"))
+
+
+def test_round_trip(saved: Checkpoint) -> None:
+    found = Checkpoint.find(saved.weights)
+    assert found == replace(saved, folder=found.folder)
+    assert sum(p.numel() for p in found.network().parameters()) == 1_552_387
+
+
+def test_the_embedded_model_is_whole() -> None:
+    checkpoint = Checkpoint.find("sem")
+    assert checkpoint.shape == SEM
+    assert sum(p.numel() for p in checkpoint.network().parameters()) == 1_953_219
+    assert not {"sub-rat4", "sub-rat6", "sub-rat8"} & set(checkpoint.trained_on["subjects"])
+
+
+def test_folded_prediction_is_the_networks(saved: Checkpoint) -> None:
+    lattice = Lattice((100, 90), 64, 32, 16)
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 90), dtype=np.uint8)
+    table = np.linspace(-2, 2, 65536, dtype=np.float32) * 100
+    core = Box(64, 64, 100, 90)
+    shares, inner = Predictor(saved, lattice, "float32").probabilities(core, pixels, Box.whole((100, 90)), table)
+    window, _ = lattice.window(core, pixels, Box.whole((100, 90)))
+    with torch.inference_mode():
+        expected = torch.softmax(saved.network()(torch.from_numpy(table[window.astype(int)])[None, None]), 1)[0]
+    np.testing.assert_allclose(shares, expected.numpy(), atol=1e-4)
+    assert inner.shape == core.shape
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_prediction_does_not_depend_on_threads_or_neighbours(saved: Checkpoint, precision: str) -> None:
+    lattice = Lattice((150, 140), 64, 25, 16)
+    pixels = np.random.default_rng(1).integers(0, 256, (150, 140), dtype=np.uint8)
+    table = np.linspace(-200, 200, 65536, dtype=np.float32)
+    predictor = Predictor(saved, lattice, precision)  # type: ignore[arg-type]
+    whole = predictor.predict(pixels, Box.whole((150, 140)), Box.whole((150, 140)), table)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for core in lattice.cores(Box.whole((150, 140))):
+            have = core.grow(25, (150, 140))
+            alone = predictor.predict(pixels[have.slices], have, core, table)
+            np.testing.assert_array_equal(alone, whole[:, *core.slices])
+    finally:
+        torch.set_num_threads(threads)
+    chosen = np.take_along_axis(whole[1:], whole[:1], axis=0)[0]
+    np.testing.assert_array_equal(chosen, whole[1:].max(axis=0))
+
+
+def test_refusals(saved: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="embedded"):
+        Checkpoint.find("nobody")
+    content = json.loads((saved.folder / "tiny.json").read_text())
+    (tmp_path / "tiny.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="nothing is there"):
+        Checkpoint.find(tmp_path / "tiny.json")
+    (tmp_path / "tiny.safetensors").write_bytes(saved.weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="damaged"):
+        Checkpoint.find(tmp_path / "tiny.json").network()
+    (tmp_path / "tiny.json").write_text(json.dumps(content | {"lattice_px": 100}))
+    with pytest.raises(ModelError, match="multiple of 16"):
+        Checkpoint.find(tmp_path / "tiny.json")
+    (tmp_path / "tiny.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Checkpoint.find(tmp_path / "tiny.json")

@@ -1,0 +1,59 @@
+"""One lookup table normalises a whole slide, whatever its dtype and however it was counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage.exposure import equalize_hist
+
+from axonflow.net.normalise import grey_codes, grey_values, histogram, lookup_table
+from axonflow.tally import Tally
+
+
+@pytest.fixture(params=["uint8", "uint16", "float32"])
+def pixels(request: pytest.FixtureRequest) -> NDArray[np.generic]:
+    values = np.random.default_rng(1).gamma(2, 30, (60, 70))
+    if request.param == "float32":
+        return (values - 80).astype(np.float32)  # negative values too
+    return np.minimum(values, 255).astype(request.param)
+
+
+def test_codes_sort_as_values_do(pixels: NDArray[np.generic]) -> None:
+    values = np.sort(pixels.ravel())
+    assert (np.diff(grey_codes(values[None])[0].astype(int)) >= 0).all()
+    codes = grey_codes(values[None])[0].astype(np.int64)
+    np.testing.assert_array_equal(grey_codes(grey_values(codes, values.dtype)[None])[0], codes)
+
+
+def test_mean_deviation_and_polarity(pixels: NDArray[np.generic]) -> None:
+    table = lookup_table(histogram(pixels))
+    out = table[grey_codes(pixels)]
+    assert abs(out.mean()) < 1e-5
+    assert abs(out.std() - 1) < 1e-5
+    np.testing.assert_array_equal(lookup_table(histogram(pixels), invert=True), -table)
+
+
+def test_equalisation_is_that_of_scikit_image() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8) // 3
+    ours = lookup_table(histogram(pixels))[grey_codes(pixels)]
+    theirs = equalize_hist(pixels, nbins=256)
+    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.9999
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 59), max_size=6))
+def test_parts_add_up(cuts: list[int]) -> None:
+    pixels = np.random.default_rng(2).integers(0, 65536, (60, 40), dtype=np.uint16)
+    edges = [0, *sorted(cuts), 60]
+    parts = [histogram(pixels[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    merged, whole = Tally.merge(reversed(parts)), histogram(pixels)
+    np.testing.assert_array_equal(merged.key, whole.key)
+    np.testing.assert_array_equal(merged.total, whole.total)
+
+
+def test_one_grey_maps_to_zero() -> None:
+    pixels = np.full((5, 5), 7, np.uint8)
+    assert not lookup_table(histogram(pixels))[grey_codes(pixels)].any()
