@@ -68,7 +68,9 @@ class Analysis:
         maps, fibers = self.maps, self.fibers
         area_mm2 = float(maps["covered_area"].sum())
         count = int(maps["axon_count"].sum())
-        avf, mvf = (float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf"))
+        avf, mvf = (
+            float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf")
+        )
         diameter = fibers["axon_diam (um)"]
         bare = int((fibers["myelin_area (um^2)"] == 0).sum())
         return {

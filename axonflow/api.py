@@ -138,4 +138,3 @@ def open(store: File) -> Analysis:  # noqa: A001  # axonflow.open reads as it sh
     from axonflow.analysis import open_store
 
     return open_store(Path(store))
-

@@ -23,6 +23,7 @@ from axonflow.errors import AxonflowError, InputError
 if TYPE_CHECKING:
     from axonflow.config import Config
     from axonflow.run import Job
+    from axonflow.units import PixelSize
 
 __all__ = ["app", "main"]
 
@@ -30,7 +31,7 @@ __all__ = ["app", "main"]
 class _ExitCodes(typer.core.TyperGroup):
     """Turns what a command raises into a message and an exit code; wrong usage is click's own, 2."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> object:
         try:
             return super().invoke(ctx)
         except AxonflowError as error:
@@ -55,7 +56,7 @@ errors = Console(stderr=True)
 
 
 def _option(type_: object, flag: str, text: str, **more: Any) -> object:
-    return Annotated[type_, typer.Option(flag, help=text, show_default=False, **more)]  # type: ignore[valid-type]
+    return Annotated[type_, typer.Option(flag, help=text, show_default=False, **more)]
 
 
 _SETTINGS: dict[str, object] = {
@@ -72,8 +73,12 @@ _SETTINGS: dict[str, object] = {
     "myelin_mask": _option(Path | None, "--myelin-mask", "Own myelin mask, with --axon-mask."),
     "labels": _option(Path | None, "--labels", "Own masks as one image: 0 background, 127 myelin, 255 axon."),
     "keep_probabilities": _option(bool | None, "--keep-probabilities", "Store the class probabilities."),
-    "min_axon_area_um2": _option(float | None, "--min-axon-area", "Leave out smaller axons, µm². [default: the model's]"),
-    "max_myelin_um": _option(float | None, "--max-myelin", "Longest way from an axon through its myelin, µm. [default: 5]"),
+    "min_axon_area_um2": _option(
+        float | None, "--min-axon-area", "Leave out smaller axons, µm². [default: the model's]"
+    ),
+    "max_myelin_um": _option(
+        float | None, "--max-myelin", "Longest way from an axon through its myelin, µm. [default: 5]"
+    ),
 }
 _ENGINE: dict[str, object] = {
     "workers": _option(int | None, "--workers", "Worker processes. [default: one per core]", min=1),
@@ -90,7 +95,9 @@ def _takes(*groups: dict[str, object]) -> Callable[[Callable[..., None]], Callab
         own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
         options = {name: kind for group in groups for name, kind in group.items()}
         extra = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "fresh" else None, annotation=kind)
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "fresh" else None, annotation=kind
+            )
             for name, kind in options.items()
         ]
         command.__signature__ = inspect.Signature([*own, *extra])  # type: ignore[attr-defined]
@@ -120,7 +127,7 @@ def _config(path: Path, given: dict[str, Any]) -> Config:
     return Config(slide=path, **{"out": Config.default_out(path)} | settings)
 
 
-def _pixel_size(text: str) -> Any:
+def _pixel_size(text: str) -> PixelSize:
     from axonflow.units import PixelSize
 
     try:
@@ -209,9 +216,17 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     console.print(f"labels  {h} × {w} px at {size}, shards of {job.layout.chunk} px")
     table = Table("stage", "tasks", "to do", "per worker", "to write", box=None)
     for step in costs.steps:
-        table.add_row(step.name, str(step.tasks), str(step.missing), f"{step.memory / 2**30:.2f} GiB", f"{step.disk / 2**30:.2f} GiB")
+        table.add_row(
+            step.name,
+            str(step.tasks),
+            str(step.missing),
+            f"{step.memory / 2**30:.2f} GiB",
+            f"{step.disk / 2**30:.2f} GiB",
+        )
     console.print(table)
-    console.print(f"memory  {costs.memory / 2**30:.2f} GiB of {costs.memory_limit / 2**30:.2f} GiB per worker, {workers} workers")
+    console.print(
+        f"memory  {costs.memory / 2**30:.2f} GiB of {costs.memory_limit / 2**30:.2f} GiB per worker, {workers} workers"
+    )
     console.print(f"disk    up to {costs.disk / 2**30:.2f} GiB of {costs.disk_free / 2**30:.2f} GiB free")
     costs.check()
     seconds = estimate_seconds(job, workers)

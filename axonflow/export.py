@@ -62,5 +62,7 @@ def export_store(analysis: Analysis, format_: str, out: Path | None = None) -> P
 
             draw_maps(analysis.maps, path)
     except OSError as error:
-        raise InputError(f"A file that can be written was expected at {path}, but: {error.strerror or error}.") from error
+        raise InputError(
+            f"A file that can be written was expected at {path}, but: {error.strerror or error}."
+        ) from error
     return path

@@ -70,7 +70,7 @@ class Resampling:
             shape = (-1, 1) if axis == 0 else (1, -1)
             out = sum(  # tap by tap: the order of the additions is part of the definition
                 (np.take(out, i - origin, axis) * w.reshape(shape) for i, w in zip(index.T, weight.T, strict=True)),
-                start=np.float32(0),
+                start=np.zeros((1, 1), np.float32),
             )
         return out
 

@@ -253,7 +253,9 @@ def _coverage(config: Config, native: Frame, work: Frame) -> Coverage:
         try:
             text = config.mask.read_text()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"GeoJSON polygons were expected in {config.mask}, but it cannot be read: {error}.") from error
+            raise InputError(
+                f"GeoJSON polygons were expected in {config.mask}, but it cannot be read: {error}."
+            ) from error
         unit = (1.0, 1.0) if config.mask_unit == "um" else (native.pixel_size.y, native.pixel_size.x)
         scale = (unit[0] / work.pixel_size.y, unit[1] / work.pixel_size.x)
         identity = sha256(f"{scale}{text}".encode()).hexdigest()

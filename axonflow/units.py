@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 from axonflow.errors import PixelSizeError
 
-__all__ = ["SMALLEST_UM", "LARGEST_UM", "PixelSize"]
+__all__ = ["LARGEST_UM", "SMALLEST_UM", "PixelSize"]
 
 SMALLEST_UM = 0.0005
 LARGEST_UM = 5.0
@@ -33,8 +34,8 @@ class PixelSize:
     def __post_init__(self) -> None:
         if not self.plausible(self.y, self.x):
             raise PixelSizeError(
-                f"A pixel size between {SMALLEST_UM} and {LARGEST_UM} µm was expected, {self.y:g} × {self.x:g} µm came; "
-                "give the right one with --pixel-size (µm per pixel)."
+                f"A pixel size between {SMALLEST_UM} and {LARGEST_UM} µm was expected, "
+                f"{self.y:g} × {self.x:g} µm came; give the right one with --pixel-size (µm per pixel)."
             )
 
     @staticmethod
@@ -55,7 +56,7 @@ class PixelSize:
     @property
     def geometric_um(self) -> float:
         """Side of the square with a pixel's area, µm: √(y·x)."""
-        return self.area_um2**0.5
+        return sqrt(self.area_um2)
 
     @property
     def isotropic(self) -> bool:

@@ -81,7 +81,7 @@ class Record:
         path = self.folder / f"{batch:08d}.npz"
         part = path.with_suffix(".part")
         with part.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

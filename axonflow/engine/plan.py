@@ -61,7 +61,9 @@ class Plan:
     disk_free: int
 
     @classmethod
-    def of(cls, stages: Sequence[Stage], journal: Journal, store: Path, workers: int, memory: int | None = None) -> Plan:
+    def of(
+        cls, stages: Sequence[Stage], journal: Journal, store: Path, workers: int, memory: int | None = None
+    ) -> Plan:
         """Plan what is left of a run.
 
         Parameters
@@ -111,8 +113,8 @@ class Plan:
         if self.memory > self.memory_limit:
             hungry = max((step for step in self.steps if step.missing), key=lambda step: step.memory)
             raise PlanError(
-                f"At most {_gib(self.memory_limit)} per worker are there, but the stage {hungry.name!r} is projected to "
-                f"need {_gib(self.memory)}; use a smaller --chunk, or fewer --workers."
+                f"At most {_gib(self.memory_limit)} per worker are there, but the stage {hungry.name!r} is projected "
+                f"to need {_gib(self.memory)}; use a smaller --chunk, or fewer --workers."
             )
         if self.disk > self.disk_free:
             raise PlanError(

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dask
 import psutil
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["LocalPool", "Pool", "WorkersPool", "open_pool"]
 
@@ -32,7 +35,7 @@ class Pool(Protocol):
 
 
 class LocalPool:
-    """This process: the reference, one task after the other, or a few threads.
+    """Computes in this process: the reference, one task after the other, or a few threads.
 
     Parameters
     ----------
@@ -62,13 +65,13 @@ class WorkersPool:
         Batches in flight per worker: one runs, the others wait with their input read.
     """
 
-    def __init__(self, client: Any, ahead: int = 2) -> None:
+    def __init__(self, client: Client, ahead: int = 2) -> None:
         self.client, self.ahead = client, ahead
 
     @property
     def workers(self) -> int:
         """How many tasks run at a time."""
-        return max(sum(self.client.nthreads().values()), 1)
+        return max(sum(int(n) for n in self.client.nthreads().values()), 1)
 
     def run(self, graphs: Iterable[tuple[int, Callable[[], Graph]]]) -> Iterator[tuple[int, list[Any]]]:
         """Compute graphs on the workers; what is in flight is bounded, and cancelled when one fails."""

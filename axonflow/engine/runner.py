@@ -85,7 +85,8 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, watch: Wat
 def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, Any]:
     started = time.perf_counter()
     if not record.begun:
-        stage.prepare()
+        if stage.prepare:
+            stage.prepare()
         record.begin()
     missing = record.missing()
     left = sum(box.size for i in missing for box in stage.batches[i])
@@ -96,7 +97,8 @@ def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, An
         busy += sum(seconds for _, seconds, _ in measured)
         peak = max(peak, *(used for _, _, used in measured))
         watch.advance(sum(box.size for box in stage.batches[i]))
-    stage.finish(record.results())
+    if stage.finish:
+        stage.finish(record.results())
     summary = {
         "seconds": round(time.perf_counter() - started, 3),
         "task_seconds": round(busy, 3),
@@ -166,7 +168,7 @@ def _apply(
     return apply(pixels, batch[block_id[-1]])
 
 
-def _measured(task: Callable[..., Result], *arguments: Any) -> tuple[Result, float, int]:
+def _measured(task: Callable[..., Result], *arguments: object) -> tuple[Result, float, int]:
     """Run a task; return its result, the seconds it took and the peak memory of its process in bytes."""
     started = time.perf_counter()
     result = task(*arguments)

@@ -28,7 +28,7 @@ class Source(Protocol):
     shape: tuple[int, ...]
     dtype: Any
 
-    def __getitem__(self, index: Any, /) -> Any: ...
+    def __getitem__(self, index: tuple[slice, slice], /) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class Stage:
     task : callable
         ``task(box) -> Result``, or ``task(planes, box) -> Result`` of a stage with an overlap. Picklable; run twice,
         it writes the same bytes.
-    prepare : callable
+    prepare : callable, optional
         Run on the driver before the first task: clears and creates the outputs.
-    finish : callable
+    finish : callable, optional
         ``finish(results)`` on the driver after the last task, with each box and its result in raster order.
     memory : int
         Projected peak of one task, bytes.
@@ -95,8 +95,8 @@ class Stage:
     shape: tuple[int, int]
     batches: tuple[Batch, ...]
     task: Callable[..., Result]
-    prepare: Callable[[], None] = lambda: None
-    finish: Callable[[Iterable[tuple[Box, Result]]], None] = lambda results: None
+    prepare: Callable[[], None] | None = None
+    finish: Callable[[Iterable[tuple[Box, Result]]], None] | None = None
     memory: int = 0
     disk: int = 0
     overlap: Overlap | None = field(default=None)

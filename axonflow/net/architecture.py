@@ -34,7 +34,7 @@ class Architecture:
     @property
     def stride(self) -> int:
         """The output shifts as the input does by multiples of this, px; 16 for four levels."""
-        return 2 ** len(self.features)
+        return 1 << len(self.features)
 
     @staticmethod
     def named(name: str) -> Architecture:

@@ -68,10 +68,15 @@ class Augmentation:
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom * flip
         offset = np.arange(side) - (side - 1) / 2
         steps = np.stack(np.meshgrid(offset, offset, indexing="ij"))
-        wave = ndimage.gaussian_filter(random.uniform(-1, 1, (2, side, side)), (0, self.elastic_sigma, self.elastic_sigma))
+        wave = ndimage.gaussian_filter(
+            random.uniform(-1, 1, (2, side, side)), (0, self.elastic_sigma, self.elastic_sigma)
+        )
         wave *= random.uniform(*self.elastic) / max(float(np.abs(wave).max()), 1e-9)
         at = np.tensordot(turn, steps + wave, axes=1) + centre[:, None, None]
         grey = ndimage.map_coordinates(image, at, order=1, mode="mirror")
         grey = ndimage.gaussian_filter(grey, random.uniform(0, self.blur))
-        gain, shift = 1 + random.uniform(-self.contrast, self.contrast), random.uniform(-self.brightness, self.brightness)
+        gain, shift = (
+            1 + random.uniform(-self.contrast, self.contrast),
+            random.uniform(-self.brightness, self.brightness),
+        )
         return (grey * gain + shift).astype(np.float32), ndimage.map_coordinates(labels, at, order=0, mode="mirror")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from axonflow.errors import ModelError
 from axonflow.net.architecture import Architecture
@@ -19,7 +19,10 @@ from axonflow.units import PixelSize
 if TYPE_CHECKING:
     from axonflow.net.unet import UNet
 
-__all__ = ["CLASSES", "EMBEDDED", "Checkpoint"]
+__all__ = ["CLASSES", "EMBEDDED", "Checkpoint", "Precision"]
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""Of the convolutions; the softmax is always float32."""
 
 CLASSES = ("background", "myelin", "axon")
 """The classes, by their number in the semantic labels."""

@@ -70,7 +70,7 @@ def read_samples(folder: Path, pixel_size: PixelSize, *, invert: bool = False) -
         truth = folder / "derivatives" / "labels" / path.parts[-3] / "micr"
         masks = [truth / f"{path.stem}_seg-{kind}-manual.png" for kind in ("axon", "myelin")]
         if all(mask.exists() for mask in masks):
-            samples.append(_read(path, *masks, pixel_size, invert=invert))
+            samples.append(_read(path, masks[0], masks[1], pixel_size, invert=invert))
     if not samples:
         raise InputError(
             f"Labelled images were expected in {folder} (sub-*/micr/*.png with derivatives/labels/…), none came; "

@@ -21,7 +21,7 @@ GREYS = 2**16
 
 
 def grey_codes(pixels: NDArray[np.generic]) -> NDArray[np.uint16]:
-    """Number the grey values of an image in ascending order.
+    """Return the grey values of an image as numbers that sort as they do.
 
     Parameters
     ----------

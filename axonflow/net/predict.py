@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,14 +12,12 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from axonflow.grid import Box
-from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes
 from axonflow.net.unet import Conv, UNet
 
-__all__ = ["Precision", "Predictor", "best_precision"]
-
-Precision = Literal["float32", "bfloat16", "float16"]
+__all__ = ["Predictor", "best_precision"]
 
 
 def best_precision() -> Precision:
@@ -75,7 +72,9 @@ class Predictor:
             shares: NDArray[np.float32] = torch.softmax(scores[0].float(), dim=0).cpu().numpy()
         return shares, inner
 
-    def predict(self, pixels: NDArray[np.generic], have: Box, box: Box, table: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def predict(
+        self, pixels: NDArray[np.generic], have: Box, box: Box, table: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
         """Predict every core of the lattice in a box.
 
         Parameters
@@ -106,7 +105,7 @@ _Shares = tuple[NDArray[np.float32], Box]
 class _HeadInFull(nn.Module):
     """The last 1×1 convolution in float32: it costs nothing, and in 8 bits of mantissa classes would tie."""
 
-    def __init__(self, head: nn.Conv2d) -> None:
+    def __init__(self, head: nn.Module) -> None:
         super().__init__()
         self.head = head.float()
 
@@ -121,10 +120,13 @@ def _network(checkpoint: Checkpoint, precision: Precision) -> tuple[UNet, torch.
     net = checkpoint.network()
     for module in net.modules():
         if isinstance(module, Conv):
-            module[1] = fuse_conv_bn_eval(module[1], module[2])
-            module[2] = nn.Identity()
+            _, convolution, norm, _ = module
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            module[1], module[2] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype: torch.dtype = getattr(torch, precision)
-    net = net.to(device, dtype, memory_format=torch.channels_last)
-    net.head = _HeadInFull(net.head)  # type: ignore[assignment]  # stands in for the convolution
+    net.to(device, dtype)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
+    net.head = _HeadInFull(net.head)
     return net, dtype, device

@@ -8,7 +8,6 @@ area fractions with it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +71,7 @@ def train(
     *,
     save_every: int = 25,
     dtype: torch.dtype = torch.bfloat16,
-    watch: Callable[[int, float], None] = lambda step, loss: None,
+    watch: Callable[[int, float], None] | None = None,
 ) -> UNet:
     """Train a network, or go on with a training that was interrupted.
 
@@ -88,7 +87,7 @@ def train(
         Steps between two saved states.
     dtype : torch.dtype
         Precision of the convolutions.
-    watch : callable
+    watch : callable, optional
         Called with step and loss after each step.
 
     Returns
@@ -97,10 +96,11 @@ def train(
         With the averaged weights.
     """
     torch.manual_seed(recipe.seed)
-    net = UNet(architecture).to(memory_format=torch.channels_last)
-    averaged = torch.optim.swa_utils.AveragedModel(  # batch statistics are averaged like the weights
-        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average), use_buffers=True
-    )
+    net = UNet(architecture)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
+    moving = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+    # Batch statistics are averaged like the weights.
+    averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=moving, use_buffers=True)
     optimiser = torch.optim.Adam(net.parameters(), lr=recipe.rate)
     state_file = folder / "state.pt"
     first = 0
@@ -132,10 +132,11 @@ def train(
             scores = net(image)
         loss = F.cross_entropy(scores.float(), labels)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         averaged.update_parameters(net)
-        watch(step, loss.item())
+        if watch:
+            watch(step, loss.item())
         if (step + 1) % save_every == 0 or step + 1 == recipe.steps:
             _save(
                 {
@@ -149,11 +150,12 @@ def train(
             )
             with (folder / "loss.jsonl").open("a") as log:
                 log.write(json.dumps({"step": step + 1, "loss": loss.item()}) + "\n")
-    trained: UNet = averaged.module
+    trained = averaged.module
+    assert isinstance(trained, UNet)
     return trained.eval()
 
 
 def _save(state: dict[str, object], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(state, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+    path.with_suffix(".part").replace(path)

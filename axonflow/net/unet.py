@@ -71,7 +71,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(Conv(f, f, 5, stride=2) for f in features)
         self.up = nn.ModuleList(Conv(d, f, 2) for d, f in zip(deeper, features, strict=True))
         self.decode = nn.ModuleList(Block(2 * f, f, k, n, dropout) for f, k in zip(features, kernels, strict=True))
-        self.head = nn.Conv2d(features[0], 3, 1)
+        self.head: nn.Module = nn.Conv2d(features[0], 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return class scores before the softmax.

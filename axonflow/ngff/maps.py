@@ -38,7 +38,7 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
                     }
                 ],
             }
-            for name in maps.data_vars
+            for name in map(str, maps.data_vars)
         ],
     }
     shutil.rmtree(path, ignore_errors=True)
@@ -48,6 +48,6 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
 def read_maps(path: Path) -> xr.Dataset:
     """Read the maps back, whole."""
     with xr.open_zarr(path, consolidated=False) as maps:
-        loaded = maps.load()
+        loaded: xr.Dataset = maps.load()
     loaded.attrs.pop("ome", None)
     return loaded

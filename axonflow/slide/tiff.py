@@ -81,7 +81,7 @@ def find_image(path: Path, series: int | None) -> Image:
 
 
 def _reader(
-    page: Any,  # noqa: ANN401 (tifffile has no types)
+    page: Any,
     file: Path,
     ifd: int,
     data: int | None,
@@ -120,7 +120,7 @@ def _reader(
     return Segmented(file, ifd, shape, grain, luminance, background), grain
 
 
-def _sound(page: Any, file: Path, grain: tuple[int, int], *, sparse: bool) -> None:  # noqa: ANN401
+def _sound(page: Any, file: Path, grain: tuple[int, int], *, sparse: bool) -> None:
     """Check that every tile or strip is listed, inside the file and of a size that can be decoded."""
     samples, separate = page.shaped[4], page.shaped[0]
     name = "tile" if page.is_tiled else "strip"

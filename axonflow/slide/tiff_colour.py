@@ -17,7 +17,7 @@ _DECODED_TO_RGB = (6, 7, 34892, 33007, 50001)  # JPEG and WebP codecs undo the Y
 _APERIO_JPEG2000_YCBCR = 33003
 
 
-def luminances(page: Any) -> tuple[Luminance, ...]:  # noqa: ANN401 (tifffile has no types)
+def luminances(page: Any) -> tuple[Luminance, ...]:
     """Return the ways to read a page as grey: one, or one for each sample where samples are channels of their own.
 
     Raises
@@ -49,14 +49,14 @@ def luminances(page: Any) -> tuple[Luminance, ...]:  # noqa: ANN401 (tifffile ha
     )
 
 
-def _white(page: Any) -> int:  # noqa: ANN401
+def _white(page: Any) -> int:
     """Return the largest value that a sample can have; 0 for floats, which have none."""
     if page.dtype is None or page.dtype.kind == "f":
         return 0
     return 255 if page.dtype.kind == "b" else 2 ** int(page.bitspersample) - 1
 
 
-def _palette(page: Any) -> bytes:  # noqa: ANN401
+def _palette(page: Any) -> bytes:
     table = np.array(page.colormap, np.uint16).reshape(3, -1)
     if table.max() > 255:  # the standard wants 16 bits; some writers fill in 8
         table >>= 8

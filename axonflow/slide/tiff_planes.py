@@ -54,12 +54,12 @@ class Plane:
     luminance: Luminance
 
 
-def planes(tiff: Any) -> tuple[Plane, ...]:  # noqa: ANN401 (tifffile has no types)
+def planes(tiff: Any) -> tuple[Plane, ...]:
     """List the images of an open file in order; there is at least one, if the file has pixels."""
     return tuple(plane for number in _candidates(tiff) for plane in _planes(tiff.series[number], number))
 
 
-def _candidates(tiff: Any) -> list[int]:  # noqa: ANN401
+def _candidates(tiff: Any) -> list[int]:
     series = tiff.series
     if not series:
         return []
@@ -72,7 +72,7 @@ def _candidates(tiff: Any) -> list[int]:  # noqa: ANN401
     return full or list(range(len(series)))
 
 
-def _scans(tiff: Any) -> list[int]:  # noqa: ANN401
+def _scans(tiff: Any) -> list[int]:
     """Return the images of a Leica SCN that do not show the whole slide, as its macro does."""
     scans, number = [], 0
     for collection in ElementTree.fromstring(tiff.scn_metadata).iterfind("{*}collection"):
@@ -85,7 +85,7 @@ def _scans(tiff: Any) -> list[int]:  # noqa: ANN401
     return scans if number == len(tiff.series) else []
 
 
-def _planes(series: Any, number: int) -> list[Plane]:  # noqa: ANN401
+def _planes(series: Any, number: int) -> list[Plane]:
     keyframe = series.keyframe
     axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
     leading = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YXS" and size > 1]
@@ -108,7 +108,7 @@ def _planes(series: Any, number: int) -> list[Plane]:  # noqa: ANN401
     return found
 
 
-def _place(series: Any, index: int, count: int) -> tuple[Path | None, int, int | None]:  # noqa: ANN401
+def _place(series: Any, index: int, count: int) -> tuple[Path | None, int, int | None]:
     keyframe = series.keyframe
     file = Path(keyframe.parent.filehandle.path)
     if len(series) == count:

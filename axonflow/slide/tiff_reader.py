@@ -108,7 +108,7 @@ class Segmented:
         return out
 
 
-def grain_of(page: Any) -> tuple[int, int]:  # noqa: ANN401 (tifffile has no types)
+def grain_of(page: Any) -> tuple[int, int]:
     """Return height and width of a page's tiles or strips, px; of the image if it is of one piece."""
     tile = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     whole = page.imagelength, page.imagewidth
@@ -144,7 +144,7 @@ def _open(file: Path, ifd: int, version: tuple[int, int], process: int) -> Direc
     return Directory(file, ifd)
 
 
-def _segment(page: Any, index: int) -> Any:  # noqa: ANN401
+def _segment(page: Any, index: int) -> Any:
     """Decode a tile or strip to (depth, h, w, samples); None if it is not in the file."""
     offset, size = page.dataoffsets[index], page.databytecounts[index]
     if offset == 0 or size == 0:

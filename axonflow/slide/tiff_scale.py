@@ -14,7 +14,7 @@ __all__ = ["claims"]
 _RESOLUTION_UNITS_UM = {2: 25_400.0, 3: 1e4, 4: 1e3, 5: 1.0}
 
 
-def claims(tiff: Any, page: Any, series: int) -> tuple[Claim, ...]:  # noqa: ANN401 (tifffile has no types)
+def claims(tiff: Any, page: Any, series: int) -> tuple[Claim, ...]:
     """Collect what is said about a page of an open file.
 
     Parameters
@@ -40,7 +40,7 @@ def claims(tiff: Any, page: Any, series: int) -> tuple[Claim, ...]:  # noqa: ANN
     return tuple(found)
 
 
-def _ome(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _ome(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     if not tiff.is_ome:
         return
     images = list(ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image"))
@@ -59,13 +59,13 @@ def _ome(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401,
         yield Claim("OME metadata", known[0], known[-1])
 
 
-def _aperio(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _aperio(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     if page.is_svs and (match := re.search(r"\|\s*MPP\s*=\s*([\d.eE+-]+)", page.description)):
         side = float(match[1])
         yield Claim("Aperio MPP", side, side)
 
 
-def _philips(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _philips(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     if not tiff.is_philips:
         return
     levels = ".//*/DataObject[@ObjectType='PixelDataRepresentation']/Attribute[@Name='DICOM_PIXEL_SPACING']"
@@ -75,7 +75,7 @@ def _philips(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN
         yield Claim("Philips pixel spacing", y_mm * 1e3, x_mm * 1e3)
 
 
-def _leica(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _leica(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     if not tiff.is_scn:
         return
     image = ElementTree.fromstring(tiff.scn_metadata).findall("{*}collection/{*}image")[series]
@@ -85,7 +85,7 @@ def _leica(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN40
         yield Claim("Leica SCN view", y_nm * 1e-3, x_nm * 1e-3)
 
 
-def _ventana(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _ventana(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     if not tiff.is_bif:
         return
     for each in tiff.pages:
@@ -95,7 +95,7 @@ def _ventana(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN
             return
 
 
-def _imagej(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _imagej(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     first = tiff.pages.first
     if not first.is_imagej:
         return
@@ -103,7 +103,7 @@ def _imagej(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN4
     yield from _per_unit("ImageJ", first, UNITS_UM[stated["unit"].strip().lower()])
 
 
-def _zeiss(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _zeiss(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     settings = page.tags.valueof(34118) or {}
     for key in ("ap_image_pixel_size", "ap_pixel_size"):
         if len(entry := settings.get(key, ())) == 3:
@@ -111,19 +111,19 @@ def _zeiss(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN40
             yield Claim("Zeiss SEM", side, side)
 
 
-def _fei(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _fei(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     for code in (34680, 34682):
         scan = (page.tags.valueof(code) or {}).get("Scan", {})
         if "PixelWidth" in scan and "PixelHeight" in scan:
             yield Claim("FEI scan", float(scan["PixelHeight"]) * 1e6, float(scan["PixelWidth"]) * 1e6)
 
 
-def _baseline(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ANN401, ARG001
+def _baseline(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     unit_um = _RESOLUTION_UNITS_UM[int(page.tags.valueof(296, default=2))]
     yield from _per_unit("NDPI resolution" if page.is_ndpi else "TIFF resolution", page, unit_um)
 
 
-def _per_unit(source: str, page: Any, unit_um: float) -> Iterator[Claim]:  # noqa: ANN401
+def _per_unit(source: str, page: Any, unit_um: float) -> Iterator[Claim]:
     """Read XResolution and YResolution as pixels per unit of length."""
     (x_px, x_units), (y_px, y_units) = (page.tags.valueof(code) for code in (282, 283))
     yield Claim(source, unit_um * y_units / y_px, unit_um * x_units / x_px)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from axonflow.engine.stage import Stage
-from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.slide import Slide
 from axonflow.stages.convert import convert
 from axonflow.stages.label import label_axons
@@ -34,14 +34,14 @@ class Network:
     checkpoint : Checkpoint
     halo : int
         What each core of the lattice sees on its sides, px.
-    precision : str
+    precision : Precision
         Of the convolutions.
     keep_probabilities : bool
     """
 
     checkpoint: Checkpoint
     halo: int
-    precision: str
+    precision: Precision
     keep_probabilities: bool
 
 

@@ -48,7 +48,9 @@ def read_greys(layout: Layout) -> Tally:
 
 def _batches(slide: Slide, chunk: int) -> tuple[tuple[Batch, ...], int]:
     """Cut the slide so that no part of its file is decoded twice, and no shard is written by two tasks."""
-    tall, wide = (min(ceil_to(grain, chunk), ceil_to(side, chunk)) for grain, side in zip(slide.grain, slide.shape, strict=True))
+    tall, wide = (
+        min(ceil_to(grain, chunk), ceil_to(side, chunk)) for grain, side in zip(slide.grain, slide.shape, strict=True)
+    )
     grid = Grid(slide.shape, (tall, wide))
     return tuple(grid.batches(1)), max(box.size for box in grid)
 
@@ -63,7 +65,8 @@ def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:
     greys = Tally.empty(1)
     for _, result in results:
         greys += Tally.from_arrays(dict(result), "greys")
-    np.savez(layout.private / "greys.npz", **greys.arrays("greys"))
+    with (layout.private / "greys.npz").open("wb") as file:
+        np.savez(file, allow_pickle=False, **greys.arrays("greys"))
     shares = np.cumsum(greys.total[:, 0]) / greys.total[:, 0].sum()
     low, high = grey_values(greys.key[np.searchsorted(shares, (0.005, 0.995))], np.dtype(layout.dtype))
     layout.slide.set_window(float(low), float(high))

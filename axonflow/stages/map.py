@@ -27,7 +27,9 @@ __all__ = ["Coverage", "Everywhere", "MaskImage", "MaskPolygons", "draw_maps"]
 class Coverage(Protocol):
     """Which pixels count."""
 
-    identity: str
+    @property
+    def identity(self) -> str:
+        """What tells it from others."""
 
     def cover(self, box: Box) -> NDArray[np.bool_]:
         """Return whether each pixel of a box counts."""

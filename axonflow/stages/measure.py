@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-import numpy as np
-
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.hull import Hulls, convex_areas, hulls
 from axonflow.fiber.measure import HALO, count

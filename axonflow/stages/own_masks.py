@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,10 @@ def own_masks(layout: Layout, masks: tuple[Slide, ...]) -> tuple[Stage, ...]:
         if len(masks) == 1 and mask.dtype != np.uint8:
             raise InputError(f"Labels of 0, 127 and 255 in 8 bits were expected, {mask.path} holds {mask.dtype}.")
     core = tuple(
-        min(ceil_to(max(mask.grain[axis] for mask in masks), layout.chunk), ceil_to(layout.work.shape[axis], layout.chunk))
+        min(
+            ceil_to(max(mask.grain[axis] for mask in masks), layout.chunk),
+            ceil_to(layout.work.shape[axis], layout.chunk),
+        )
         for axis in (0, 1)
     )
     grid = Grid(layout.work.shape, (core[0], core[1]))
@@ -62,10 +66,10 @@ def own_masks(layout: Layout, masks: tuple[Slide, ...]) -> tuple[Stage, ...]:
     return (first, *levels(layout.semantic, "semantic", first))
 
 
-def classes_of(*masks: NDArray[np.generic]) -> NDArray[np.uint8]:
+def classes_of(*masks: NDArray[Any]) -> NDArray[np.uint8]:
     """Return classes 0, 1, 2 from one 0/127/255 image, or from an axon and a myelin mask."""
     if len(masks) == 1:
-        return (masks[0] >= 64).astype(np.uint8) + (masks[0] >= 191)
+        return np.searchsorted([64, 191], masks[0], side="right").astype(np.uint8)
     axons, myelin = (mask != 0 for mask in masks)
     return np.where(axons, np.uint8(2), myelin.astype(np.uint8))
 

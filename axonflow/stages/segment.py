@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from axonflow.engine.journal import write_whole
 from axonflow.engine.stage import Overlap, Result, Source, Stage
 from axonflow.grid import Box, Grid
-from axonflow.net.checkpoint import CLASSES, Checkpoint
+from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import lookup_table
 from axonflow.ngff import Pyramid
@@ -28,7 +28,7 @@ NETWORK_BYTES = 700 * 2**20
 
 
 def segment(
-    layout: Layout, checkpoint: Checkpoint, halo: int, precision: str, *, keep_probabilities: bool, after: Stage
+    layout: Layout, checkpoint: Checkpoint, halo: int, precision: Precision, *, keep_probabilities: bool, after: Stage
 ) -> tuple[Stage, ...]:
     """Declare the segmentation by a network.
 
@@ -38,7 +38,7 @@ def segment(
     checkpoint : Checkpoint
     halo : int
         What each core of the lattice sees on its sides, px.
-    precision : str
+    precision : Precision
     keep_probabilities : bool
     after : Stage
         The one that writes the network's input.
@@ -76,7 +76,12 @@ def segment(
 
 
 def _seams(
-    layout: Layout, checkpoint: Checkpoint, lattice: Lattice, precision: str, parameters: dict[str, Any], after: Stage
+    layout: Layout,
+    checkpoint: Checkpoint,
+    lattice: Lattice,
+    precision: Precision,
+    parameters: dict[str, Any],
+    after: Stage,
 ) -> Stage:
     """Declare the measurement of how far windows disagree, on a sample of the lattice's seams."""
     grid = Grid(lattice.shape, (lattice.core, lattice.core))
@@ -105,7 +110,8 @@ class _Plane:
     """The single channel of an image's finest level."""
 
     def __init__(self, image: Pyramid) -> None:
-        self.image, self.shape, self.dtype = image, image.shape, np.dtype(image.dtype)
+        self.image, self.dtype = image, np.dtype(image.dtype)
+        self.shape: tuple[int, ...] = image.shape
 
     def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
         rows, columns = index
@@ -126,7 +132,7 @@ def _predict(
     layout: Layout,
     checkpoint: Checkpoint,
     lattice: Lattice,
-    precision: Any,
+    precision: Precision,
     planes: int,
     pixels: NDArray[Any],
     box: Box,
@@ -149,7 +155,7 @@ def _write(outputs: dict[int, Pyramid], planes: NDArray[np.uint8], box: Box) -> 
     return {}
 
 
-def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, precision: Any, pair: Box) -> Result:
+def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, precision: Precision, pair: Box) -> Result:
     """Compare two neighbours where both see the same pixels, and one of them with what an exact halo gives."""
     from axonflow.net.predict import Predictor
 
@@ -163,7 +169,11 @@ def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, prec
         shares, inner = Predictor(checkpoint, which, precision).probabilities(core, pixels, have, table)
         return np.argmax(shares, axis=0), inner
 
-    (ours, at), (theirs, beside), (truth, centre) = classes(lattice, left), classes(lattice, right), classes(exact, left)
+    (ours, at), (theirs, beside), (truth, centre) = (
+        classes(lattice, left),
+        classes(lattice, right),
+        classes(exact, left),
+    )
     seam, start = at.x0 + width, beside.x0
     ours_strip = ours[at.y0 : at.y1, seam - halo : seam + halo]
     theirs_strip = theirs[beside.y0 : beside.y1, start - halo : start + halo]

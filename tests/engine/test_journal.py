@@ -59,7 +59,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
 def test_the_key_tells_what_decides_the_outcome(stage: Stage) -> None:
     from dataclasses import replace
 
-    same = replace(stage, memory=5, task=len)
+    same = replace(stage, memory=5, disk=7)
     assert same.key == stage.key
     others = [
         replace(stage, name="t"),

@@ -27,7 +27,7 @@ class Notes(Silent):
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def end(self, stage: Stage, summary: dict[str, Any]) -> None:
+    def end(self, stage: Stage, summary: dict[str, Any]) -> None:  # noqa: ARG002  # the protocol's
         self.seen.append(stage.name)
 
 
@@ -85,7 +85,7 @@ def test_a_failed_task_loses_only_its_batch_and_the_next_run_continues(pool: Poo
     stage = doubling(tmp_path, (40, 40), 8)
     journal = Journal(tmp_path / "journal")
     np.save(tmp_path / "broken.npy", (32, 32))
-    with pytest.raises(RunError, match="double.*ValueError"):
+    with pytest.raises(RunError, match=r"double.*ValueError"):
         run_stages([stage], journal, pool, Silent())
     record = journal.record(stage)
     assert record.begun

@@ -28,8 +28,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     with torch.no_grad():  # batch statistics that are not 0 and 1, as after training
         for module in net.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.uniform_(-0.2, 0.2)  # type: ignore[union-attr, operator]
-                module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
+                module.running_mean.uniform_(-0.2, 0.2)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
     return CONTRACT.save(net, tmp_path_factory.mktemp("model"))
 
 

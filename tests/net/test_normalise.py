@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,7 +50,7 @@ def test_equalisation_is_that_of_scikit_image() -> None:
 def test_parts_add_up(cuts: list[int]) -> None:
     pixels = np.random.default_rng(2).integers(0, 65536, (60, 40), dtype=np.uint16)
     edges = [0, *sorted(cuts), 60]
-    parts = [histogram(pixels[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [histogram(pixels[a:b]) for a, b in pairwise(edges)]
     merged, whole = Tally.merge(reversed(parts)), histogram(pixels)
     np.testing.assert_array_equal(merged.key, whole.key)
     np.testing.assert_array_equal(merged.total, whole.total)
