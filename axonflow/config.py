@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,11 +83,11 @@ class Config:
             raise InputError("--axon-mask and --myelin-mask were expected together, one came; give both, or --labels.")
         if self.labels is not None and self.axon_mask is not None:
             raise InputError("Either --labels or --axon-mask with --myelin-mask was expected, both came; give one.")
-        for name, value, least in (("--cell", self.cell_um, 0.0), ("--max-myelin", self.max_myelin_um, 0.0)):
-            if not value > least:
-                raise InputError(f"{name} was expected to be larger than 0 µm, {value:g} came.")
-        if self.min_axon_area_um2 is not None and self.min_axon_area_um2 < 0:
-            raise InputError(f"--min-axon-area was expected not to be negative, {self.min_axon_area_um2:g} came.")
+        for name, value in (("--cell", self.cell_um), ("--max-myelin", self.max_myelin_um)):
+            if not 0 < value < inf:
+                raise InputError(f"{name} was expected to be larger than 0 µm, and finite, {value:g} came.")
+        if self.min_axon_area_um2 is not None and not 0 <= self.min_axon_area_um2 < inf:
+            raise InputError(f"--min-axon-area was expected to be 0 µm² or more, {self.min_axon_area_um2:g} came.")
         if self.chunk is not None and (self.chunk < 64 or self.chunk % 64):
             raise InputError(f"--chunk was expected to be a multiple of 64 px, {self.chunk} came.")
         if isinstance(self.halo, int) and self.halo < 0:
@@ -109,10 +110,12 @@ class Config:
         return out if out != slide else slide.with_name(f"{stem}.axonflow.ome.zarr")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the value as JSON."""
+        """Return the value as JSON; paths are absolute, so that it means the same from any folder."""
         content = asdict(self)
         for name in _PATHS:
-            content[name] = None if content[name] is None else str(content[name])
+            content[name] = None if content[name] is None else str(content[name].absolute())
+        if Path(self.model).stem != self.model:  # a path, not a name
+            content["model"] = str(Path(self.model).absolute())
         return content
 
     @classmethod

@@ -243,6 +243,11 @@ def _chunk(config: Config, classes: Network | Masks, native: Frame, work: Frame)
             f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {chunk} came; "
             f"use {ceil_to(chunk, lattice)}."
         )
+    if isinstance(classes, Network) and chunk < classes.halo:
+        raise InputError(
+            f"--chunk was expected not to be smaller than the halo of {classes.halo} px, {chunk} came; "
+            f"use {ceil_to(classes.halo, lattice)} or more."
+        )
     return chunk
 
 

@@ -103,15 +103,26 @@ _Shares = tuple[NDArray[np.float32], Box]
 
 
 class _HeadInFull(nn.Module):
-    """The last 1×1 convolution in float32: it costs nothing, and in 8 bits of mantissa classes would tie."""
+    """The last 1×1 convolution in float32, added up feature by feature.
 
-    def __init__(self, head: nn.Module) -> None:
+    In 8 bits of mantissa classes would tie, and a library's convolution adds up in an order that depends on the number
+    of threads: probabilities would depend on who computes them.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, head: nn.Conv2d) -> None:
         super().__init__()
-        self.head = head.float()
+        assert head.bias is not None
+        self.register_buffer("weight", head.weight.detach().float().moveaxis(0, 1))  # (features, 3, 1, 1)
+        self.register_buffer("bias", head.bias.detach().float().reshape(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(x.float())
-        return out
+        scores = self.bias
+        for feature, weight in zip(x.float().contiguous().unbind(1), self.weight, strict=True):
+            scores = scores + weight * feature  # (3, 1, 1) × (1, h, w)
+        return scores[None]
 
 
 @lru_cache(maxsize=2)
@@ -126,7 +137,9 @@ def _network(checkpoint: Checkpoint, precision: Precision) -> tuple[UNet, torch.
             module[1], module[2] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype: torch.dtype = getattr(torch, precision)
+    assert isinstance(net.head, nn.Conv2d)
+    head, net.head = _HeadInFull(net.head), nn.Identity()
     net.to(device, dtype)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
-    net.head = _HeadInFull(net.head)
+    net.head = head.to(device)
     return net, dtype, device

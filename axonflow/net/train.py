@@ -69,6 +69,7 @@ def train(
     recipe: Recipe,
     folder: Path,
     *,
+    start: UNet | None = None,
     save_every: int = 25,
     dtype: torch.dtype = torch.bfloat16,
     watch: Callable[[int, float], None] | None = None,
@@ -83,6 +84,8 @@ def train(
     recipe : Recipe
     folder : Path
         Where the state is kept; a training found there is continued to the same result.
+    start : UNet, optional
+        Weights to start from, in place of random ones.
     save_every : int
         Steps between two saved states.
     dtype : torch.dtype
@@ -97,6 +100,8 @@ def train(
     """
     torch.manual_seed(recipe.seed)
     net = UNet(architecture)
+    if start:
+        net.load_state_dict(start.state_dict())
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
     moving = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
     # Batch statistics are averaged like the weights.

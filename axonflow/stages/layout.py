@@ -23,7 +23,10 @@ from typing import Literal
 from axonflow.ngff import Pyramid
 from axonflow.units import PixelSize
 
-__all__ = ["Frame", "Layout"]
+__all__ = ["CLASS_COLOURS", "Frame", "Layout"]
+
+CLASS_COLOURS = {1: (227, 74, 51, 160), 2: (64, 140, 242, 160)}
+"""How viewers paint myelin and axons, RGBA."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from axonflow.errors import InputError
 from axonflow.grid import Box, Grid, ceil_to
 from axonflow.ngff import Pyramid
 from axonflow.slide import Slide
-from axonflow.stages.layout import Layout
+from axonflow.stages.layout import CLASS_COLOURS, Layout
 from axonflow.stages.levels import levels
 
 __all__ = ["own_masks"]
@@ -59,7 +59,7 @@ def own_masks(layout: Layout, masks: tuple[Slide, ...]) -> tuple[Stage, ...]:
         shape=layout.work.shape,
         batches=tuple(grid.batches(1)),
         task=partial(_task, masks, layout.semantic),
-        prepare=layout.semantic.create,
+        prepare=partial(layout.semantic.create, colours=CLASS_COLOURS),
         memory=largest * 6 + sum(mask.grain[0] * mask.grain[1] for mask in masks),
         disk=layout.work.shape[0] * layout.work.shape[1] // 8,
     )

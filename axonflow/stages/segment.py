@@ -18,13 +18,16 @@ from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import lookup_table
 from axonflow.ngff import Pyramid
 from axonflow.stages.convert import read_greys
-from axonflow.stages.layout import Layout
+from axonflow.stages.layout import CLASS_COLOURS, Layout
 from axonflow.stages.levels import levels
 
 __all__ = ["segment"]
 
-NETWORK_BYTES = 700 * 2**20
+NETWORK_BYTES = 450 * 2**20
 """What torch, the weights and the feature maps of one window of 576 px took, rounded up; measured."""
+
+EXACT_BYTES = 700 * 2**20
+"""The same with a window of 864 px."""
 
 
 def segment(
@@ -97,7 +100,7 @@ def _seams(
         batches=tuple((pair,) for pair in sample),
         task=partial(_disagreement, layout, checkpoint, lattice, precision),
         finish=partial(_note_seams, layout),
-        memory=NETWORK_BYTES * 2,
+        memory=EXACT_BYTES,
     )
 
 
@@ -145,8 +148,8 @@ def _predict(
 
 
 def _create(outputs: dict[int, Pyramid]) -> None:
-    for output in outputs.values():
-        output.create()
+    for i, output in outputs.items():
+        output.create(colours=CLASS_COLOURS if i == 0 else None)
 
 
 def _write(outputs: dict[int, Pyramid], planes: NDArray[np.uint8], box: Box) -> Result:
