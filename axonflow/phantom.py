@@ -190,12 +190,12 @@ def _write_tiff(
     def tiles() -> Iterator[NDArray[np.uint8]]:
         for band in Grid(phantom.shape, (TILE, phantom.shape[1])):
             drawn = draw(band)
+            tick()
             for x in range(0, phantom.shape[1], TILE):
                 tile = np.zeros((TILE, TILE), np.uint8)
                 part = drawn[:, x : x + TILE]
                 tile[: part.shape[0], : part.shape[1]] = part
                 yield tile
-            tick()
 
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:
         tiff.write(

@@ -1,11 +1,23 @@
-"""What all tests may ask for."""
+"""What all tests may ask for, and which of them may be left out."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+PARTS = {
+    "slurm": "a Slurm that answers sinfo (scripts/slurm start gives one)",
+    "browser": "Chromium on the path",
+}
+"""The parts of a machine that some tests need, by their marker."""
+
+REQUIRED = {part for part in os.environ.get("AXONFLOW_REQUIRE", "").split(",") if part}
+"""Parts whose absence fails a test instead of skipping it."""
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +27,22 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images at {folder}; set AXONFLOW_DATA")
     return folder
+
+
+def pytest_configure() -> None:
+    if unknown := REQUIRED - PARTS.keys():
+        raise pytest.UsageError(f"AXONFLOW_REQUIRE was expected to name {', '.join(PARTS)}, {sorted(unknown)} came.")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for part, needed in PARTS.items():
+        if item.get_closest_marker(part) and not _is_there(part):
+            leave = pytest.fail if part in REQUIRED else pytest.skip
+            leave(f"needs {needed}")
+
+
+@cache
+def _is_there(part: str) -> bool:
+    if part == "browser":
+        return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    return bool(shutil.which("sinfo")) and not subprocess.run(["sinfo"], capture_output=True, check=False).returncode

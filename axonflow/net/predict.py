@@ -119,9 +119,10 @@ class _HeadInFull(nn.Module):
         self.register_buffer("bias", head.bias.detach().float().reshape(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        scores = self.bias
-        for feature, weight in zip(x.float().contiguous().unbind(1), self.weight, strict=True):
-            scores = scores + weight * feature  # (3, 1, 1) × (1, h, w)
+        scores = self.bias.repeat(1, *x.shape[2:])
+        term = torch.empty_like(scores)
+        for feature, weight in zip(x.contiguous().unbind(1), self.weight, strict=True):
+            scores += torch.mul(weight, feature.float(), out=term)  # (3, 1, 1) × (1, h, w)
         return scores[None]
 
 

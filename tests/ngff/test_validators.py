@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import ome_zarr_models
 import pytest
 import yaozarrs
 import zarr
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
 from ome_zarr_models.v05.image import Image
 from ome_zarr_models.v05.image_label import ImageLabel
 
+from axonflow.grid import Box
 from axonflow.ngff import Pyramid
 from axonflow.units import PixelSize
 
@@ -64,3 +68,13 @@ def test_ome_zarr_io_describes_the_image_as_it_was_meant(store: Path) -> None:
     assert [(channel.label, channel.window["start"], channel.window["end"]) for channel in report.channels] == [
         ("slide", 3, 200)
     ]
+
+
+def test_ome_zarr_reads_the_levels_and_the_labels(store: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 200, (1300, 700)).astype(Pyramid.open(store).dtype)
+    Pyramid.open(store).write(Box.whole((1300, 700)), pixels)
+    nodes = list(Reader(parse_url(store))())
+    levels = next(node.data for node in nodes if node.zarr.basename() == store.name)
+    assert [level.shape for level in levels] == [(1, 1300, 700), (1, 650, 350), (1, 325, 175)]
+    np.testing.assert_array_equal(levels[0][0], pixels)
+    assert {node.zarr.basename() for node in nodes} >= {"semantic", "axons"}

@@ -1,0 +1,161 @@
+"""Small slides and masks of known tissue, a network nobody trained, and what a run leaves, to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner
+
+from axonflow.cli import app
+from axonflow.config import Config
+from axonflow.engine.runner import Silent
+from axonflow.engine.stage import Stage
+from axonflow.ngff import Pyramid
+from axonflow.run import prepare, run_job
+
+Classes = NDArray[np.uint8]
+
+GREYS = np.array([128, 205, 60], np.uint8)
+"""Of background, myelin and axon."""
+
+
+def tissue(shape: tuple[int, int], seed: int = 0) -> Classes:
+    """Axons in rings of myelin: one larger than a chunk of 64 px, one over a corner of four, others anywhere."""
+    random = np.random.default_rng(seed)
+    h, w = shape
+    fibers = [(h / 2, w / 2, 45.0, 6.0), (64.0, 64.0, 5.0, 3.0), (h - 2.0, w / 3, 9.0, 4.0)]
+    for _ in range(h * w // 1500):
+        fibers.append((random.uniform(0, h), random.uniform(0, w), random.uniform(1, 11), random.uniform(0, 5)))
+    y, x = np.mgrid[:h, :w]
+    classes = np.zeros(shape, np.uint8)
+    for at_y, at_x, radius, myelin in fibers:
+        away = np.hypot(y - at_y, x - at_x)
+        classes[(away <= radius + myelin) & (away > radius)] = 1
+        classes[away <= radius] = 2
+    classes[h // 2 - 30 : h // 2 + 30 : 7, w // 2 - 20 : w // 2 + 20] = 1  # myelin inside the large axon
+    return classes
+
+
+def picture(classes: Classes, dtype: str = "uint8", seed: int = 0) -> NDArray[Any]:
+    """What a microscope sees of tissue: the grey of each class, and noise."""
+    grey = GREYS[classes] + np.random.default_rng(seed).normal(0, 12, classes.shape)
+    if dtype == "uint8":
+        return np.clip(grey, 0, 255).astype(np.uint8)
+    return np.clip(grey * 200, 0, 65535).astype(np.uint16) if dtype == "uint16" else (grey / 100 - 1).astype(np.float32)
+
+
+def write_slide(path: Path, pixels: NDArray[Any], side_um: float | None = 0.1, **options: Any) -> Path:
+    """Write a TIFF, tiled and compressed unless told otherwise, that says its pixel size."""
+    if side_um is not None:
+        options |= {"resolution": (1e4 / side_um, 1e4 / side_um), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, pixels, **({"tile": (64, 64), "compression": "zlib"} | options))
+    return path
+
+
+def write_labels(path: Path, classes: Classes) -> Path:
+    """Write classes as one image of 0, 127 and 255."""
+    Image.fromarray(np.array([0, 127, 255], np.uint8)[classes]).save(path)
+    return path
+
+
+def write_masks(folder: Path, classes: Classes) -> tuple[Path, Path]:
+    """Write classes as an axon and a myelin mask."""
+    axon, myelin = folder / "axon.png", folder / "myelin.png"
+    Image.fromarray(((classes == 2) * 255).astype(np.uint8)).save(axon)
+    Image.fromarray(((classes == 1) * 255).astype(np.uint8)).save(myelin)
+    return axon, myelin
+
+
+def write_model(folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1) -> Path:
+    """Write a network with random weights, of which no class gets the better everywhere."""
+    import torch
+
+    from axonflow.net.architecture import TEM
+    from axonflow.net.checkpoint import Checkpoint
+    from axonflow.net.unet import UNet
+
+    torch.manual_seed(3)
+    net = UNet(TEM)
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                module.running_mean.uniform_(-0.2, 0.2)
+                module.running_var.uniform_(0.5, 2)
+        scores = net.eval()(torch.randn(1, 1, 128, 128))[0].reshape(3, -1)
+        net.head.weight.mul_(3 / scores.std(dim=1).reshape(3, 1, 1, 1))
+        net.head.bias.sub_(net(torch.randn(1, 1, 128, 128)).mean(dim=(0, 2, 3)))
+    name = f"tiny{lattice_px}"
+    Checkpoint(name, "tem", pixel_size_um, False, lattice_px, 25, 0.0, "").save(net, folder)
+    return folder / f"{name}.json"
+
+
+class Ended(Silent):
+    """Notes the stages that came to their end."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def end(self, stage: Stage, summary: dict[str, Any]) -> None:
+        """Note the stage."""
+        self.names.append(stage.name)
+
+
+def analyse(config: Config, **options: Any) -> list[str]:
+    """Run in this process; return the names of the stages that were not done yet."""
+    ended = Ended()
+    run_job(prepare(config), workers=1, watch=ended, **options)
+    return ended.names
+
+
+def contents(store: Path) -> dict[str, str]:
+    """Digest what must not depend on how the slide was cut: all levels of all images, the table, the maps."""
+    found = {}
+    names = ["", "resampled", *(f"labels/{name}" for name in ("semantic", "axons", "fibers"))]
+    names += [f"probabilities/{name}" for name in ("background", "myelin", "axon")]
+    for name in names:
+        if (store / name / "s0").exists():
+            pyramid = Pyramid.open(store / name)
+            for level in range(pyramid.count):
+                array = np.asarray(pyramid.array(level)[:])
+                found[f"{name}/s{level}"] = f"{array.shape} {array.dtype} {sha256(array.tobytes()).hexdigest()}"
+    for path in (store / "tables" / "fibers.parquet", *_files(store / "maps")):
+        found[str(path.relative_to(store))] = sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def files(store: Path) -> dict[str, str]:
+    """Digest every file of a store but its record, its log and the journal."""
+    return {
+        str(path.relative_to(store)): sha256(path.read_bytes()).hexdigest()
+        for path in _files(store)
+        if path.name not in {"run.json", "run.log"} and ".axonflow" not in path.parts
+    }
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+class Ran(NamedTuple):
+    """How a command ended: its exit code, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(*arguments: object) -> Ran:
+    """Run ``axonflow`` in this process."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Ran(result.exit_code, result.stdout, result.stderr)
