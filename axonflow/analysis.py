@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from axonflow.errors import StoreError
 from axonflow.ngff import Pyramid
 from axonflow.ngff.maps import read_maps
-from axonflow.run import read_record
+from axonflow.record import read_record
 
 if TYPE_CHECKING:
     import dask.array as da

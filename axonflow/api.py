@@ -88,7 +88,7 @@ def run(
     """
     from axonflow.analysis import open_store
     from axonflow.config import Config
-    from axonflow.run import prepare, run_job
+    from axonflow.job import prepare, run_job
     from axonflow.units import PixelSize
 
     def path(file: File | None) -> Path | None:

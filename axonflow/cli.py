@@ -22,7 +22,7 @@ from axonflow.errors import AxonflowError, InputError
 
 if TYPE_CHECKING:
     from axonflow.config import Config
-    from axonflow.run import Job
+    from axonflow.job import Job
     from axonflow.units import PixelSize
 
 __all__ = ["app", "main"]
@@ -121,7 +121,7 @@ def _config(path: Path, given: dict[str, Any]) -> Config:
     if settings.get("mask_unit", "px") not in {"px", "um"}:
         raise InputError(f"--mask-unit was expected to be px or um, {settings['mask_unit']!r} came.")
     if (path / "run.json").exists():
-        from axonflow.run import read_record
+        from axonflow.record import read_record
 
         return replace(Config.from_json(read_record(path)["config"]), **{"out": path} | settings)
     return Config(slide=path, **{"out": Config.default_out(path)} | settings)
@@ -140,8 +140,8 @@ def _pixel_size(text: str) -> PixelSize:
 
 
 def _run(path: Path, until: str | None, given: dict[str, Any]) -> tuple[Job, bool]:
+    from axonflow.job import prepare, run_job
     from axonflow.progress import Bars
-    from axonflow.run import prepare, run_job
 
     job = prepare(_config(path, given))
     memory = int(given["memory"] * 2**30) if given.get("memory") else None
@@ -204,7 +204,7 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     Example: [bold]axonflow plan slide.tif --workers 8[/bold]
     """
     from axonflow.engine.plan import Plan
-    from axonflow.run import default_workers, estimate_seconds, prepare
+    from axonflow.job import default_workers, estimate_seconds, prepare
 
     job = prepare(_config(slide, given))
     workers = given["workers"] or default_workers(job.layout)
@@ -244,7 +244,7 @@ def info(
     """
     rows: dict[str, object]
     if (path / "run.json").exists():
-        from axonflow.run import read_record
+        from axonflow.record import read_record
 
         record = read_record(path)
         rows = {

@@ -18,7 +18,7 @@ from axonflow.config import Config
 from axonflow.engine.runner import Silent
 from axonflow.engine.stage import Stage
 from axonflow.ngff import Pyramid
-from axonflow.run import prepare, run_job
+from axonflow.job import prepare, run_job
 
 Classes = NDArray[np.uint8]
 

@@ -38,7 +38,8 @@ from axonflow.net.predict import Predictor, best_precision
 from axonflow.ngff import Pyramid
 from axonflow.ngff.maps import read_maps
 from axonflow.resample import Resampling
-from axonflow.run import prepare, read_record
+from axonflow.job import prepare
+from axonflow.record import read_record
 from axonflow.units import PixelSize
 
 SHAPE = (301, 423)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from axonflow.config import DEFAULT_CHUNK, Config
-from axonflow.engine.journal import Journal, write_whole
+from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
 from axonflow.engine.pool import LocalPool, open_pool
 from axonflow.engine.runner import Silent, Watch, run_stages
@@ -28,16 +24,15 @@ from axonflow.errors import InputError, PixelSizeError, StoreError
 from axonflow.fiber.regions import Polygons
 from axonflow.grid import ceil_to
 from axonflow.net.checkpoint import Checkpoint
+from axonflow.record import read_record, write_record
 from axonflow.resample import Resampling
 from axonflow.slide import Slide, open_slide
 from axonflow.stages import GROUPS, Frame, Layout, Masks, Network, declare
 from axonflow.stages.map import Coverage, Everywhere, MaskImage, MaskPolygons
 
-__all__ = ["Job", "default_workers", "estimate_seconds", "prepare", "read_record", "run_job"]
+__all__ = ["Job", "default_workers", "estimate_seconds", "prepare", "run_job"]
 
 log = logging.getLogger(__name__)
-
-PACKAGES = ("axonflow-histology", "dask", "distributed", "numpy", "scipy", "tifffile", "torch", "zarr")
 
 
 @dataclass(frozen=True)
@@ -72,11 +67,6 @@ class Job:
             raise InputError(f"A stage among {', '.join(GROUPS)} was expected, {group!r} came.")
         last = max(i for i, stage in enumerate(self.stages) if GROUPS.index(stage.group) <= GROUPS.index(group))
         return self.stages[: last + 1]
-
-    @property
-    def complete(self) -> bool:
-        """Whether every stage is done."""
-        return all(self.journal.record(stage).complete for stage in self.stages)
 
 
 def default_workers(layout: Layout) -> int:
@@ -139,15 +129,15 @@ def run_job(
         workers = workers or default_workers(job.layout)
         plan = Plan.of(stages, job.journal, job.config.out, workers, memory)
         if all(job.journal.record(stage).complete for stage in stages):
-            _write_record(job)
+            _note(job)
             return False
         plan.check()
         _sweep(job.layout)
-        _write_record(job)
+        _note(job)
         with _logged(job.layout.store / "run.log"), open_pool(workers, memory) as pool:
             log.info("run %s with %d workers", job.config.slide, workers)
             run_stages(stages, job.journal, pool, watch or Silent())
-        _write_record(job)
+        _note(job)
     return True
 
 
@@ -174,25 +164,6 @@ def estimate_seconds(job: Job, workers: int) -> float:
     scale = job.slide.shape[0] * job.slide.shape[1] / side**2
     alone = 1 if isinstance(classes, Network) else workers  # one network uses all cores, as several do together
     return scale * sum(s / (alone if group == "segment" else workers) for group, s in seconds.items())
-
-
-def read_record(store: Path) -> dict[str, Any]:
-    """Read what is recorded of a store.
-
-    Raises
-    ------
-    StoreError
-        If it is not a store of this program.
-    """
-    try:
-        record: dict[str, Any] = json.loads((store / "run.json").read_text())
-        record["config"], record["complete"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"A store made by axonflow was expected at {store}, but there is no readable run.json in it; "
-            "give the .ome.zarr folder that 'axonflow run' wrote."
-        ) from error
-    return record
 
 
 def _declare(config: Config, slide: Slide, classes: Network | Masks) -> Job:
@@ -311,6 +282,10 @@ def _locked(layout: Layout, *, fresh: bool) -> Iterator[None]:
         lock.release()
 
 
+def _note(job: Job) -> None:
+    write_record(job.config, job.slide, job.layout, job.classes, job.stages, job.journal)
+
+
 def _sweep(layout: Layout) -> None:
     """Remove what killed tasks left half written."""
     for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers):
@@ -330,52 +305,3 @@ def _logged(path: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         handler.close()
-
-
-def _write_record(job: Job) -> None:
-    """Write what made the store; it says complete only if every stage is."""
-    seams = job.layout.private / "seams.json"
-    size = job.layout.work.pixel_size
-    record = {
-        "complete": job.complete,
-        "slide": {
-            "path": str(job.slide.path),
-            "identity": job.slide.identity,
-            "shape": job.slide.shape,
-            "dtype": job.slide.dtype.name,
-            "pixel_size_um": [job.layout.native.pixel_size.y, job.layout.native.pixel_size.x],
-            "pixel_size_source": job.slide.pixel_size_source,
-        },
-        "labels": {"shape": job.layout.work.shape, "pixel_size_um": [size.y, size.x], "chunk": job.layout.chunk},
-        "config": job.config.to_json(),
-        "model": _model(job.classes),
-        "seams": json.loads(seams.read_text()) if seams.exists() and isinstance(job.classes, Network) else None,
-        "stages": _summaries(job.stages, job.journal),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
-    }
-    write_whole(job.layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
-
-
-def _model(classes: Network | Masks) -> dict[str, Any]:
-    if isinstance(classes, Masks):
-        return {"masks": [{"path": str(mask.path), "identity": mask.identity} for mask in classes.images]}
-    checkpoint = classes.checkpoint
-    return {
-        "name": checkpoint.name,
-        "sha256": checkpoint.sha256,
-        "halo_px": classes.halo,
-        "lattice_px": checkpoint.lattice_px,
-        "precision": classes.precision,
-    }
-
-
-def _summaries(stages: Sequence[Stage], journal: Journal) -> dict[str, Any]:
-    return {stage.name: journal.record(stage).summary for stage in stages if journal.record(stage).complete}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
