@@ -37,6 +37,11 @@ class _ExitCodes(typer.core.TyperGroup):
         except AxonflowError as error:
             errors.print(f"[bold red]axonflow:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
             sys.exit(2 if isinstance(error, InputError) else 1)
+        except BrokenPipeError:
+            raise  # whoever read what is printed has left; click knows
+        except OSError as error:
+            errors.print(f"[bold red]axonflow:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             errors.print("axonflow: interrupted; run the same command again to continue.")
             sys.exit(130)
@@ -60,29 +65,29 @@ def _option(type_: object, flag: str, text: str, **more: Any) -> object:
 
 
 _SETTINGS: dict[str, object] = {
-    "out": _option(Path | None, "--out", "The store to write. [default: SLIDE.ome.zarr beside the slide]"),
+    "out": _option(Path | None, "--out", "The store to write. \\[default: SLIDE.ome.zarr beside the slide]"),
     "series": _option(int | None, "--series", "Which image of a file that holds several."),
     "pixel_size": _option(str | None, "--pixel-size", "Side of a pixel in µm, or height,width; overrides the file."),
-    "model": _option(str | None, "--model", "An embedded model, or the path of one. [default: sem]"),
-    "halo": _option(str | None, "--halo", "Pixels each window sees around its core, or 'exact'. [default: 25]"),
-    "chunk": _option(int | None, "--chunk", "Side of what one task writes, px; changes no result. [default: 4096]"),
-    "cell_um": _option(float | None, "--cell", "Side of a map's cell, µm. [default: 50]"),
+    "model": _option(str | None, "--model", "An embedded model, or the path of one. \\[default: sem]"),
+    "halo": _option(str | None, "--halo", "Pixels each window sees around its core, or 'exact'. \\[default: 25]"),
+    "chunk": _option(int | None, "--chunk", "Side of what one task writes, px; changes no result. \\[default: 4096]"),
+    "cell_um": _option(float | None, "--cell", "Side of a map's cell, µm. \\[default: 50]"),
     "mask": _option(Path | None, "--mask", "What counts: an image of any resolution, or GeoJSON polygons."),
-    "mask_unit": _option(str | None, "--mask-unit", "Unit of the polygons: px of the slide, or um. [default: px]"),
+    "mask_unit": _option(str | None, "--mask-unit", "Unit of the polygons: px of the slide, or um. \\[default: px]"),
     "axon_mask": _option(Path | None, "--axon-mask", "Own axon mask in place of the network (non-zero is axon)."),
     "myelin_mask": _option(Path | None, "--myelin-mask", "Own myelin mask, with --axon-mask."),
     "labels": _option(Path | None, "--labels", "Own masks as one image: 0 background, 127 myelin, 255 axon."),
     "keep_probabilities": _option(bool | None, "--keep-probabilities", "Store the class probabilities."),
     "min_axon_area_um2": _option(
-        float | None, "--min-axon-area", "Leave out smaller axons, µm². [default: the model's]"
+        float | None, "--min-axon-area", "Leave out smaller axons, µm². \\[default: the model's]"
     ),
     "max_myelin_um": _option(
-        float | None, "--max-myelin", "Longest way from an axon through its myelin, µm. [default: 5]"
+        float | None, "--max-myelin", "Longest way from an axon through its myelin, µm. \\[default: 5]"
     ),
 }
 _ENGINE: dict[str, object] = {
-    "workers": _option(int | None, "--workers", "Worker processes. [default: one per core]", min=1),
-    "memory": _option(float | None, "--memory", "GiB a worker may take. [default: an even share]"),
+    "workers": _option(int | None, "--workers", "Worker processes. \\[default: one per core]", min=1),
+    "memory": _option(float | None, "--memory", "GiB a worker may take. \\[default: an even share]"),
     "fresh": _option(bool, "--fresh", "Start over: remove what the store holds."),
 }
 SlideOrStore = Annotated[Path, typer.Argument(help="A slide, or the store of an earlier run.", show_default=False)]

@@ -85,6 +85,7 @@ def _scale_bar(axes: object, extent: tuple[float, float, float, float]) -> None:
     assert isinstance(axes, Axes)
     width, height = extent[1], extent[2]
     length = max((step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if step <= width / 3), default=width)
+    axes.autoscale(False)  # the bar lies below the map and must not make room for itself
     axes.plot([0, length], [height * 1.04] * 2, color="black", linewidth=2.5, clip_on=False, solid_capstyle="butt")
     label = f"{length:g} mm" if length >= 1 else f"{length * 1000:g} µm"
     axes.text(length / 2, height * 1.06, label, ha="center", va="top", fontsize=7)

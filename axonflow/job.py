@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +23,7 @@ from axonflow.engine.stage import Stage
 from axonflow.errors import InputError, PixelSizeError, StoreError
 from axonflow.fiber.regions import Polygons
 from axonflow.grid import ceil_to
-from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.checkpoint import CLASSES, Checkpoint
 from axonflow.record import read_record, write_record
 from axonflow.resample import Resampling
 from axonflow.slide import Slide, open_slide
@@ -123,10 +123,12 @@ def run_job(
     RunError
         If the work failed on the way.
     """
-    with _locked(job.layout, fresh=fresh):
-        _check_identity(job)
+    with _locked(job.layout):
         stages = job.until(until)
         workers = workers or default_workers(job.layout)
+        if fresh:
+            _start_over(job, stages, workers, memory)
+        _check_identity(job)
         plan = Plan.of(stages, job.journal, job.config.out, workers, memory)
         if all(job.journal.record(stage).complete for stage in stages):
             _note(job)
@@ -251,13 +253,13 @@ def _check_identity(job: Job) -> None:
 
 
 @contextmanager
-def _locked(layout: Layout, *, fresh: bool) -> Iterator[None]:
+def _locked(layout: Layout) -> Iterator[None]:
     """Hold the store for this process alone."""
     store = layout.store
-    if store.exists() and any(store.iterdir()) and not (store / ".axonflow").is_dir():
+    if store.is_file() or (store.is_dir() and any(store.iterdir()) and not layout.private.is_dir()):
         raise StoreError(
-            f"An empty folder or a store made by axonflow was expected at {store}, but other files are there; "
-            "choose another --out."
+            f"An empty folder or a store made by axonflow was expected at {store}, but "
+            f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."
         )
     try:
         layout.private.mkdir(parents=True, exist_ok=True)
@@ -270,16 +272,20 @@ def _locked(layout: Layout, *, fresh: bool) -> Iterator[None]:
             f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out."
         ) from error
     try:
-        if fresh:
-            for path in store.iterdir():
-                if path != layout.private:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-            for path in layout.private.iterdir():
-                if path.name != "lock":
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
         yield
     finally:
         lock.release()
+
+
+def _start_over(job: Job, stages: Sequence[Stage], workers: int, memory: int | None) -> None:
+    """Remove what the store holds, unless the run is refused then."""
+    layout = job.layout
+    plan = Plan.of(stages, Journal(layout.private / "none"), layout.store, workers, memory)
+    freed = sum(path.stat().st_size for path in layout.store.rglob("*") if path.is_file())
+    replace(plan, disk_free=plan.disk_free + freed).check()
+    for path in (*layout.store.iterdir(), *layout.private.iterdir()):
+        if path not in {layout.private, layout.private / "lock"}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _note(job: Job) -> None:
@@ -288,14 +294,26 @@ def _note(job: Job) -> None:
 
 def _sweep(layout: Layout) -> None:
     """Remove what killed tasks left half written."""
-    for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers):
+    probabilities = (layout.probability(name) for name in CLASSES)
+    for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers, *probabilities):
         if image.path.exists():
             image.sweep()
 
 
+class _LogFile(logging.FileHandler):
+    """A log whose disk may fill up; the run itself says so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the base's name
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("axonflow")
     logger.addHandler(handler)

@@ -2,7 +2,9 @@
 
 A hashed quadtree places the fibers: each of its squares holds one fiber, none, or four smaller squares, as the hash
 of (seed, level, row, column) says. So any box of the slide can be drawn alone, in any order, and no memory is needed
-for the rest; fibers never touch, because each keeps a pixel away from the sides of its square.
+for the rest; fibers never touch, because each keeps a pixel away from the sides of its square. No fiber crosses a
+side of the largest squares, so these lie askew to every grid of chunks: their side is no round number of pixels, and
+the seed says where they begin.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ __all__ = ["Phantom", "write"]
 
 SEM_PIXEL = PixelSize.square(0.1)
 TILE = 512
-SMALLEST = 16
-"""Side of the smallest square, px."""
+SMALLEST_UM = 1.7
+"""Side of the smallest square, µm: fibers of 1.4 µm."""
 
 BLUR = np.exp(-0.5 * (np.arange(-3, 4) / 0.9) ** 2)
 BLUR /= BLUR.sum()
@@ -66,13 +68,26 @@ class Phantom:
     def __post_init__(self) -> None:
         if min(self.shape) < 1:
             raise InputError(f"A phantom of at least 1 × 1 px was expected, {self.shape} came.")
-        if not self.largest_um / self.pixel_size.geometric_um > SMALLEST:
-            raise InputError(f"Fibers larger than {SMALLEST} px were expected, {self.largest_um:g} µm came.")
+        if not self.largest_um > SMALLEST_UM:
+            raise InputError(f"Fibers larger than {SMALLEST_UM} µm were expected, {self.largest_um:g} µm came.")
+        if not 0 <= self.seed < 2**64:
+            raise InputError(f"A seed from 0 to 2⁶⁴ - 1 was expected, {self.seed} came.")
+
+    @property
+    def smallest(self) -> int:
+        """Side of the smallest squares, px; large enough for a fiber to be drawn."""
+        return max(round(SMALLEST_UM / self.pixel_size.geometric_um), 9)
 
     @property
     def root(self) -> int:
         """Side of the largest squares, px."""
-        return 1 << ceil(log2(self.largest_um / self.pixel_size.geometric_um + 2))
+        return self.smallest << ceil(log2(max(self.largest_um / self.pixel_size.geometric_um / self.smallest, 1)))
+
+    @property
+    def shift(self) -> tuple[int, int]:
+        """Rows and columns of the first largest square that lie before the slide's first pixel."""
+        word = int(_mix(np.uint64(self.seed), np.uint64(0)))
+        return word % self.root, (word >> 32) % self.root
 
     def classes(self, box: Box) -> NDArray[np.uint8]:
         """Draw the true classes of a box: 0 background, 1 myelin, 2 axon."""
@@ -101,8 +116,9 @@ class Phantom:
             ``fiber_px`` (areas), ``y0 (px)`` and ``x0 (px)`` (centroid), ``min_y``, ``min_x``, ``max_y``, ``max_x``
             (bounding box of the axon, end exclusive).
         """
-        bands = Grid(self.shape, (self.root, self.shape[1]))
-        parts = [_measure(self._fibers(band, home=True), *self.shape) for band in bands]
+        (h, w), root, (down, _) = self.shape, self.root, self.shift
+        bands = (Box(max(y, 0), 0, min(y + root, h), w) for y in range(-down, h, root))
+        parts = [_measure(self._fibers(band), h, w) for band in bands]
         rows = np.concatenate(parts)
         rows = rows[rows[:, 1] > 0]
         rows = rows[np.argsort(rows[:, 0])]
@@ -117,14 +133,13 @@ class Phantom:
             | {name: rows[:, 5 + i] for i, name in enumerate(("min_y", "min_x", "max_y", "max_x"))}
         )
 
-    def _fibers(self, box: Box, *, home: bool = False) -> Floats:
-        """Return the fibers whose squares meet a box, or, at home, whose largest square begins in it."""
-        first_y, first_x = box.y0 // self.root, box.x0 // self.root
-        last_y, last_x = (box.y1 - 1) // self.root, (box.x1 - 1) // self.root
-        if home:
-            first_y, first_x = -(-box.y0 // self.root), -(-box.x0 // self.root)
-        h, w = self.shape
-        return _place(np.uint64(self.seed), self.root, first_y, first_x, last_y, last_x, h, w)
+    def _fibers(self, box: Box) -> Floats:
+        """Return the fibers of the largest squares that meet a box."""
+        root, (down, right) = self.root, self.shift
+        first_y, first_x = (box.y0 + down) // root, (box.x0 + right) // root
+        last_y, last_x = (box.y1 - 1 + down) // root, (box.x1 - 1 + right) // root
+        squares = np.array([first_y, first_x, last_y, last_x])
+        return _place(np.uint64(self.seed), root, self.smallest, down, right, squares, *self.shape)
 
 
 def write(
@@ -275,28 +290,28 @@ def _share(word: np.uint64, i: int) -> float:
 
 
 @compiled
-def _place(seed: np.uint64, root: int, first_y: int, first_x: int, last_y: int, last_x: int, h: int, w: int) -> Floats:
+def _place(seed: np.uint64, root: int, smallest: int, down: int, right: int, squares: Ints, h: int, w: int) -> Floats:
     """Walk down the quadtree of a range of largest squares and return its fibers."""
     out = np.empty((1024, 8), np.float64)
     n = 0
     stack = np.empty((64, 3), np.int64)
-    for row in range(first_y, last_y + 1):
-        for column in range(first_x, last_x + 1):
+    for row in range(squares[0], squares[2] + 1):
+        for column in range(squares[1], squares[3] + 1):
             stack[0] = (row, column, root)
             depth = 1
             while depth:
                 depth -= 1
                 i, j, side = stack[depth, 0], stack[depth, 1], stack[depth, 2]
                 word = _mix(_mix(_mix(seed, np.uint64(side)), np.uint64(i + (1 << 40))), np.uint64(j + (1 << 40)))
-                y, x = (i + 0.5) * side / h, (j + 0.5) * side / w
+                y, x = ((i + 0.5) * side - down) / h, ((j + 0.5) * side - right) / w
                 # Calibre runs from 0, many small fibers, to 1, with large ones; the periphery is coarse.
                 edge = max(abs(2 * y - 1), abs(2 * x - 1))
                 calibre = 0.5 + 0.3 * np.sin(5.1 * y + 1.3) * np.cos(4.3 * x - 0.4) + 0.2 * (2 * edge * edge - 1)
-                if side == SMALLEST:
+                if side == smallest:
                     stop = 1.0
-                elif side == 2 * SMALLEST:
+                elif side == 2 * smallest:
                     stop = 0.72 + 0.28 * calibre
-                elif side == 4 * SMALLEST:
+                elif side == 4 * smallest:
                     stop = 0.10 + 0.60 * calibre
                 else:
                     stop = 0.22 * calibre * calibre
@@ -315,8 +330,8 @@ def _place(seed: np.uint64, root: int, first_y: int, first_x: int, last_y: int, 
                     larger = np.empty((2 * n, 8), np.float64)
                     larger[:n] = out
                     out = larger
-                out[n, 0] = (i + 0.5) * side - 0.5 + (free - long) * (2 * _share(word, 5) - 1)
-                out[n, 1] = (j + 0.5) * side - 0.5 + (free - long) * (2 * _share(word, 6) - 1)
+                out[n, 0] = (i + 0.5) * side - down - 0.5 + (free - long) * (2 * _share(word, 5) - 1)
+                out[n, 1] = (j + 0.5) * side - right - 0.5 + (free - long) * (2 * _share(word, 6) - 1)
                 out[n, 2], out[n, 3] = long, short
                 out[n, 4], out[n, 5] = np.cos(angle), np.sin(angle)
                 out[n, 6] = 0.645 + 0.05 * np.sin(3.7 * x + 2.1 * y) + 0.05 * (2 * _share(word, 7) - 1)

@@ -50,7 +50,6 @@ def write_record(
     journal: Journal,
 ) -> None:
     """Write what made the store; it says complete only if every stage is."""
-    seams = layout.private / "seams.json"
     native, work = (frame.pixel_size for frame in (layout.native, layout.work))
     made = {stage.name: journal.record(stage).summary for stage in stages if journal.record(stage).complete}
     record = {
@@ -66,7 +65,7 @@ def write_record(
         "labels": {"shape": layout.work.shape, "pixel_size_um": [work.y, work.x], "chunk": layout.chunk},
         "config": config.to_json(),
         "model": _model(classes),
-        "seams": json.loads(seams.read_text()) if seams.exists() and isinstance(classes, Network) else None,
+        "seams": made.get("segment.seams"),
         "stages": made,
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},

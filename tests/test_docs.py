@@ -71,6 +71,13 @@ def test_what_a_store_holds_is_listed(result: Analysis, page: str) -> None:
     assert {f"labels/{path.parent.name}" for path in result.store.glob("labels/*/s0")} <= listing
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/explanation/shape.md"])
+def test_every_part_of_the_package_has_its_place(page: str) -> None:
+    blocks = "".join(re.findall(r"^```\n.*?^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL))
+    parts = {path.stem for path in (ROOT / "axonflow").glob("[!_]*") if path.suffix in {"", ".py"}}
+    assert parts <= set(re.findall(r"\w+", blocks))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_flags_exist(page: Path) -> None:
     text = page.read_text()

@@ -64,8 +64,20 @@ def test_truth_is_that_of_the_whole_image(phantom: Phantom) -> None:
 
 
 def test_some_axons_are_larger_than_a_chunk() -> None:
-    truth = Phantom((3000, 3000), 2, largest_um=90.0).truth()
+    truth = Phantom((3000, 3000), 1, largest_um=90.0).truth()
     assert (truth["max_y"] - truth["min_y"]).max() > 512
+
+
+@pytest.mark.parametrize("chunk", [64, 256, 512, 1000, 1024, 4096])
+def test_axons_cross_every_grid_of_chunks(chunk: int) -> None:
+    truth = Phantom((600, 4 * chunk), 1).truth()
+    assert ((truth["max_x"] - 1) // chunk > truth["min_x"] // chunk).any()
+
+
+def test_axons_are_cut_by_every_side() -> None:
+    truth = Phantom((1000, 1000), 1).truth()
+    for side, end in (("min_y", 0), ("min_x", 0), ("max_y", 1000), ("max_x", 1000)):
+        assert (truth[side] == end).any()
 
 
 def test_it_is_as_tissue_is() -> None:
@@ -85,7 +97,7 @@ def test_it_is_as_tissue_is() -> None:
 
 def test_it_is_the_same_everywhere() -> None:
     drawn = Phantom((64, 80), 7).image(Box(0, 0, 64, 80))
-    assert hashlib.sha256(drawn.tobytes()).hexdigest()[:16] == "c5d7e05a8b5bb106"
+    assert hashlib.sha256(drawn.tobytes()).hexdigest()[:16] == "f4cd2891e2cd4b10"
 
 
 def test_files(tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ def open_pool(workers: int, memory: int | None = None) -> Iterator[Pool]:
         dask.config.set(
             {
                 "distributed.worker.daemon": True,
+                # ^C reaches the whole process group; only this process answers it, and closes its workers.
+                "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
                 "distributed.scheduler.allowed-failures": 2,
                 "distributed.scheduler.no-workers-timeout": "120s",
                 "distributed.worker.memory.spill": False,  # tasks write their output; there is nothing to spill
@@ -132,7 +134,7 @@ def open_pool(workers: int, memory: int | None = None) -> Iterator[Pool]:
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=share,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None is port 8787, and a warning where that is taken
             host="127.0.0.1",
             silence_logs=50,
             env={"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import resource
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -91,19 +92,17 @@ def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, An
     missing = record.missing()
     left = sum(box.size for i in missing for box in stage.batches[i])
     watch.begin(stage, stage.pixels - left)
-    busy, peak = 0.0, 0
+    peak = 0
     for i, measured in pool.run((i, partial(graph, stage, stage.batches[i])) for i in missing):
-        record.commit(i, [result for result, _, _ in measured])
-        busy += sum(seconds for _, seconds, _ in measured)
-        peak = max(peak, *(used for _, _, used in measured))
+        record.commit(i, [result for result, _ in measured])
+        peak = max(peak, *(used for _, used in measured))
         watch.advance(sum(box.size for box in stage.batches[i]))
-    if stage.finish:
-        stage.finish(record.results())
+    noted = stage.finish(record.results()) if stage.finish else None
     summary = {
         "seconds": round(time.perf_counter() - started, 3),
-        "task_seconds": round(busy, 3),
         "pixels": left,
         "peak_worker_bytes": peak,
+        **(noted or {}),
     }
     record.close(summary)
     log.info("stage %s: %s", stage.name, summary)
@@ -168,11 +167,11 @@ def _apply(
     return apply(pixels, batch[block_id[-1]])
 
 
-def _measured(task: Callable[..., Result], *arguments: object) -> tuple[Result, float, int]:
-    """Run a task; return its result, the seconds it took and the peak memory of its process in bytes."""
-    started = time.perf_counter()
+def _measured(task: Callable[..., Result], *arguments: object) -> tuple[Result, int]:
+    """Run a task; return its result and the peak memory of its process so far, bytes."""
     result = task(*arguments)
-    return result, time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _os_error(stage: Stage, error: OSError) -> RunError:

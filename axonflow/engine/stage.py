@@ -80,7 +80,8 @@ class Stage:
     prepare : callable, optional
         Run on the driver before the first task: clears and creates the outputs.
     finish : callable, optional
-        ``finish(results)`` on the driver after the last task, with each box and its result in raster order.
+        ``finish(results)`` on the driver after the last task, with each box and its result in raster order; what it
+        returns is noted in the run's record.
     memory : int
         Projected peak of one task, bytes.
     disk : int
@@ -96,7 +97,7 @@ class Stage:
     batches: tuple[Batch, ...]
     task: Callable[..., Result]
     prepare: Callable[[], None] | None = None
-    finish: Callable[[Iterable[tuple[Box, Result]]], None] | None = None
+    finish: Callable[[Iterable[tuple[Box, Result]]], Mapping[str, Any] | None] | None = None
     memory: int = 0
     disk: int = 0
     overlap: Overlap | None = field(default=None)

@@ -27,7 +27,7 @@ def convert(layout: Layout, slide: Slide) -> tuple[Stage, ...]:
     first = Stage(
         name="convert",
         revision=1,
-        parameters={"slide": slide.identity, "pixel_size": [image.pixel_size.y, image.pixel_size.x]},
+        parameters={"slide": slide.identity} | layout.parameters,
         after=(),
         shape=slide.shape,
         batches=batches,

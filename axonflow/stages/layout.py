@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from axonflow.ngff import Pyramid
 from axonflow.units import PixelSize
@@ -66,6 +66,11 @@ class Layout:
     work: Frame
     dtype: str
     chunk: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What a stage that reads no other must name among its parameters, besides what it reads."""
+        return {"pixel_size": [self.native.pixel_size.y, self.native.pixel_size.x], "shard": self.chunk}
 
     @property
     def resamples(self) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
+
+import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.hull import Hulls, convex_areas, hulls
 from axonflow.fiber.measure import HALO, count
-from axonflow.fiber.myelin import assign, reach_px
+from axonflow.fiber.myelin import assign, cut_off, reach_px
 from axonflow.fiber.table import fiber_table, write_parquet
 from axonflow.grid import Box, Grid
 from axonflow.stages.label import MYELIN
@@ -51,32 +54,27 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
 
 def _task(layout: Layout, reach: int, box: Box) -> Result:
     window = box.grow(reach + HALO, layout.work.shape)
-    axons = layout.axons.read(window)
-    fibers = assign(axons, layout.semantic.read(window) == MYELIN, reach)
-    core = box.relative_to(window).slices
-    layout.fibers.write(box, fibers[core])
-    return {
-        name: array
-        for kind, labels in (("axons", axons), ("fibers", fibers))
-        for part in (
-            count(labels, box, window, layout.work.shape).arrays(f"{kind}.tally"),
-            hulls(labels, box, window).arrays(f"{kind}.hulls"),
-        )
-        for name, array in part.items()
-    }
+    axons, myelin = layout.axons.read(window), layout.semantic.read(window) == MYELIN
+    fibers = assign(axons, myelin, reach)
+    layout.fibers.write(box, fibers[box.relative_to(window).slices])
+    result: dict[str, Any] = {"beyond": np.array(cut_off(fibers, myelin, box, window))}
+    for kind, labels in (("axons", axons), ("fibers", fibers)):
+        result |= count(labels, box, window, layout.work.shape).arrays(f"{kind}.tally")
+        result |= hulls(labels, box, window).arrays(f"{kind}.hulls")
+    return result
 
 
-def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:
-    parts = [dict(result) for _, result in results]
-    tallies = {kind: Tally.merge(Tally.from_arrays(part, f"{kind}.tally") for part in parts) for kind in _KINDS}
-    areas = {
-        kind: convex_areas(Hulls.merge([Hulls.from_arrays(part, f"{kind}.hulls") for part in parts])) for kind in _KINDS
-    }
-    table = fiber_table(
-        tallies["axons"], tallies["fibers"], areas["axons"], areas["fibers"], layout.work.pixel_size, layout.work.shape
-    )
+def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
+    beyond = 0
+    parts: dict[str, list[Any]] = {"axons.tally": [], "fibers.tally": [], "axons.hulls": [], "fibers.hulls": []}
+    for _, result in results:
+        beyond += int(result["beyond"])
+        for name, kept in parts.items():
+            kept.append((Tally if name.endswith("tally") else Hulls).from_arrays(dict(result), name))
+    # Parts are let go as they are merged: there is a row for every axon of the slide.
+    axons, fibers = (Tally.merge(parts.pop(f"{kind}.tally")) for kind in ("axons", "fibers"))
+    hull_areas = [convex_areas(Hulls.merge(parts.pop(f"{kind}.hulls"))) for kind in ("axons", "fibers")]
     layout.table.parent.mkdir(exist_ok=True)
+    table = fiber_table(axons, fibers, hull_areas[0], hull_areas[1], layout.work.pixel_size, layout.work.shape)
     write_parquet(table, layout.table)
-
-
-_KINDS = ("axons", "fibers")
+    return {"myelin_px_beyond_reach": beyond}

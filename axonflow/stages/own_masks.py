@@ -54,7 +54,7 @@ def own_masks(layout: Layout, masks: tuple[Slide, ...]) -> tuple[Stage, ...]:
     first = Stage(
         name="segment",
         revision=1,
-        parameters={"masks": [mask.identity for mask in masks]},
+        parameters={"masks": [mask.identity for mask in masks]} | layout.parameters,
         after=(),
         shape=layout.work.shape,
         batches=tuple(grid.batches(1)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.journal import write_whole
 from axonflow.engine.stage import Overlap, Result, Source, Stage
 from axonflow.grid import Box, Grid
 from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
@@ -99,7 +97,7 @@ def _seams(
         shape=lattice.shape,
         batches=tuple((pair,) for pair in sample),
         task=partial(_disagreement, layout, checkpoint, lattice, precision),
-        finish=partial(_note_seams, layout),
+        finish=_note_seams,
         memory=EXACT_BYTES,
     )
 
@@ -187,12 +185,11 @@ def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, prec
     }
 
 
-def _note_seams(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:
+def _note_seams(results: Iterable[tuple[Box, Result]]) -> dict[str, float | int | None]:
     counted = [(result["strip"], result["core"]) for _, result in results]
     strip, core = (sum((counts[i] for counts in counted), start=np.zeros(2, int)) for i in (0, 1))
-    note = {
+    return {
         "seams_sampled": len(counted),
         "neighbours_disagree": float(strip[1] / strip[0]) if strip[0] else None,
         "exact_halo_disagrees": float(core[1] / core[0]) if core[0] else None,
     }
-    write_whole(layout.private / "seams.json", json.dumps(note).encode())
