@@ -144,15 +144,15 @@ def _pixel_size(text: str) -> PixelSize:
     return PixelSize(sides[0], sides[-1])
 
 
-def _run(path: Path, until: str | None, given: dict[str, Any]) -> tuple[Job, bool]:
+def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
     from axonflow.job import prepare, run_job
     from axonflow.progress import Bars
 
     job = prepare(_config(path, given))
     memory = int(given["memory"] * 2**30) if given.get("memory") else None
     with Bars(console) as bars:
-        ran = run_job(job, until=until, workers=given["workers"], memory=memory, fresh=given["fresh"], watch=bars)
-    return job, ran
+        run_job(job, until=until, workers=given["workers"], memory=memory, fresh=given["fresh"], watch=bars)
+    return job
 
 
 @app.command()
@@ -164,15 +164,17 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     """
     from axonflow.analysis import open_store
 
-    job, ran = _run(slide, None, given)
+    job = _run(slide, None, given)
     result = open_store(job.config.out)
     figures = result.store / "figures"
-    if ran or not figures.exists():
+    if not figures.exists():
         from axonflow.figures import draw_maps, draw_overlay
 
-        figures.mkdir(exist_ok=True)
-        draw_maps(result.maps, figures / "maps.png")
-        draw_overlay(result.pyramid(), result.pyramid("semantic"), figures / "overlay.png")
+        part = figures.with_name(".figures.part")
+        part.mkdir(exist_ok=True)
+        draw_maps(result.maps, part / "maps.png")
+        draw_overlay(result.pyramid(), result.pyramid("semantic"), part / "overlay.png")
+        part.rename(figures)
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
         table.add_row(f"[bold]{name}[/bold]", value)
@@ -185,8 +187,8 @@ def run(slide: SlideOrStore, **given: Any) -> None:
 def _stage_command(group: str, text: str) -> None:
     @_takes(_SETTINGS, _ENGINE)
     def command(slide: SlideOrStore, **given: Any) -> None:
-        job, _ = _run(slide, group, given)
-        console.print(f"{group}: done, in {job.config.out}")
+        job = _run(slide, group, given)
+        console.print(f"{group}: done, in {job.config.out}", soft_wrap=True)
 
     app.command(name=group, help=f"{text}\n\nExample: [bold]axonflow {group} slide.ome.zarr[/bold]")(command)
 
@@ -295,7 +297,7 @@ def export(
     from axonflow.analysis import open_store
     from axonflow.export import export_store
 
-    console.print(f"written: {export_store(open_store(store), format_, out)}")
+    console.print(f"written: {export_store(open_store(store), format_, out)}", soft_wrap=True)
 
 
 @app.command()
@@ -321,7 +323,7 @@ def phantom(
             truth,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    console.print(f"written: {out}" + (f", with its truth in {truth}" if truth else ""))
+    console.print(f"written: {out}" + (f", with its truth in {truth}" if truth else ""), soft_wrap=True)
 
 
 def main() -> None:

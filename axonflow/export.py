@@ -61,8 +61,7 @@ def export_store(analysis: Analysis, format_: str, out: Path | None = None) -> P
             from axonflow.figures import draw_maps
 
             draw_maps(analysis.maps, path)
-    except OSError as error:
-        raise InputError(
-            f"A file that can be written was expected at {path}, but: {error.strerror or error}."
-        ) from error
+    except (OSError, ValueError) as error:  # matplotlib's, of an ending that is no picture's
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"A file that can be written was expected at {path}, but: {reason}.") from error
     return path

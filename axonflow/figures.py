@@ -24,6 +24,9 @@ PANELS = (
 )
 """The maps of the paper's Figure 7, in its order, with perceptually even colours."""
 
+UNITS = {"um": "µm", "mm-2": "mm⁻²"}
+"""How units are printed."""
+
 MYELIN, AXON = (0.89, 0.29, 0.20), (0.25, 0.55, 0.95)
 
 
@@ -34,8 +37,8 @@ def draw_maps(maps: xr.Dataset, path: Path, *, dpi: int = 200) -> None:
     for axes, (name, colours) in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
         values = maps[name]
         drawn = axes.imshow(values.to_numpy(), cmap=colours, extent=extent, interpolation="nearest", **_range(values))
-        unit = values.attrs["units"]
-        axes.set_title(values.attrs["long_name"] + (f" ({unit})" if unit not in {"", "1"} else ""), fontsize=9)
+        unit = UNITS.get(values.attrs["units"])
+        axes.set_title(values.attrs["long_name"] + (f" ({unit})" if unit else ""), fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(drawn, ax=axes, shrink=0.8)

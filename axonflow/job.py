@@ -33,6 +33,7 @@ from axonflow.stages.map import Coverage, Everywhere, MaskImage, MaskPolygons
 __all__ = ["Job", "default_workers", "estimate_seconds", "prepare", "run_job"]
 
 log = logging.getLogger(__name__)
+logging.getLogger("axonflow").addHandler(logging.NullHandler())  # without a log file nothing goes to the terminal
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def run_job(
             return False
         plan.check()
         _sweep(job.layout)
+        shutil.rmtree(job.layout.store / "figures", ignore_errors=True)  # they show what is about to change
         _note(job)
         with _logged(job.layout.store / "run.log"), open_pool(workers, memory) as pool:
             log.info("run %s with %d workers", job.config.slide, workers)

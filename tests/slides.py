@@ -17,8 +17,8 @@ from axonflow.cli import app
 from axonflow.config import Config
 from axonflow.engine.runner import Silent
 from axonflow.engine.stage import Stage
-from axonflow.ngff import Pyramid
 from axonflow.job import prepare, run_job
+from axonflow.ngff import Pyramid
 
 Classes = NDArray[np.uint8]
 
@@ -31,11 +31,10 @@ def tissue(shape: tuple[int, int], seed: int = 0) -> Classes:
     random = np.random.default_rng(seed)
     h, w = shape
     fibers = [(h / 2, w / 2, 45.0, 6.0), (64.0, 64.0, 5.0, 3.0), (h - 2.0, w / 3, 9.0, 4.0)]
-    for _ in range(h * w // 1500):
-        fibers.append((random.uniform(0, h), random.uniform(0, w), random.uniform(1, 11), random.uniform(0, 5)))
+    anywhere = random.uniform((0, 0, 1, 0), (h, w, 11, 5), (h * w // 1500, 4))
     y, x = np.mgrid[:h, :w]
     classes = np.zeros(shape, np.uint8)
-    for at_y, at_x, radius, myelin in fibers:
+    for at_y, at_x, radius, myelin in (*fibers, *anywhere):
         away = np.hypot(y - at_y, x - at_x)
         classes[(away <= radius + myelin) & (away > radius)] = 1
         classes[away <= radius] = 2
@@ -91,6 +90,8 @@ def write_model(folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1) 
                 module.running_mean.uniform_(-0.2, 0.2)
                 module.running_var.uniform_(0.5, 2)
         scores = net.eval()(torch.randn(1, 1, 128, 128))[0].reshape(3, -1)
+        assert isinstance(net.head, torch.nn.Conv2d)
+        assert net.head.bias is not None
         net.head.weight.mul_(3 / scores.std(dim=1).reshape(3, 1, 1, 1))
         net.head.bias.sub_(net(torch.randn(1, 1, 128, 128)).mean(dim=(0, 2, 3)))
     name = f"tiny{lattice_px}"
@@ -104,7 +105,7 @@ class Ended(Silent):
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def end(self, stage: Stage, summary: dict[str, Any]) -> None:
+    def end(self, stage: Stage, summary: dict[str, Any]) -> None:  # noqa: ARG002  # the protocol's
         """Note the stage."""
         self.names.append(stage.name)
 

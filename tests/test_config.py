@@ -24,7 +24,8 @@ def configs(draw: st.DrawFn) -> Config:
     def maybe(strategy: st.SearchStrategy[Any]) -> Any:
         return draw(st.none() | strategy)
 
-    masks = draw(st.sampled_from(({}, {"labels": SLIDE}, {"axon_mask": SLIDE, "myelin_mask": OUT})))
+    choices: tuple[dict[str, Any], ...] = ({}, {"labels": SLIDE}, {"axon_mask": SLIDE, "myelin_mask": OUT})
+    masks = draw(st.sampled_from(choices))
     return Config(
         slide=draw(paths),
         out=draw(paths),

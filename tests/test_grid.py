@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,7 +92,7 @@ def test_batches_are_neighbours_of_one_row_and_hold_every_core(grid: Grid, cores
     for batch in batches:
         assert 1 <= len(batch) <= cores
         assert {(box.y0, box.y1) for box in batch} == {(batch[0].y0, batch[0].y1)}
-        assert all(left.x1 == right.x0 for left, right in zip(batch, batch[1:], strict=False))
+        assert all(left.x1 == right.x0 for left, right in pairwise(batch))
 
 
 @given(st.data())

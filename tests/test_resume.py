@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,8 @@ def ended(process: subprocess.Popen[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.communicate()
 
 
@@ -164,7 +162,8 @@ def test_a_change_redoes_what_it_affects_and_going_back_brings_the_old_bytes(sto
     changed = replace(store, **settings)
     assert analyse(changed) == stages
     assert axonflow.open(store.out).record["config"] == changed.to_json()
-    assert (contents(store.out) == contents_of_a_new(changed)) and analyse(changed) == []
+    assert contents(store.out) == contents_of_a_new(changed)
+    assert analyse(changed) == []
     assert analyse(store) == stages
     assert files(store.out) == before
 
@@ -188,7 +187,9 @@ def test_another_mask_in_place_of_the_labels_redoes_all_but_the_conversion(store
     assert analyse(store) == SEGMENT + LABEL + MEASURE + MAP
 
 
-@pytest.mark.parametrize("settings", [{"chunk": 1024}, {"pixel_size": PixelSize(0.1, 0.2)}], ids=["chunk", "pixel size"])
+@pytest.mark.parametrize(
+    "settings", [{"chunk": 1024}, {"pixel_size": PixelSize(0.1, 0.2)}], ids=["chunk", "pixel size"]
+)
 def test_stages_run_one_by_one_see_a_change_too(given: Config, tmp_path: Path, settings: dict[str, Any]) -> None:
     """What a command for a single stage redid is redone downstream by the next, also where the boxes are the same."""
     config = replace(given, out=tmp_path / "out", chunk=512)

@@ -154,7 +154,7 @@ def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covere
     sides = [np.diff(cells.edges(axis)) for axis in (0, 1)]
     maps = {
         "axon_count": (n, "1", "axons whose centroid lies in the cell"),
-        "axon_density": (n / (covered * cells.pixel_size.area_um2) * 1e6, "mm-2", "axons per covered area"),
+        "axon_density": (n / (covered * cells.pixel_size.area_um2) * 1e6, "mm-2", "axon density"),
         "avf": (avf, "1", "axon volume fraction"),
         "mvf": (mvf, "1", "myelin volume fraction"),
         "fvf": (avf + mvf, "1", "fiber volume fraction"),
