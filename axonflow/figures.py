@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from axonflow.grid import Box
 from axonflow.ngff import Pyramid
@@ -48,8 +50,6 @@ def draw_maps(maps: xr.Dataset, path: Path, *, dpi: int = 200) -> None:
 
 def draw_overlay(slide: Pyramid, semantic: Pyramid, path: Path, *, side_px: int = 1600) -> None:
     """Draw axons and myelin in colour over the whole slide, at most ``side_px`` wide, to a PNG file."""
-    from PIL import Image
-
     grey = _coarse(slide, side_px).astype(np.float32)
     low, high = np.percentile(grey, (0.5, 99.5))
     grey = np.clip((grey - low) / max(high - low, 1e-6), 0, 1)
@@ -82,10 +82,7 @@ def _extent_mm(maps: xr.Dataset) -> tuple[float, float, float, float]:
     return 0.0, w, h, 0.0
 
 
-def _scale_bar(axes: object, extent: tuple[float, float, float, float]) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
+def _scale_bar(axes: Axes, extent: tuple[float, float, float, float]) -> None:
     width, height = extent[1], extent[2]
     length = max((step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if step <= width / 3), default=width)
     axes.autoscale(False)  # the bar lies below the map and must not make room for itself

@@ -96,7 +96,7 @@ def run_job(
     memory: int | None = None,
     fresh: bool = False,
     watch: Watch | None = None,
-) -> bool:
+) -> None:
     """Run what is missing of a job.
 
     Parameters
@@ -111,11 +111,6 @@ def run_job(
     fresh : bool
         Whether to remove the store first.
     watch : Watch, optional
-
-    Returns
-    -------
-    bool
-        Whether anything was missing.
 
     Raises
     ------
@@ -133,7 +128,7 @@ def run_job(
         plan = Plan.of(stages, job.journal, job.config.out, workers, memory)
         if all(job.journal.record(stage).complete for stage in stages):
             _note(job)
-            return False
+            return
         plan.check()
         _sweep(job.layout)
         shutil.rmtree(job.layout.store / "figures", ignore_errors=True)  # they show what is about to change
@@ -142,7 +137,6 @@ def run_job(
             log.info("run %s with %d workers", job.config.slide, workers)
             run_stages(stages, job.journal, pool, watch or Silent())
         _note(job)
-    return True
 
 
 def estimate_seconds(job: Job, workers: int) -> float:

@@ -7,7 +7,7 @@ arithmetic, which restores every value that itself fits in 63 bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +84,6 @@ class Tally:
         return {f"{prefix}.{name}": getattr(self, name) for name in self.__slots__}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, Ints], prefix: str) -> Tally:
+    def from_arrays(cls, arrays: Mapping[str, Ints], prefix: str) -> Tally:
         """Build a Tally from what :meth:`arrays` returned."""
         return cls(*(arrays[f"{prefix}.{name}"] for name in cls.__slots__))

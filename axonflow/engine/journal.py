@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.grid import Box
@@ -41,6 +42,35 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+class _Saved(Mapping[str, NDArray[Any]]):
+    """One task's result in a batch's file; an array is read when it is looked up."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], task: int) -> None:
+        self._arrays, self._prefix = arrays, f"{task}/"
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._arrays[self._prefix + name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.removeprefix(self._prefix) for name in self._arrays if name.startswith(self._prefix))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The results of a stage: may be gone through more than once, and holds none of them in memory."""
+
+    record: Record
+
+    def __iter__(self) -> Iterator[tuple[Box, Result]]:
+        for i, batch in enumerate(self.record.stage.batches):
+            with np.load(self.record.folder / f"{i:08d}.npz") as arrays:
+                for task, box in enumerate(batch):
+                    yield box, _Saved(arrays, task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +116,9 @@ class Record:
             os.fsync(file.fileno())
         part.replace(path)
 
-    def results(self) -> Iterator[tuple[Box, Result]]:
-        """Yield every box with its task's result, in raster order, a batch in memory at a time."""
-        for i, batch in enumerate(self.stage.batches):
-            with np.load(self.folder / f"{i:08d}.npz") as arrays:
-                named = [(*name.split("/", 1), array) for name, array in arrays.items()]
-            for j, box in enumerate(batch):
-                yield box, {name: array for task, name, array in named if task == str(j)}
+    def results(self) -> Results:
+        """Return every box with its task's result, in raster order; nothing is read before it is asked for."""
+        return Results(self)
 
     def close(self, summary: Mapping[str, Any]) -> None:
         """Note that the stage is complete."""

@@ -80,8 +80,8 @@ class Stage:
     prepare : callable, optional
         Run on the driver before the first task: clears and creates the outputs.
     finish : callable, optional
-        ``finish(results)`` on the driver after the last task, with each box and its result in raster order; what it
-        returns is noted in the run's record.
+        ``finish(results)`` on the driver after the last task, with each box and its result in raster order. They may
+        be gone through more than once, and are read as they are looked at. What it returns is noted in the record.
     memory : int
         Projected peak of one task, bytes.
     disk : int

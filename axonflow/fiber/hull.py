@@ -56,6 +56,19 @@ class Hulls:
         start, merged = _join(corner, np.r_[0, np.cumsum(size)], order, np.r_[first, len(key)])
         return cls(ids, start, merged)
 
+    def split(self, core: Box) -> tuple[Hulls, Hulls]:
+        """Part the objects that end inside a core from those that touch its sides and may go on beyond them."""
+        low, high = (np.zeros((0, 2), np.int32),) * 2
+        if len(self.key):
+            low, high = (end.reduceat(self.corner, self.start[:-1]) for end in (np.minimum, np.maximum))
+        first, last = np.array([core.y0 + 1, core.x0 + 1]), np.array([core.y1 - 1, core.x1 - 1])
+        inside = np.all((low >= 2 * first) & (high <= 2 * last), axis=1)
+        return self._only(inside), self._only(~inside)
+
+    def _only(self, kept: NDArray[np.bool_]) -> Hulls:
+        size = np.diff(self.start)
+        return Hulls(self.key[kept], np.r_[0, np.cumsum(size[kept])], self.corner[np.repeat(kept, size)])
+
     def arrays(self, prefix: str) -> dict[str, Ints | Corners]:
         """Return the attributes as named arrays, to be written to a journal."""
         return {f"{prefix}.{name}": getattr(self, name) for name in self.__slots__}

@@ -19,10 +19,14 @@ from axonflow.grid import Box
 from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
 
-__all__ = ["AREAS", "Cells", "centroid_pixels", "tissue_maps"]
+__all__ = ["AREAS", "CENTROID", "NEEDED", "Cells", "centroid_pixels", "tissue_maps"]
 
 AREAS = ("covered", "axon", "myelin")
 """Names of the sums of a cell: pixels to be mapped, and those of them that are axon and myelin."""
+
+CENTROID = ("y0 (px)", "x0 (px)")
+NEEDED = (*CENTROID, "axon_diam (um)", "myelin_area (um^2)", "gratio")
+"""The columns of the table that the maps are made of."""
 
 _MYELIN = 1
 
@@ -108,7 +112,7 @@ class Cells:
 
 def centroid_pixels(table: pd.DataFrame) -> tuple[Ints, Ints]:
     """Return the row and the column of the pixel that holds each axon's centroid."""
-    rows, columns = (np.floor(table[name].to_numpy() + 0.5).astype(np.int64) for name in ("y0 (px)", "x0 (px)"))
+    rows, columns = (np.floor(table[name].to_numpy() + 0.5).astype(np.int64) for name in CENTROID)
     return rows, columns
 
 

@@ -41,6 +41,8 @@ class Recipe:
         Learning rate at the start, and the power of its decay to 0.
     momentum : (float, float)
         Share of the running batch statistics that is kept each step, at the start and at the end.
+    dropout : float
+        Share of the activations left out.
     average : float
         Share of the averaged weights that is kept each step; these are what is saved for use.
     seed : int
@@ -53,6 +55,7 @@ class Recipe:
     rate: float = 1e-3
     power: float = 0.9
     momentum: tuple[float, float] = (0.7, 0.9)
+    dropout: float = 0.25
     average: float = 0.98
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -80,7 +83,7 @@ def train(
     ----------
     architecture : Architecture
     samples : list of Sample
-        Training images; images are drawn in proportion to their area.
+        Training images; large and small ones are drawn equally often.
     recipe : Recipe
     folder : Path
         Where the state is kept; a training found there is continued to the same result.
@@ -99,7 +102,7 @@ def train(
         With the averaged weights.
     """
     torch.manual_seed(recipe.seed)
-    net = UNet(architecture)
+    net = UNet(architecture, recipe.dropout)
     if start:
         net.load_state_dict(start.state_dict())
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
@@ -116,7 +119,6 @@ def train(
         optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])
         first = state["step"]
-    areas = np.array([sample.labels.size for sample in samples], float)
     for step in range(first, recipe.steps):
         progress = step / recipe.steps
         for group in optimiser.param_groups:
@@ -128,7 +130,7 @@ def train(
         random = np.random.default_rng([recipe.seed, step])  # per step, so that a resumed training draws alike
         drawn = [
             recipe.augmentation.patch(samples[i].image, samples[i].labels, recipe.side, random)
-            for i in random.choice(len(samples), recipe.batch, p=areas / areas.sum())
+            for i in random.choice(len(samples), recipe.batch)
         ]
         image = torch.from_numpy(np.stack([grey for grey, _ in drawn])[:, None]).to(memory_format=torch.channels_last)
         labels = torch.from_numpy(np.stack([classes for _, classes in drawn]).astype(np.int64))

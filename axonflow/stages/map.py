@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
+from axonflow.fiber.maps import CENTROID, NEEDED, Cells, centroid_pixels, tissue_maps
 from axonflow.fiber.regions import Polygons, nearest
 from axonflow.fiber.table import read_parquet
 from axonflow.grid import Box, Grid
@@ -110,7 +110,7 @@ def draw_maps(layout: Layout, cell_um: float, coverage: Coverage, after: Stage) 
 
 @lru_cache(maxsize=1)
 def _centroids(table: Path, _written: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return centroid_pixels(read_parquet(table))
+    return centroid_pixels(read_parquet(table, CENTROID))
 
 
 def _task(layout: Layout, cells: Cells, coverage: Coverage, box: Box) -> Result:
@@ -122,7 +122,7 @@ def _task(layout: Layout, cells: Cells, coverage: Coverage, box: Box) -> Result:
 
 
 def _finish(layout: Layout, cells: Cells, results: Iterable[tuple[Box, Result]]) -> None:
-    table = read_parquet(layout.table)
+    table = read_parquet(layout.table, NEEDED)
     counts = np.zeros(len(table), bool)
     tallies = []
     for _, result in results:

@@ -17,7 +17,7 @@ from axonflow.grid import Box, Grid
 from axonflow.stages.label import MYELIN
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
-from axonflow.tally import Tally
+from axonflow.tally import Ints, Tally
 
 __all__ = ["measure"]
 
@@ -60,21 +60,28 @@ def _task(layout: Layout, reach: int, box: Box) -> Result:
     result: dict[str, Any] = {"beyond": np.array(cut_off(fibers, myelin, box, window))}
     for kind, labels in (("axons", axons), ("fibers", fibers)):
         result |= count(labels, box, window, layout.work.shape).arrays(f"{kind}.tally")
-        result |= hulls(labels, box, window).arrays(f"{kind}.hulls")
+        # Only hulls that may grow beyond the core are kept; of the others the area is all that is asked for.
+        closed, open_ = hulls(labels, box, window).split(box)
+        result |= {f"{kind}.closed.key": closed.key, f"{kind}.closed.area": convex_areas(closed)}
+        result |= open_.arrays(f"{kind}.open")
     return result
 
 
 def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
-    beyond = 0
-    parts: dict[str, list[Any]] = {"axons.tally": [], "fibers.tally": [], "axons.hulls": [], "fibers.hulls": []}
-    for _, result in results:
-        beyond += int(result["beyond"])
-        for name, kept in parts.items():
-            kept.append((Tally if name.endswith("tally") else Hulls).from_arrays(dict(result), name))
-    # Parts are let go as they are merged: there is a row for every axon of the slide.
-    axons, fibers = (Tally.merge(parts.pop(f"{kind}.tally")) for kind in ("axons", "fibers"))
-    hull_areas = [convex_areas(Hulls.merge(parts.pop(f"{kind}.hulls"))) for kind in ("axons", "fibers")]
-    layout.table.parent.mkdir(exist_ok=True)
+    # One pass over the results for each thing, as there is a row for every axon of the slide in each.
+    axons, fibers = (
+        Tally.merge(Tally.from_arrays(result, f"{kind}.tally") for _, result in results) for kind in ("axons", "fibers")
+    )
+    hull_areas = [_hull_areas(results, kind) for kind in ("axons", "fibers")]
     table = fiber_table(axons, fibers, hull_areas[0], hull_areas[1], layout.work.pixel_size, layout.work.shape)
+    layout.table.parent.mkdir(exist_ok=True)
     write_parquet(table, layout.table)
-    return {"myelin_px_beyond_reach": beyond}
+    return {"myelin_px_beyond_reach": sum(int(result["beyond"]) for _, result in results)}
+
+
+def _hull_areas(results: Iterable[tuple[Box, Result]], kind: str) -> Ints:
+    """Return the areas of the hulls of all objects, in the order of their ids, px."""
+    joined = Hulls.merge(Hulls.from_arrays(result, f"{kind}.open") for _, result in results)
+    key = np.concatenate([joined.key, *(result[f"{kind}.closed.key"] for _, result in results)])
+    area = np.concatenate([convex_areas(joined), *(result[f"{kind}.closed.area"] for _, result in results)])
+    return area[np.argsort(key)]

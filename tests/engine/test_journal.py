@@ -26,7 +26,8 @@ def test_results_come_back_in_raster_order(stage: Stage, tmp_path: Path) -> None
     record.begin()
     for i in (3, 0, 2, 1):
         record.commit(i, [{"a": np.array([box.y0, box.x0]), "b.c": np.zeros((0, 3))} for box in stage.batches[i]])
-    found = list(record.results())
+    found = [(box, dict(result)) for box, result in record.results()]
+    assert found[0][0] == next(iter(record.results()))[0]  # again from the start
     assert [box for box, _ in found] == list(Grid((4, 6), (2, 2)))
     for box, result in found:
         np.testing.assert_array_equal(result["a"], [box.y0, box.x0])
