@@ -73,7 +73,8 @@ class Analysis:
         )
         diameter = fibers["axon_diam (um)"]
         bare = int((fibers["myelin_area (um^2)"] == 0).sum())
-        return {
+        beyond = self.record["stages"]["measure"]["myelin_px_beyond_reach"]
+        numbers = {
             "axons": f"{count:,}" + (f" ({len(fibers):,} with those outside the mask)" if count != len(fibers) else ""),
             "area": f"{area_mm2:.4g} mm²",
             "density": f"{count / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
@@ -83,6 +84,9 @@ class Analysis:
             "axon diameter": f"{diameter.mean():.2f} ± {diameter.std(ddof=0):.2f} µm" if len(fibers) else "–",
             "without myelin": f"{bare:,} axons",
         }
+        if beyond:
+            numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
+        return numbers
 
 
 def open_store(store: str | Path) -> Analysis:
