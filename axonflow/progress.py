@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import AbstractContextManager
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -45,8 +46,10 @@ class Bars(AbstractContextManager["Bars"]):
             disable=not console.is_terminal,
         )
         self._task = TaskID(0)
+        self._interrupted = False
 
     def __enter__(self) -> Bars:
+        self._answer = signal.signal(signal.SIGINT, self._interrupt)
         self._progress.start()
         return self
 
@@ -54,6 +57,16 @@ class Bars(AbstractContextManager["Bars"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+        signal.signal(signal.SIGINT, self._answer)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's
+        self._interrupted = True
+        raise KeyboardInterrupt
+
+    def _check(self) -> None:
+        """Raise again: where a library was just cleaning up, the first exception may have been swallowed."""
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def begin(self, stage: Stage, done_px: int) -> None:
         """Start a bar."""
@@ -61,10 +74,12 @@ class Bars(AbstractContextManager["Bars"]):
 
     def advance(self, pixels: int) -> None:
         """Move the bar."""
+        self._check()
         self._progress.advance(self._task, pixels)
 
     def end(self, stage: Stage, summary: dict[str, Any]) -> None:
         """Fill the bar, or print the line."""
+        self._check()
         self._progress.update(self._task, completed=stage.pixels)
         if not self._console.is_terminal:
             seconds, peak = summary["seconds"], summary["peak_worker_bytes"] / 2**30
