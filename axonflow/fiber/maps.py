@@ -61,7 +61,7 @@ class Cells:
             )
 
     def edges(self, axis: int) -> Ints:
-        """Return the cells' edges along an axis, px: edge k is k · side / pixel size, rounded; the last is the slide's."""
+        """Return the cells' edges along an axis, px: edge k is k · side / pixel size, rounded; the last is the side."""
         um, end = (self.pixel_size.y, self.pixel_size.x)[axis], self.shape[axis]
         inner = np.rint(np.arange(int(end * um / self.side_um) + 2) * self.side_um / um).astype(np.int64)
         edges: Ints = np.r_[inner[inner < end], end]
