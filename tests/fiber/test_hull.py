@@ -65,3 +65,18 @@ def test_nothing_has_no_hull() -> None:
     box = Box(0, 0, 2, 2)
     nothing = Hulls.merge([hulls(np.zeros((2, 2), np.uint32), box, box)] * 2)
     assert len(nothing.key) == len(nothing.corner) == len(convex_areas(nothing)) == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(chunked_masks())
+def test_what_ends_inside_a_core_is_never_joined(case: tuple[NDArray[np.bool_], list[Box]]) -> None:
+    mask, boxes = case
+    labels = oracles.axon_labels(mask)
+    whole = Box.whole(mask.shape)
+    closed, touching = zip(*(hulls(labels[b.slices], b, b).split(b) for b in boxes), strict=True)
+    joined = Hulls.merge(touching)
+    ids = np.concatenate([joined.key, *(part.key for part in closed)])
+    areas = np.concatenate([convex_areas(part) for part in (joined, *closed)])
+    alone = hulls(labels, whole, whole)
+    np.testing.assert_array_equal(np.sort(ids), alone.key)
+    np.testing.assert_array_equal(areas[np.argsort(ids)], convex_areas(alone))
