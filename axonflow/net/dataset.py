@@ -1,20 +1,14 @@
-"""Labelled images in BIDS microscopy layout, read whole and brought to a model's pixel size.
-
-``sub-X/micr/sub-X_sample-Y_MOD.png`` with ``PixelSize`` (µm) in the JSON beside it, which several samples may share;
-labels in ``derivatives/labels/sub-X/micr/*_seg-{axon,myelin}-manual.png``.
-"""
+"""Labelled images, read whole and brought to a model's pixel size."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from axonflow.errors import InputError
+from axonflow.bids import LabelledImage, labelled_images, read_grey, read_labels
 from axonflow.grid import Box
 from axonflow.net.normalise import grey_codes, histogram, lookup_table
 from axonflow.resample import Resampling
@@ -65,38 +59,16 @@ def read_samples(folder: Path, pixel_size: PixelSize, *, invert: bool = False) -
     InputError
         If the folder holds no labelled image, or an image has no pixel size.
     """
-    samples = []
-    for path in sorted(folder.glob("sub-*/micr/sub-*.png")):
-        truth = folder / "derivatives" / "labels" / path.parts[-3] / "micr"
-        masks = [truth / f"{path.stem}_seg-{kind}-manual.png" for kind in ("axon", "myelin")]
-        if all(mask.exists() for mask in masks):
-            samples.append(_read(path, masks[0], masks[1], pixel_size, invert=invert))
-    if not samples:
-        raise InputError(
-            f"Labelled images were expected in {folder} (sub-*/micr/*.png with derivatives/labels/…), none came; "
-            "give the top folder of a BIDS microscopy data set."
-        )
-    return samples
+    return [_read(image, pixel_size, invert=invert) for image in labelled_images(folder)]
 
 
-def _read(path: Path, axon: Path, myelin: Path, pixel_size: PixelSize, *, invert: bool) -> Sample:
-    pixels = np.asarray(Image.open(path).convert("L"))
-    resampling = Resampling((pixels.shape[0], pixels.shape[1]), _pixel_size(path), pixel_size)
+def _read(image: LabelledImage, pixel_size: PixelSize, *, invert: bool) -> Sample:
+    pixels, labels = read_grey(image.image), read_labels(image)
+    resampling = Resampling((pixels.shape[0], pixels.shape[1]), image.pixel_size, pixel_size)
     whole = Box.whole(resampling.out_shape)
     table = lookup_table(histogram(pixels), invert=invert)
-    image = np.rint(resampling(pixels, whole)).astype(np.uint8)
-    # Masks are resampled as probabilities and decided afterwards: interpolating class numbers invents myelin
+    grey = np.rint(resampling(pixels, whole)).astype(np.uint8)
+    # Classes are resampled as probabilities and decided afterwards: interpolating their numbers invents myelin
     # between axon and background.
-    axons, sheaths = (np.asarray(Image.open(mask).convert("L")) > 64 for mask in (axon, myelin))
-    shares = [resampling(mask.astype(np.float32), whole) for mask in (~(axons | sheaths), sheaths & ~axons, axons)]
-    return Sample(path.parts[-3], path.stem, table[grey_codes(image)], np.argmax(shares, axis=0).astype(np.uint8))
-
-
-def _pixel_size(path: Path) -> PixelSize:
-    subject = path.stem.split("_")[0]
-    modality = path.stem.split("_")[-1]
-    for sidecar in (path.with_suffix(".json"), path.with_name(f"{subject}_{modality}.json")):
-        if sidecar.exists():
-            sides = json.loads(sidecar.read_text())["PixelSize"]
-            return PixelSize(float(sides[0]), float(sides[1]))
-    raise InputError(f"A JSON file with PixelSize was expected beside {path}, none was found; add one.")
+    shares = [resampling((labels == number).astype(np.float32), whole) for number in range(3)]
+    return Sample(image.subject, image.name, table[grey_codes(grey)], np.argmax(shares, axis=0).astype(np.uint8))

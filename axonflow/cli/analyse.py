@@ -1,122 +1,31 @@
-"""The command ``axonflow``: flags in, exit code out. All else is done elsewhere.
-
-Exit codes: 0 done, 1 failed on the way, 2 refused, 130 interrupted; after 1 and 130 the same command continues.
-"""
+"""From a slide to its maps: run, the stages one by one, plan, info, export, phantom."""
 
 from __future__ import annotations
 
-import inspect
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import typer.core
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from axonflow.errors import AxonflowError, InputError
+from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, takes
+from axonflow.cli.terminal import app, console
+from axonflow.errors import InputError
 
 if TYPE_CHECKING:
     from axonflow.config import Config
     from axonflow.job import Job
     from axonflow.units import PixelSize
 
-__all__ = ["app", "main"]
-
-
-class _ExitCodes(typer.core.TyperGroup):
-    """Turns what a command raises into a message and an exit code; wrong usage is click's own, 2."""
-
-    def invoke(self, ctx: Any) -> object:
-        try:
-            return super().invoke(ctx)
-        except AxonflowError as error:
-            errors.print(f"[bold red]axonflow:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
-            sys.exit(2 if isinstance(error, InputError) else 1)
-        except BrokenPipeError:
-            raise  # whoever read what is printed has left; click knows
-        except OSError as error:
-            errors.print(f"[bold red]axonflow:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            errors.print("axonflow: interrupted; run the same command again to continue.")
-            sys.exit(130)
-
-
-app = typer.Typer(
-    name="axonflow",
-    cls=_ExitCodes,
-    help="Whole-slide axon and myelin analysis: from a gigapixel slide to 50 × 50 µm maps.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-console = Console()
-errors = Console(stderr=True)
-
-
-def _option(type_: object, flag: str, text: str, **more: Any) -> object:
-    return Annotated[type_, typer.Option(flag, help=text, show_default=False, **more)]
-
-
-_SETTINGS: dict[str, object] = {
-    "out": _option(Path | None, "--out", "The store to write. \\[default: SLIDE.ome.zarr beside the slide]"),
-    "series": _option(int | None, "--series", "Which image of a file that holds several."),
-    "pixel_size": _option(str | None, "--pixel-size", "Side of a pixel in µm, or height,width; overrides the file."),
-    "model": _option(str | None, "--model", "An embedded model, or the path of one. \\[default: sem]"),
-    "halo": _option(str | None, "--halo", "Pixels each window sees around its core, or 'exact'. \\[default: 25]"),
-    "chunk": _option(int | None, "--chunk", "Side of what one task writes, px; changes no result. \\[default: 4096]"),
-    "cell_um": _option(float | None, "--cell", "Side of a map's cell, µm. \\[default: 50]"),
-    "mask": _option(Path | None, "--mask", "What counts: an image of any resolution, or GeoJSON polygons."),
-    "mask_unit": _option(str | None, "--mask-unit", "Unit of the polygons: px of the slide, or um. \\[default: px]"),
-    "axon_mask": _option(Path | None, "--axon-mask", "Own axon mask in place of the network (non-zero is axon)."),
-    "myelin_mask": _option(Path | None, "--myelin-mask", "Own myelin mask, with --axon-mask."),
-    "labels": _option(Path | None, "--labels", "Own masks as one image: 0 background, 127 myelin, 255 axon."),
-    "keep_probabilities": _option(bool | None, "--keep-probabilities", "Store the class probabilities."),
-    "min_axon_area_um2": _option(
-        float | None, "--min-axon-area", "Leave out smaller axons, µm². \\[default: the model's]"
-    ),
-    "max_myelin_um": _option(
-        float | None, "--max-myelin", "Longest way from an axon through its myelin, µm. \\[default: 5]"
-    ),
-}
-_ENGINE: dict[str, object] = {
-    "workers": _option(int | None, "--workers", "Worker processes. \\[default: one per core]", min=1),
-    "memory": _option(float | None, "--memory", "GiB a worker may take. \\[default: an even share]"),
-    "fresh": _option(bool, "--fresh", "Start over: remove what the store holds."),
-}
-SlideOrStore = Annotated[Path, typer.Argument(help="A slide, or the store of an earlier run.", show_default=False)]
-
-
-def _takes(*groups: dict[str, object]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of these groups; they arrive as keyword arguments."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        options = {name: kind for group in groups for name, kind in group.items()}
-        extra = [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "fresh" else None, annotation=kind
-            )
-            for name, kind in options.items()
-        ]
-        command.__signature__ = inspect.Signature([*own, *extra])  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in (*own, *extra)}
-        return command
-
-    return decorate
+__all__: list[str] = []
 
 
 def _config(path: Path, given: dict[str, Any]) -> Config:
     """Build the settings from a slide and flags, or from a store's record and the flags that change it."""
     from axonflow.config import Config
 
-    settings = {name: given[name] for name in _SETTINGS if given.get(name) is not None}
+    settings = {name: given[name] for name in SETTINGS if given.get(name) is not None}
     if "pixel_size" in settings:
         settings["pixel_size"] = _pixel_size(settings["pixel_size"])
     if "halo" in settings and settings["halo"] != "exact":
@@ -156,7 +65,7 @@ def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
 
 
 @app.command()
-@_takes(_SETTINGS, _ENGINE)
+@takes(SETTINGS, ENGINE)
 def run(slide: SlideOrStore, **given: Any) -> None:
     """Analyse a slide from its pixels to the maps; run again, it continues where it was stopped.
 
@@ -185,7 +94,7 @@ def run(slide: SlideOrStore, **given: Any) -> None:
 
 
 def _stage_command(group: str, text: str) -> None:
-    @_takes(_SETTINGS, _ENGINE)
+    @takes(SETTINGS, ENGINE)
     def command(slide: SlideOrStore, **given: Any) -> None:
         job = _run(slide, group, given)
         console.print(f"{group}: done, in {job.config.out}", soft_wrap=True)
@@ -204,7 +113,7 @@ for _group, _text in (
 
 
 @app.command()
-@_takes(_SETTINGS, _ENGINE)
+@takes(SETTINGS, ENGINE)
 def plan(slide: SlideOrStore, **given: Any) -> None:
     """Say what a run would cost, and refuse what does not fit; nothing is written.
 
@@ -324,8 +233,3 @@ def phantom(
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     console.print(f"written: {out}" + (f", with its truth in {truth}" if truth else ""), soft_wrap=True)
-
-
-def main() -> None:
-    """Run the command and leave with its exit code."""
-    app()

@@ -1,0 +1,50 @@
+"""The application every command hangs on, and how it ends: a message and an exit code, never a traceback.
+
+Exit codes: 0 done, 1 failed on the way, 2 refused, 130 interrupted; after 1 and 130 the same command continues.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+import typer.core
+from rich.console import Console
+from rich.markup import escape
+
+from axonflow.errors import AxonflowError, InputError
+
+__all__ = ["app", "console"]
+
+
+class _ExitCodes(typer.core.TyperGroup):
+    """Turns what a command raises into a message and an exit code; wrong usage is click's own, 2."""
+
+    def invoke(self, ctx: Any) -> object:
+        try:
+            return super().invoke(ctx)
+        except AxonflowError as error:
+            errors.print(f"[bold red]axonflow:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
+            sys.exit(2 if isinstance(error, InputError) else 1)
+        except BrokenPipeError:
+            raise  # whoever read what is printed has left; click knows
+        except OSError as error:
+            errors.print(f"[bold red]axonflow:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            errors.print("axonflow: interrupted; run the same command again to continue.")
+            sys.exit(130)
+
+
+app = typer.Typer(
+    name="axonflow",
+    cls=_ExitCodes,
+    help="Whole-slide axon and myelin analysis: from a gigapixel slide to 50 × 50 µm maps.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+errors = Console(stderr=True)
