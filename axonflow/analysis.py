@@ -7,8 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from axonflow.errors import StoreError
-from axonflow.ngff import Pyramid
+from axonflow.grid import Box
+from axonflow.net.traits import SQUARE, square_traits
+from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.maps import read_maps
 from axonflow.record import read_record
 
@@ -63,6 +68,53 @@ class Analysis:
         return read_maps(self.store / "maps")
 
     @cached_property
+    def block_sums(self) -> da.Array:
+        """Sums over blocks of 16 × 16 px of the labels, :data:`axonflow.net.traits.SUMS`: (4, b, c) uint32, lazy.
+
+        Raises
+        ------
+        StoreError
+            If no network made the labels.
+        """
+        import dask.array as da
+
+        array = self._blocks.array()
+        return da.from_array(array, chunks=array.chunks)
+
+    def square_traits(self, side: int = SQUARE) -> NDArray[np.float64]:
+        """Return how sure the network was of each square, and what it looks like.
+
+        Parameters
+        ----------
+        side : int
+            Of a square, in blocks of 16 px of the labels: 256 px unless told otherwise.
+
+        Returns
+        -------
+        (rows, columns, 4) float64
+            Traits (:data:`axonflow.net.traits.TRAITS`) of the square whose first pixel of the labels lies at
+            16 · side · (row, column); of one that the slide's end cuts down to less than half, NaN.
+
+        Raises
+        ------
+        StoreError
+            If no network made the labels.
+        """
+        blocks = self._blocks
+        h, w = blocks.shape
+        rows = (Box(y, 0, min(y + side * blocks.side, h), w) for y in range(0, h, side * blocks.side))
+        return np.concatenate([square_traits(blocks.read(row), row.shape, side) for row in rows])
+
+    @property
+    def _blocks(self) -> Blocks:
+        if "masks" in self.record["model"]:  # sums of an earlier run may still lie there
+            raise StoreError(
+                f"Labels by a network were expected in {self.store}, but they are masks of its user, which say nothing "
+                "of doubt; run it with --model."
+            )
+        return Blocks.open(self.store / "traits")
+
+    @cached_property
     def summary(self) -> dict[str, str]:
         """The numbers a reader asks for first, over all that counts, with their units."""
         maps, fibers = self.maps, self.fibers
@@ -86,6 +138,15 @@ class Analysis:
         }
         if beyond:
             numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
+        mapped = self.record["stages"]["map"]
+        if mapped.get("confidence") is not None:
+            numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
+        if mapped.get("unfamiliar_cells"):
+            judged = int(maps["unfamiliar"].count())
+            numbers["unfamiliar"] = (
+                f"{mapped['unfamiliar_cells']:,} of {judged:,} cells look unlike anything the network was trained on; "
+                "see maps/unfamiliar"
+            )
         return numbers
 
 

@@ -294,6 +294,7 @@ def _sweep(layout: Layout) -> None:
     for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers, *probabilities):
         if image.path.exists():
             image.sweep()
+    layout.traits.sweep()
 
 
 class _LogFile(logging.FileHandler):

@@ -18,7 +18,7 @@ from axonflow.config import Config
 from axonflow.engine.runner import Silent
 from axonflow.engine.stage import Stage
 from axonflow.job import prepare, run_job
-from axonflow.ngff import Pyramid
+from axonflow.ngff import Blocks, Pyramid
 
 Classes = NDArray[np.uint8]
 
@@ -118,7 +118,7 @@ def analyse(config: Config, **options: Any) -> list[str]:
 
 
 def contents(store: Path) -> dict[str, str]:
-    """Digest what must not depend on how the slide was cut: all levels of all images, the table, the maps."""
+    """Digest what must not depend on how the slide was cut: all levels of all images, the sums, the table, the maps."""
     found = {}
     names = ["", "resampled", *(f"labels/{name}" for name in ("semantic", "axons", "fibers"))]
     names += [f"probabilities/{name}" for name in ("background", "myelin", "axon")]
@@ -128,6 +128,9 @@ def contents(store: Path) -> dict[str, str]:
             for level in range(pyramid.count):
                 array = np.asarray(pyramid.array(level)[:])
                 found[f"{name}/s{level}"] = f"{array.shape} {array.dtype} {sha256(array.tobytes()).hexdigest()}"
+    if (store / "traits").exists():
+        sums = np.asarray(Blocks.open(store / "traits").array()[:])
+        found["traits"] = f"{sums.shape} {sha256(sums.tobytes()).hexdigest()}"
     for path in (store / "tables" / "fibers.parquet", *_files(store / "maps")):
         found[str(path.relative_to(store))] = sha256(path.read_bytes()).hexdigest()
     return found

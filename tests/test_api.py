@@ -80,6 +80,11 @@ def test_the_summary_is_that_of_all_that_counts(result: Analysis, classes: Class
     assert summary["density"] == f"{len(result.fibers) / (classes.size * 1e-8):,.0f} axons/mm²"
 
 
+def test_own_masks_have_no_traits(result: Analysis) -> None:
+    with pytest.raises(StoreError, match="run it with --model"):
+        result.square_traits()
+
+
 def test_opening_gives_the_result_back(result: Analysis) -> None:
     for store in (result.store, str(result.store)):
         again = axonflow.open(store)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 import xarray as xr
 from PIL import Image
 from pyarrow import parquet
@@ -28,7 +29,14 @@ ADS_HEADER = (
     "myelin_thickness (um),axonmyelin_area (um^2),axonmyelin_perimeter (um),eccentricity,orientation,"
     "fiber_eccentricity,fiber_orientation,solidity,image_border_touching,bbox_min_y,bbox_min_x,bbox_max_y,bbox_max_x"
 )
-COMMANDS = sorted(str(known.name or getattr(known.callback, "__name__", "")) for known in app.registered_commands)
+
+
+def names(program: typer.Typer) -> list[str]:
+    return sorted(str(known.name or getattr(known.callback, "__name__", "")) for known in program.registered_commands)
+
+
+GROUPS = {str(group.name): names(group.typer_instance) for group in app.registered_groups if group.typer_instance}
+COMMANDS = names(app) + [f"{group} {name}" for group, inner in GROUPS.items() for name in inner]
 HEAVY = ("torch", "dask", "zarr", "numba", "pandas", "xarray", "matplotlib")
 
 
@@ -50,22 +58,26 @@ def store(slide: Path) -> Path:
 
 def test_every_command_is_there() -> None:
     stages = {"convert", "segment", "label", "measure", "map"}
-    assert set(COMMANDS) == {"run", "plan", "info", "export", "phantom"} | stages
-    assert all(name in command("--help").out for name in COMMANDS)
+    assert set(names(app)) == {"run", "plan", "info", "export", "phantom", "train", "score", "evaluate"} | stages
+    assert {group: set(inner) for group, inner in GROUPS.items()} == {
+        "models": {"list", "show", "path"},
+        "astih": {"list", "download", "models", "evaluate"},
+    }
+    assert all(name in command("--help").out for name in [*names(app), *GROUPS])
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_has_an_example(name: str) -> None:
-    ran = command(name, "--help")
+    ran = command(*name.split(), "--help")
     assert ran.code == 0
-    assert f"Example: axonflow {name} " in " ".join(ran.out.split())
+    assert f"Example: axonflow {name}" in " ".join(ran.out.split())
 
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from axonflow.cli import app\n"
-        f"for words in {[[name, '--help'] for name in COMMANDS]!r} + [['--help']]:\n"
+        f"for words in {[[*name.split(), '--help'] for name in COMMANDS]!r} + [['--help']]:\n"
         "    try:\n"
         "        app(words)\n"
         "    except SystemExit as end:\n"

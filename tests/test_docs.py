@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from slides import write_model
 
 import axonflow
 from axonflow.analysis import Analysis
@@ -20,7 +23,16 @@ from axonflow.fiber.table import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-COMMANDS: dict[str, Any] = getattr(typer.main.get_command(app), "commands")  # noqa: B009  # of typer's own click
+
+
+def commands(group: Any, *above: str) -> Iterator[tuple[str, Any]]:
+    """Yield all commands by what is typed for them, those of groups too."""
+    for name, command in getattr(group, "commands", {}).items():
+        yield " ".join((*above, name)), command
+        yield from commands(command, *above, name)
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
 FLAGS = {name: {flag for option in command.params for flag in option.opts} for name, command in COMMANDS.items()}
 OTHERS = {"--help", "--index-url"}
 """Flags of other programs that the pages name."""
@@ -34,13 +46,16 @@ def rows(page: str, *columns: int) -> list[tuple[str, ...]]:
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
-    """A run on a small slide with its own masks."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysis]:
+    """A run on a small slide with its own masks, and one by a network whose contract says all that it may."""
     folder = tmp_path_factory.mktemp("docs")
     y, x = np.mgrid[:96, :96] - 48
     radius = np.hypot(y, x)
-    Image.fromarray(np.where(radius < 20, 255, np.where(radius < 30, 127, 0)).astype(np.uint8)).save(folder / "l.png")
-    return axonflow.run(folder / "l.png", labels=folder / "l.png", pixel_size=0.1, cell=5.0, workers=1)
+    slide, model = folder / "slide.png", write_model(folder)
+    Image.fromarray(np.where(radius < 20, 255, np.where(radius < 30, 127, 0)).astype(np.uint8)).save(slide)
+    model.write_text(json.dumps(json.loads(model.read_text()) | {"familiar": {"texture": [0, 1]}}))
+    masks = axonflow.run(slide, folder / "masks", labels=slide, pixel_size=0.1, cell=5.0, workers=1)
+    return masks, axonflow.run(slide, folder / "network", model=str(model), pixel_size=0.12, cell=5.0, workers=1)
 
 
 def test_the_columns_are_listed() -> None:
@@ -48,27 +63,34 @@ def test_the_columns_are_listed() -> None:
     assert listed == [(column.name, column.unit, column.dtype, column.meaning) for column in COLUMNS]
 
 
-def test_the_maps_are_listed(result: Analysis) -> None:
-    listed = {row for row in rows("docs/reference/store.md", 0, 1) if row[0] in result.maps}
-    assert listed == {(str(name), values.attrs["units"]) for name, values in result.maps.data_vars.items()}
+def test_the_maps_are_listed(results: tuple[Analysis, Analysis]) -> None:
+    maps = {str(name): values for result in results for name, values in result.maps.data_vars.items()}
+    listed = rows("docs/reference/store.md", 0, 1, -1)
+    units = {name: unit for name, unit, _ in listed if name in maps}
+    assert units == {name: values.attrs["units"] for name, values in maps.items()}
+    of_networks = set(results[1].maps) - set(results[0].maps)
+    assert of_networks == {name for name, _, said in listed if name in maps and re.search("own masks|contract", said)}
 
 
-def test_the_fields_of_the_record_are_listed(result: Analysis) -> None:
+def test_the_fields_of_the_record_are_listed(results: tuple[Analysis, Analysis]) -> None:
     listed = {row[0] for row in rows("docs/reference/store.md", 0)}
-    record = result.record
-    fields = {name for name in record if name not in {"slide", "labels"}}
-    fields |= {f"{part}.{name}" for part in ("slide", "labels") for name in record[part]}
-    fields |= {f"stages.*.{name}" for summary in record["stages"].values() for name in summary}
-    assert fields == {name for name in listed if name.partition(".")[0] in record}
+    fields = set()
+    for record in (result.record for result in results):
+        fields |= {name for name in record if name not in {"slide", "labels"}}
+        fields |= {f"{part}.{name}" for part in ("slide", "labels") for name in record[part]}
+        noted = {name for summary in record["stages"].values() for name in summary}
+        fields |= {f"stages.*.{name}" for name in noted - set(record["seams"] or ())}
+    assert fields == {name for name in listed if name.partition(".")[0] in results[0].record}
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/store.md"])
-def test_what_a_store_holds_is_listed(result: Analysis, page: str) -> None:
+def test_what_a_store_holds_is_listed(results: tuple[Analysis, Analysis], page: str) -> None:
     text = (ROOT / page).read_text()
     listing = set(re.findall(r"[├└]── (?:(\S+?)/?)(?:  (?=run\.log)|\s)", text)) | {"s1", "run.log"}
-    unlisted = {path.name for path in result.store.iterdir()} - {name.partition("/")[0] for name in listing}
-    assert unlisted <= {"zarr.json"}
-    assert {f"labels/{path.parent.name}" for path in result.store.glob("labels/*/s0")} <= listing
+    for result in results:
+        unlisted = {path.name for path in result.store.iterdir()} - {name.partition("/")[0] for name in listing}
+        assert unlisted <= {"zarr.json"}
+        assert {f"labels/{path.parent.name}" for path in result.store.glob("labels/*/s0")} <= listing
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/explanation/shape.md"])
@@ -85,8 +107,9 @@ def test_commands_and_flags_exist(page: Path) -> None:
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) <= known
     blocks = "".join(re.findall(r"^```\n.*?^```", text, re.MULTILINE | re.DOTALL))
     for line in re.findall(r"^axonflow .+$", blocks, re.MULTILINE) + re.findall(r"`(axonflow [^`]+)`", text):
-        command, *words = shlex.split(line)[1:]
-        assert command in COMMANDS, line
+        words = shlex.split(line)[1:]
+        command = next((name for n in (3, 2, 1) if (name := " ".join(words[:n])) in COMMANDS), None)
+        assert command, line
         assert {word for word in words if word.startswith("--")} <= FLAGS[command] | OTHERS, line
         if "--format" in words:
             assert words[words.index("--format") + 1] in FORMATS

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from axonflow.cli import analyse as _analyse
+from axonflow.cli import astih as _astih
+from axonflow.cli import evaluate as _evaluate
+from axonflow.cli import models as _models
+from axonflow.cli import score as _score
+from axonflow.cli import train as _train
 from axonflow.cli.terminal import app
 
 __all__ = ["app", "main"]
 
-_GROUPS = (_analyse,)  # a group's commands are there once it is imported, in this order in the help
+_GROUPS = (_analyse, _train, _score, _evaluate, _models, _astih)  # imported, in this order, for what they hang on app
 
 
 def main() -> None:

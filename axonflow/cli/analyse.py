@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, takes
+from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, pixel_size_of, takes
 from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
 
 if TYPE_CHECKING:
     from axonflow.config import Config
     from axonflow.job import Job
-    from axonflow.units import PixelSize
 
 __all__: list[str] = []
 
@@ -27,7 +26,7 @@ def _config(path: Path, given: dict[str, Any]) -> Config:
 
     settings = {name: given[name] for name in SETTINGS if given.get(name) is not None}
     if "pixel_size" in settings:
-        settings["pixel_size"] = _pixel_size(settings["pixel_size"])
+        settings["pixel_size"] = pixel_size_of(settings["pixel_size"])
     if "halo" in settings and settings["halo"] != "exact":
         if not settings["halo"].isdigit():
             raise InputError(f"--halo was expected to be a number of pixels or 'exact', {settings['halo']!r} came.")
@@ -39,18 +38,6 @@ def _config(path: Path, given: dict[str, Any]) -> Config:
 
         return replace(Config.from_json(read_record(path)["config"]), **{"out": path} | settings)
     return Config(slide=path, **{"out": Config.default_out(path)} | settings)
-
-
-def _pixel_size(text: str) -> PixelSize:
-    from axonflow.units import PixelSize
-
-    try:
-        sides = [float(side) for side in text.split(",")]
-    except ValueError:
-        sides = []
-    if len(sides) not in {1, 2}:
-        raise InputError(f"--pixel-size was expected as 0.1 or as height,width in µm, {text!r} came.")
-    return PixelSize(sides[0], sides[-1])
 
 
 def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-__all__ = ["ENGINE", "SETTINGS", "SlideOrStore", "option", "takes"]
+from axonflow.errors import InputError
+
+if TYPE_CHECKING:
+    from axonflow.units import PixelSize
+
+__all__ = ["ENGINE", "SETTINGS", "SlideOrStore", "option", "pixel_size_of", "takes"]
 
 
 def option(type_: object, flag: str, text: str, **more: Any) -> object:
@@ -63,3 +68,16 @@ def takes(*groups: dict[str, object]) -> Callable[[Callable[..., None]], Callabl
         return command
 
     return decorate
+
+
+def pixel_size_of(text: str) -> PixelSize:
+    """Read a pixel size as --pixel-size gives it: 0.1, or height,width, in µm."""
+    from axonflow.units import PixelSize
+
+    try:
+        sides = [float(side) for side in text.split(",")]
+    except ValueError:
+        sides = []
+    if len(sides) not in {1, 2}:
+        raise InputError(f"--pixel-size was expected as 0.1 or as height,width in µm, {text!r} came.")
+    return PixelSize(sides[0], sides[-1])

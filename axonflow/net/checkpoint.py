@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from axonflow.errors import ModelError
 from axonflow.net.architecture import Architecture
+from axonflow.net.traits import TRAITS
 from axonflow.units import PixelSize
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class Checkpoint:
         Smaller axons are taken for noise and left out, µm².
     trained_on : Mapping
         Data, subjects, recipe.
+    familiar : Mapping
+        Lowest and highest value of each trait over the training images, of
+        :func:`axonflow.net.traits.familiar_ranges`; empty if unknown.
     sha256 : str
         Of the weights' file.
     normalisation, classes
@@ -67,6 +71,7 @@ class Checkpoint:
     smallest_axon_um2: float
     sha256: str
     trained_on: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    familiar: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     normalisation: str = "equalised by the whole slide's histogram, then mean 0 and standard deviation 1"
     classes: tuple[str, ...] = CLASSES
     folder: Path = EMBEDDED
@@ -85,6 +90,16 @@ class Checkpoint:
     def weights(self) -> Path:
         """The weights' file."""
         return self.folder / f"{self.name}.safetensors"
+
+    @property
+    def card(self) -> Path:
+        """The model's card, Markdown; it may not be there."""
+        return self.folder / f"{self.name}.md"
+
+    @property
+    def contract(self) -> dict[str, Any]:
+        """All but the folder, as it is written."""
+        return {name: value for name, value in asdict(self).items() if name != "folder"}
 
     @classmethod
     def find(cls, model: str | Path) -> Checkpoint:
@@ -111,6 +126,8 @@ class Checkpoint:
         try:
             content = json.loads(path.read_text())
             content["classes"] = tuple(content["classes"])
+            ranges = dict(content.get("familiar", {}))
+            content["familiar"] = {name: _range(name, *ends) for name, ends in ranges.items()}
             checkpoint = cls(**content, folder=path.parent.resolve())
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"A model's contract was expected in {path}, but it cannot be read: {error}.") from error
@@ -156,7 +173,13 @@ class Checkpoint:
         folder.mkdir(parents=True, exist_ok=True)
         content = save({name: tensor.contiguous() for name, tensor in net.state_dict().items()})
         (folder / f"{self.name}.safetensors").write_bytes(content)
-        fields = asdict(self) | {"sha256": hashlib.sha256(content).hexdigest()}
-        del fields["folder"]
+        fields = self.contract | {"sha256": hashlib.sha256(content).hexdigest()}
         (folder / f"{self.name}.json").write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
         return Checkpoint(**fields, folder=folder)
+
+
+def _range(name: str, low: float, high: float) -> tuple[float, float]:
+    """Return what a contract states of a trait; a ValueError says what is wrong with it."""
+    if name not in TRAITS or not low <= high:
+        raise ValueError(f"a range of {', '.join(TRAITS)} was expected under 'familiar', {name}: {low} to {high} came")
+    return float(low), float(high)

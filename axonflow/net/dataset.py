@@ -1,23 +1,41 @@
-"""Labelled images, read whole and brought to a model's pixel size."""
+"""Labelled images at a model's pixel size, and the patches that are drawn from them.
+
+A patch is a function of the seed, the step and its place in the batch. So it depends neither on how many processes
+draw patches, nor on where a training was interrupted.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from axonflow.bids import LabelledImage, labelled_images, read_grey, read_labels
+from axonflow.errors import InputError
 from axonflow.grid import Box
+from axonflow.net.augment import patch
 from axonflow.net.normalise import grey_codes, histogram, lookup_table
+from axonflow.net.recipe import Recipe, Sampling
 from axonflow.resample import Resampling
 from axonflow.units import PixelSize
 
-__all__ = ["Sample", "read_samples"]
+__all__ = ["Patches", "Sample", "batches", "default_workers", "likelihoods", "read_samples"]
+
+Batch = tuple[Tensor, Tensor]
+"""(n, 1, side, side) float32 images, and their classes, (n, side, side) int64."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One labelled image at a model's pixel size.
 
@@ -25,16 +43,30 @@ class Sample:
     ----------
     subject, name : str
         As in the file's name: ``sub-rat1`` and ``sub-rat1_sample-data1_SEM``.
-    image : (h, w) float32
-        Normalised by the whole image's histogram.
+    grey : (h, w) uint8
+        As a run would hand it to the network.
+    table : (65536,) float32
+        Its normalisation, by the histogram of the image as it was read.
     labels : (h, w) uint8
         0 background, 1 myelin, 2 axon.
     """
 
     subject: str
     name: str
-    image: NDArray[np.float32]
+    grey: NDArray[np.uint8]
+    table: NDArray[np.float32]
     labels: NDArray[np.uint8]
+
+    @cached_property
+    def image(self) -> NDArray[np.float32]:
+        """The normalised image, (h, w)."""
+        image: NDArray[np.float32] = self.table[grey_codes(self.grey)]
+        return image
+
+    @cached_property
+    def identity(self) -> str:
+        """Sha256 of what is learnt from, in whole numbers: the greys and their classes."""
+        return sha256(repr(self.grey.shape).encode() + self.grey.tobytes() + self.labels.tobytes()).hexdigest()
 
 
 def read_samples(folder: Path, pixel_size: PixelSize, *, invert: bool = False) -> list[Sample]:
@@ -57,18 +89,96 @@ def read_samples(folder: Path, pixel_size: PixelSize, *, invert: bool = False) -
     Raises
     ------
     InputError
-        If the folder holds no labelled image, or an image has no pixel size.
+        If the folder holds no labelled image, an image has no pixel size, or its masks are of another size.
     """
     return [_read(image, pixel_size, invert=invert) for image in labelled_images(folder)]
 
 
+def likelihoods(samples: Sequence[Sample], sampling: Sampling) -> NDArray[np.float64]:
+    """Return the probability with which each image is drawn, (n,)."""
+    if sampling == "area":
+        share = np.array([sample.labels.size for sample in samples], np.float64)
+    else:
+        share = np.ones(len(samples))
+        if sampling == "subject":
+            subjects = [sample.subject for sample in samples]
+            share = 1 / np.array([subjects.count(subject) for subject in subjects])
+    chances: NDArray[np.float64] = share / share.sum()
+    return chances
+
+
+class Patches(Dataset[tuple[NDArray[np.float32], NDArray[np.int64]]]):
+    """All patches of a training, numbered from its start.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+    recipe : Recipe
+    """
+
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe) -> None:
+        self.images = [(sample.image, sample.labels) for sample in samples]
+        self.likelihoods = likelihoods(samples, recipe.sampling)
+        self.recipe = recipe
+
+    def __len__(self) -> int:
+        return self.recipe.steps * self.recipe.batch
+
+    def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        random = np.random.default_rng([self.recipe.seed, *divmod(number, self.recipe.batch)])
+        image, labels = self.images[random.choice(len(self.images), p=self.likelihoods)]
+        grey, classes = patch(image, labels, self.recipe.side, self.recipe.augmentation, random)
+        return grey[None], classes.astype(np.int64)
+
+
+def default_workers() -> int:
+    """Return how many processes draw patches: one per core but one, at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(max(cores - 1, 1), 8)
+
+
+def batches(patches: Patches, first: int, workers: int) -> Iterator[Batch]:
+    """Yield the batches of a training from a step on.
+
+    Parameters
+    ----------
+    patches : Patches
+    first : int
+        The step whose batch comes first.
+    workers : int
+        Processes that draw patches; with 0 this one does, when it needs them.
+
+    Yields
+    ------
+    image : (n, 1, side, side) float32 Tensor
+    labels : (n, side, side) int64 Tensor
+    """
+    batch = patches.recipe.batch
+    yield from DataLoader(
+        patches,
+        batch,
+        sampler=range(first * batch, len(patches)),
+        num_workers=workers,
+        worker_init_fn=_leave_signals_to_the_parent,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # of its own, so that none of the training's random numbers are used up
+    )
+
+
+def _leave_signals_to_the_parent(_worker: int) -> None:
+    """Let this process live on when the training is asked to end; it first finishes its step."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _read(image: LabelledImage, pixel_size: PixelSize, *, invert: bool) -> Sample:
     pixels, labels = read_grey(image.image), read_labels(image)
+    if pixels.shape != labels.shape:
+        raise InputError(
+            f"Masks of the image's size of {pixels.shape} px were expected for {image.name}, {labels.shape} px came; "
+            "draw them on the image itself."
+        )
     resampling = Resampling((pixels.shape[0], pixels.shape[1]), image.pixel_size, pixel_size)
-    whole = Box.whole(resampling.out_shape)
     table = lookup_table(histogram(pixels), invert=invert)
-    grey = np.rint(resampling(pixels, whole)).astype(np.uint8)
-    # Classes are resampled as probabilities and decided afterwards: interpolating their numbers invents myelin
-    # between axon and background.
-    shares = [resampling((labels == number).astype(np.float32), whole) for number in range(3)]
-    return Sample(image.subject, image.name, table[grey_codes(grey)], np.argmax(shares, axis=0).astype(np.uint8))
+    grey = np.rint(resampling(pixels, Box.whole(resampling.out_shape))).astype(np.uint8)
+    return Sample(image.subject, image.name, grey, table, resampling.classes(labels))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from axonflow.tally import Tally
 
-__all__ = ["GREYS", "grey_codes", "grey_values", "histogram", "lookup_table"]
+__all__ = ["GREYS", "grey_codes", "grey_table", "grey_values", "histogram", "lookup_table"]
 
 GREYS = 2**16
 """Number of grey codes, whatever the slide's dtype."""
@@ -87,3 +87,24 @@ def lookup_table(greys: Tally, *, invert: bool = False) -> NDArray[np.float32]:
     deviation = float(np.sqrt(np.sum(share * (level - mean) ** 2)))
     table = (level - mean) / deviation if deviation > 0 else np.zeros(GREYS)
     return (-table if invert else table).astype(np.float32)
+
+
+def grey_table(greys: Tally, *, invert: bool = False) -> NDArray[np.uint8]:
+    """Build the table of what the network sees, before it is centred and scaled, as grey levels.
+
+    Parameters
+    ----------
+    greys, invert
+        As for :func:`lookup_table`.
+
+    Returns
+    -------
+    (65536,) uint8
+        Equalised value per grey code in 255ths, rounded half up in integers; inverted after that.
+    """
+    counts = np.zeros(GREYS, np.int64)
+    counts[greys.key] = greys.total[:, 0]
+    twice = 2 * np.cumsum(counts) - counts
+    whole = max(int(counts.sum()), 1)
+    table = ((255 * twice + whole) // (2 * whole)).astype(np.uint8)
+    return 255 - table if invert else table

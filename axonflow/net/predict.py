@@ -17,7 +17,10 @@ from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes
 from axonflow.net.unet import Conv, UNet
 
-__all__ = ["Predictor", "best_precision"]
+__all__ = ["PLANES", "Predictor", "best_precision"]
+
+PLANES = ("class", "confidence", "background", "myelin", "axon")
+"""What is predicted of every pixel: its class, the maximum class probability, and the probability of each class."""
 
 
 def best_precision() -> Precision:
@@ -73,7 +76,12 @@ class Predictor:
         return shares, inner
 
     def predict(
-        self, pixels: NDArray[np.generic], have: Box, box: Box, table: NDArray[np.float32]
+        self,
+        pixels: NDArray[np.generic],
+        have: Box,
+        box: Box,
+        table: NDArray[np.float32],
+        out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Predict every core of the lattice in a box.
 
@@ -83,19 +91,22 @@ class Predictor:
             As for :meth:`probabilities`.
         box : Box
             Cut along the lattice.
+        out : (n, h, w) uint8, optional
+            To be filled with the first n planes, at least two; a new array of all if left out.
 
         Returns
         -------
-        (4, h, w) uint8
-            The class, then the probabilities of background, myelin and axon in 255ths.
+        (n, h, w) uint8
+            :data:`PLANES`; probabilities in 255ths.
         """
-        out = np.empty((4, *box.shape), np.uint8)
+        out = np.empty((len(PLANES), *box.shape), np.uint8) if out is None else out
         for core in self.lattice.cores(box):
             shares, inner = self.probabilities(core, pixels, have, table)
-            rows, columns = inner.slices
+            shares = shares[:, *inner.slices]
             at = core.relative_to(box).slices
-            out[0][at] = np.argmax(shares[:, rows, columns], axis=0)
-            out[1:, *at] = np.rint(shares[:, rows, columns] * 255)
+            out[0, *at] = np.argmax(shares, axis=0)
+            out[1, *at] = np.rint(shares.max(axis=0) * 255)
+            out[2:, *at] = np.rint(shares[: len(out) - 2] * 255)
         return out
 
 

@@ -85,4 +85,5 @@ def declare(
         )
     labelled = label_axons(layout, smallest_axon_um2, segmented[0])
     measured = measure(layout, max_myelin_um, labelled[1])
-    return (*stages, *segmented, *labelled, *measured, *draw_maps(layout, cell_um, coverage, measured[0]))
+    familiar = classes.checkpoint.familiar if isinstance(classes, Network) else None
+    return (*stages, *segmented, *labelled, *measured, *draw_maps(layout, cell_um, coverage, familiar, measured[0]))

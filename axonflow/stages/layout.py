@@ -8,6 +8,7 @@
     ├── labels/semantic         0 background, 1 myelin, 2 axon
     ├── labels/axons, fibers    instance ids
     ├── probabilities/          of each class, if asked for
+    ├── traits/                 sums over blocks: how sure the network was, and of what
     ├── tables/fibers.parquet   one row per axon
     ├── maps/                   one array per map
     ├── run.json, run.log       what made it
@@ -20,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from axonflow.ngff import Pyramid
+from axonflow.net.traits import BLOCK, SUMS
+from axonflow.ngff import Blocks, Pyramid
 from axonflow.units import PixelSize
 
 __all__ = ["CLASS_COLOURS", "Frame", "Layout"]
@@ -105,6 +107,11 @@ class Layout:
     def probability(self, name: str) -> Pyramid:
         """Probability of a class in 255ths."""
         return self._pyramid(self.store / "probabilities" / name, self.work, "uint8", "image")
+
+    @property
+    def traits(self) -> Blocks:
+        """Sums that the traits of any region are made of."""
+        return Blocks(self.store / "traits", self.work.shape, SUMS, BLOCK, self.chunk)
 
     @property
     def table(self) -> Path:

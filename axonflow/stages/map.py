@@ -1,12 +1,12 @@
-"""Classes, axon ids and the table → maps of square cells."""
+"""Classes, axon ids, the table and the network's doubt → maps of square cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from axonflow.fiber.table import read_parquet
 from axonflow.grid import Box, Grid
 from axonflow.ngff.maps import write_maps
 from axonflow.slide import Slide
+from axonflow.stages.doubt import Doubt
 from axonflow.stages.layout import Layout
 from axonflow.tally import Tally
 
@@ -78,7 +79,13 @@ class MaskPolygons:
         return self.polygons.cover(box)
 
 
-def draw_maps(layout: Layout, cell_um: float, coverage: Coverage, after: Stage) -> tuple[Stage, ...]:
+def draw_maps(
+    layout: Layout,
+    cell_um: float,
+    coverage: Coverage,
+    familiar: Mapping[str, tuple[float, float]] | None,
+    after: Stage,
+) -> tuple[Stage, ...]:
     """Declare the maps.
 
     Parameters
@@ -88,21 +95,26 @@ def draw_maps(layout: Layout, cell_um: float, coverage: Coverage, after: Stage) 
         Side of a cell, µm.
     coverage : Coverage
         What counts.
+    familiar : Mapping or None
+        Ranges of traits that the network was trained on, of its contract; None where no network was at work, and no
+        doubt is mapped.
     after : Stage
         The one that writes the table.
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
     cells = Cells(layout.work.shape, layout.work.pixel_size, cell_um)
+    doubt = None if familiar is None else Doubt(layout.traits, cells, familiar)
+    parameters = {"cell_um": cell_um, "mask": coverage.identity}
     return (
         Stage(
             name="map",
             revision=1,
-            parameters={"cell_um": cell_um, "mask": coverage.identity},
+            parameters=parameters if familiar is None else parameters | {"familiar": dict(familiar)},
             after=(after,),
             shape=grid.shape,
             batches=tuple(grid.batches(1)),
-            task=partial(_task, layout, cells, coverage),
-            finish=partial(_finish, layout, cells),
+            task=partial(_task, layout, cells, coverage, doubt),
+            finish=partial(_finish, layout, cells, doubt),
             memory=max(box.size for box in grid) * 32,
         ),
     )
@@ -113,19 +125,25 @@ def _centroids(table: Path, _written: int) -> tuple[NDArray[np.int64], NDArray[n
     return centroid_pixels(read_parquet(table, CENTROID))
 
 
-def _task(layout: Layout, cells: Cells, coverage: Coverage, box: Box) -> Result:
+def _task(layout: Layout, cells: Cells, coverage: Coverage, doubt: Doubt | None, box: Box) -> Result:
     covered = coverage.cover(box)
     y, x = _centroids(layout.table, layout.table.stat().st_mtime_ns)
     here = np.flatnonzero((y >= box.y0) & (y < box.y1) & (x >= box.x0) & (x < box.x1))
     tally = cells.count(layout.semantic.read(box), layout.axons.read(box), covered, box)
-    return {"rows": here[covered[y[here] - box.y0, x[here] - box.x0]], **tally.arrays("cells")}
+    doubted = doubt.count(covered, box).arrays("doubt") if doubt else {}
+    return {"rows": here[covered[y[here] - box.y0, x[here] - box.x0]], **tally.arrays("cells"), **doubted}
 
 
-def _finish(layout: Layout, cells: Cells, results: Iterable[tuple[Box, Result]]) -> None:
+def _finish(
+    layout: Layout, cells: Cells, doubt: Doubt | None, results: Iterable[tuple[Box, Result]]
+) -> dict[str, Any] | None:
     table = read_parquet(layout.table, NEEDED)
     counts = np.zeros(len(table), bool)
-    tallies = []
     for _, result in results:
         counts[result["rows"]] = True
-        tallies.append(Tally.from_arrays(dict(result), "cells"))
-    write_maps(layout.maps, tissue_maps(cells, Tally.merge(tallies), table, counts))
+    areas = Tally.merge(Tally.from_arrays(result, "cells") for _, result in results)
+    maps, note = tissue_maps(cells, areas, table, counts), None
+    if doubt:
+        maps, note = doubt.onto(maps, Tally.merge(Tally.from_arrays(result, "doubt") for _, result in results))
+    write_maps(layout.maps, maps)
+    return note

@@ -1,4 +1,8 @@
-"""The network over the lattice of windows → classes; and how far neighbouring windows disagree."""
+"""The network over the lattice of windows → classes, and what tells how sure it was; how far neighbours disagree.
+
+A pixel passes to the task that writes it as planes of a byte: its grey, its class, the network's confidence, and the
+probabilities if they are kept.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ from axonflow.engine.stage import Overlap, Result, Source, Stage
 from axonflow.grid import Box, Grid
 from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
 from axonflow.net.lattice import Lattice
-from axonflow.net.normalise import lookup_table
-from axonflow.ngff import Pyramid
+from axonflow.net.normalise import grey_codes, grey_table, lookup_table
+from axonflow.net.traits import block_sums
+from axonflow.ngff import Blocks, Pyramid
 from axonflow.stages.convert import read_greys
 from axonflow.stages.layout import CLASS_COLOURS, Layout
 from axonflow.stages.levels import levels
@@ -26,6 +31,9 @@ NETWORK_BYTES = 450 * 2**20
 
 EXACT_BYTES = 700 * 2**20
 """The same with a window of 864 px."""
+
+GREY, CLASS, CONFIDENCE, FIRST_PROBABILITY = range(4)
+"""Where each plane lies."""
 
 
 def segment(
@@ -47,30 +55,31 @@ def segment(
     lattice = Lattice(layout.work.shape, checkpoint.lattice_px, halo, checkpoint.shape.stride)
     # Overlapping reads want every core to be at least as wide as the halo.
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk), smallest=halo)
-    outputs = {0: layout.semantic}
+    outputs = {CLASS: layout.semantic}
     if keep_probabilities:
-        outputs |= {1 + i: layout.probability(name) for i, name in enumerate(CLASSES)}
+        outputs |= {FIRST_PROBABILITY + i: layout.probability(name) for i, name in enumerate(CLASSES)}
+    planes = FIRST_PROBABILITY + len(outputs) - 1
     parameters = {"model": checkpoint.sha256, "invert": checkpoint.invert, "precision": precision, "halo": halo}
     parameters |= {"lattice": checkpoint.lattice_px}
     largest = max(box.grow(halo, layout.work.shape).size for box in grid)
     first = Stage(
         name="segment",
-        revision=1,
+        revision=2,
         parameters=parameters | {"keep_probabilities": keep_probabilities},
         after=(after,),
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),
-        task=partial(_write, outputs),
-        prepare=partial(_create, outputs),
+        task=partial(_write, outputs, layout.traits),
+        prepare=partial(_create, outputs, layout.traits),
         overlap=Overlap(
             source=partial(_source, layout.input),
             depth=halo,
-            planes=max(outputs) + 1,
+            planes=planes,
             dtype="uint8",
-            apply=partial(_predict, layout, checkpoint, lattice, precision, max(outputs) + 1),
+            apply=partial(_predict, layout, checkpoint, lattice, precision, planes),
         ),
-        memory=NETWORK_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 9),
-        disk=layout.work.shape[0] * layout.work.shape[1] // 8,
+        memory=NETWORK_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 6 + planes),
+        disk=layout.work.shape[0] * layout.work.shape[1] // 6,
     )
     pyramids = [stage for output in outputs.values() for stage in levels(output, output.path.name, first)]
     return (first, *pyramids, _seams(layout, checkpoint, lattice, precision, parameters, after))
@@ -120,13 +129,15 @@ class _Plane:
 
 
 @lru_cache(maxsize=4)
-def _table(layout: Layout, invert: bool, _key: str) -> NDArray[np.float32]:
-    return lookup_table(read_greys(layout), invert=invert)
+def _tables(layout: Layout, invert: bool, _key: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    greys = read_greys(layout)
+    return lookup_table(greys, invert=invert), grey_table(greys, invert=invert)
 
 
-def _normalisation(layout: Layout, checkpoint: Checkpoint) -> NDArray[np.float32]:
+def _normalisation(layout: Layout, checkpoint: Checkpoint) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return the network's input, and the grey level it stands for, per grey code."""
     # A worker may outlive a change of the slide: the file's time tells one histogram from the next.
-    return _table(layout, checkpoint.invert, str((layout.private / "greys.npz").stat().st_mtime_ns))
+    return _tables(layout, checkpoint.invert, str((layout.private / "greys.npz").stat().st_mtime_ns))
 
 
 def _predict(
@@ -140,19 +151,24 @@ def _predict(
 ) -> NDArray[np.uint8]:
     from axonflow.net.predict import Predictor  # torch is loaded where it is used
 
-    predictor = Predictor(checkpoint, lattice, precision)
     have = box.grow(lattice.halo, lattice.shape)
-    return predictor.predict(pixels, have, box, _normalisation(layout, checkpoint))[:planes]
+    table, grey = _normalisation(layout, checkpoint)
+    out = np.empty((planes, *box.shape), np.uint8)
+    out[GREY] = grey[grey_codes(pixels[box.relative_to(have).slices])]
+    Predictor(checkpoint, lattice, precision).predict(pixels, have, box, table, out[CLASS:])
+    return out
 
 
-def _create(outputs: dict[int, Pyramid]) -> None:
+def _create(outputs: dict[int, Pyramid], traits: Blocks) -> None:
     for i, output in outputs.items():
-        output.create(colours=CLASS_COLOURS if i == 0 else None)
+        output.create(colours=CLASS_COLOURS if i == CLASS else None)
+    traits.create()
 
 
-def _write(outputs: dict[int, Pyramid], planes: NDArray[np.uint8], box: Box) -> Result:
+def _write(outputs: dict[int, Pyramid], traits: Blocks, planes: NDArray[np.uint8], box: Box) -> Result:
     for i, output in outputs.items():
         output.write(box, planes[i])
+    traits.write(box, block_sums(planes[CONFIDENCE], planes[GREY]))
     return {}
 
 
@@ -162,7 +178,7 @@ def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, prec
 
     exact = Lattice(lattice.shape, lattice.core, checkpoint.shape.radius, lattice.stride)
     have = pair.grow(exact.halo, lattice.shape)
-    pixels, table = layout.input.read(have), _normalisation(layout, checkpoint)
+    pixels, (table, _) = layout.input.read(have), _normalisation(layout, checkpoint)
     left, right = lattice.cores(pair)
     width, halo = left.x1 - left.x0, min(lattice.halo, right.x1 - right.x0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,32 @@ def test_round_trip(saved: Checkpoint) -> None:
     found = Checkpoint.find(saved.weights)
     assert found == replace(saved, folder=found.folder)
     assert sum(p.numel() for p in found.network().parameters()) == 1_552_387
+
+
+def test_what_is_familiar_survives(saved: Checkpoint, tmp_path: Path) -> None:
+    told = replace(saved, familiar={"texture": (0.1, 0.25), "confidence": (0.8, 1.0)})
+    found = Checkpoint.find(told.save(saved.network(), tmp_path).weights)
+    assert found == replace(told, folder=found.folder)
+    assert found.familiar["texture"] == (0.1, 0.25)
+    assert hash(found) == hash(replace(saved, folder=found.folder))
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert saved.familiar == {}
+
+
+@pytest.mark.parametrize("familiar", [{"colour": [0, 1]}, {"texture": [1, 0]}, {"texture": [1]}, {"texture": 1}, [1]])
+def test_a_contract_with_other_ranges_is_refused(saved: Checkpoint, tmp_path: Path, familiar: object) -> None:
+    content = json.loads((saved.folder / "tiny.json").read_text()) | {"familiar": familiar}
+    (tmp_path / "tiny.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="cannot be read"):
+        Checkpoint.find(tmp_path / "tiny.json")
+
+
+def test_a_contract_that_does_not_say_what_is_familiar_is_read(saved: Checkpoint, tmp_path: Path) -> None:
+    content = json.loads((saved.folder / "tiny.json").read_text())
+    del content["familiar"]
+    (tmp_path / "tiny.json").write_text(json.dumps(content))
+    (tmp_path / "tiny.safetensors").write_bytes(saved.weights.read_bytes())
+    assert Checkpoint.find(tmp_path / "tiny.json").familiar == {}
 
 
 def test_the_embedded_model_is_whole() -> None:
@@ -75,8 +102,13 @@ def test_prediction_does_not_depend_on_threads_or_neighbours(saved: Checkpoint, 
             np.testing.assert_array_equal(alone, whole[:, *core.slices])
     finally:
         torch.set_num_threads(threads)
-    chosen = np.take_along_axis(whole[1:], whole[:1], axis=0)[0]
-    np.testing.assert_array_equal(chosen, whole[1:].max(axis=0))
+    chosen = np.take_along_axis(whole[2:], whole[:1], axis=0)[0]
+    np.testing.assert_array_equal(chosen, whole[1])
+    np.testing.assert_array_equal(chosen, whole[2:].max(axis=0))
+    for planes in (2, 5):
+        out = np.zeros((planes, 150, 140), np.uint8)
+        predictor.predict(pixels, Box.whole((150, 140)), Box.whole((150, 140)), table, out)
+        np.testing.assert_array_equal(out, whole[:planes])
 
 
 def test_refusals(saved: Checkpoint, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from skimage.exposure import equalize_hist
 
-from axonflow.net.normalise import grey_codes, grey_values, histogram, lookup_table
+from axonflow.net.normalise import grey_codes, grey_table, grey_values, histogram, lookup_table
 from axonflow.tally import Tally
 
 
@@ -59,3 +60,13 @@ def test_parts_add_up(cuts: list[int]) -> None:
 def test_one_grey_maps_to_zero() -> None:
     pixels = np.full((5, 5), 7, np.uint8)
     assert not lookup_table(histogram(pixels))[grey_codes(pixels)].any()
+    assert set(grey_table(histogram(pixels))[grey_codes(pixels)].ravel()) == {128}
+
+
+def test_grey_levels_are_what_the_network_sees_before_it_is_scaled(pixels: NDArray[np.generic]) -> None:
+    greys = histogram(pixels)
+    seen, levels = (table[grey_codes(pixels)] for table in (lookup_table(greys), grey_table(greys)))
+    rank = rankdata(grey_codes(pixels)).reshape(pixels.shape) - 0.5  # of the middle of all that are alike
+    np.testing.assert_allclose(levels, rank / pixels.size * 255, rtol=0, atol=0.5001)
+    assert np.corrcoef(seen.ravel(), levels.ravel())[0, 1] > 0.9999
+    np.testing.assert_array_equal(grey_table(greys, invert=True), 255 - grey_table(greys))

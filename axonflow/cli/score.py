@@ -1,0 +1,185 @@
+"""How good a result is: score, for one image and its truth."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from math import isinf, isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from axonflow.cli.options import pixel_size_of
+from axonflow.cli.terminal import app, console
+from axonflow.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from axonflow.fiber.score import Scores
+    from axonflow.slide import Slide
+    from axonflow.units import PixelSize
+
+    Shape = tuple[int, int]
+
+__all__: list[str] = []
+
+_ASTRAY = 16
+"""How far from 0, 127 and 255 soft edges or a JPEG may leave a label's grey value."""
+
+_LARGEST_SHARE_ASTRAY = 0.05
+"""An image in which more pixels than this are farther away is a picture, not labels."""
+
+
+@app.command()
+def score(
+    prediction: Annotated[
+        Path, typer.Argument(help="The store of a finished run, or a label image.", show_default=False)
+    ],
+    truth: Annotated[
+        Path,
+        typer.Argument(
+            help="A label image of the same slide: 0 background, 127 myelin, 255 axon, or 0, 1, 2.", show_default=False
+        ),
+    ],
+    pixel_size: Annotated[
+        str | None,
+        typer.Option("--pixel-size", help="Side of TRUTH's pixel in µm, or height,width; overrides store and file."),
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="A file for all scores, as a table of one row.")
+    ] = None,
+) -> None:
+    """Score a result against the truth.
+
+    Example: [bold]axonflow score slide.ome.zarr truth.png --csv scores.csv[/bold]
+    """
+    from axonflow.fiber.score import score as scores_of
+    from axonflow.slide import open_slide
+
+    given = None if pixel_size is None else pixel_size_of(pixel_size)
+    known: PixelSize | None
+    if (truth / "run.json").exists():
+        raise InputError(f"A label image was expected as TRUTH, the store {truth} came; give the store first.")
+    drawn = open_slide(truth)
+    if prediction.is_dir():
+        found, known = _result(prediction, drawn)
+    else:
+        image = open_slide(prediction)
+        if image.shape != drawn.shape:
+            raise _other_size(drawn, prediction, image.shape)
+        found, known = _labels(image), drawn.pixel_size or image.pixel_size
+    scores = scores_of(found, _labels(drawn), given or known)
+    if csv_file is not None:
+        _write(csv_file, {"prediction": str(prediction), "truth": str(truth), **scores.row()})
+    for part in _tables(scores):
+        console.print(part, soft_wrap=isinstance(part, str), highlight=False)
+    if csv_file is not None:
+        console.print(f"written: {csv_file}", soft_wrap=True)
+
+
+def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize]:
+    """Return what a run found, with axons that were left out as background, on the truth's pixels, and their size."""
+    import numpy as np
+
+    from axonflow.analysis import open_store
+    from axonflow.fiber.regions import nearest
+    from axonflow.grid import Box
+    from axonflow.units import PixelSize
+
+    result = open_store(store)
+    sizes = {part: PixelSize(*result.record[part]["pixel_size_um"]) for part in ("labels", "slide")}
+    shapes: dict[str, Shape] = {part: (*result.record[part]["shape"],) for part in sizes}
+    fitting = next((part for part, shape in shapes.items() if shape == drawn.shape), None)
+    if fitting is None:
+        raise _other_size(drawn, store, *dict.fromkeys(shapes.values()))
+    semantic, axons = (result.pyramid(name).read(Box.whole(shapes["labels"])) for name in ("semantic", "axons"))
+    found = np.where((semantic == 2) & (axons == 0), np.uint8(0), semantic)
+    return found[np.ix_(*nearest(Box.whole(drawn.shape), drawn.shape, shapes["labels"]))], sizes[fitting]
+
+
+def _labels(image: Slide) -> NDArray[np.uint8]:
+    """Return the classes of a label image."""
+    import numpy as np
+
+    from axonflow.grid import Box
+    from axonflow.stages.own_masks import classes_of
+
+    expected = "Labels of 0 background, 127 myelin and 255 axon, or 0, 1, 2, were expected"
+    if image.dtype != np.uint8:
+        raise InputError(f"{expected}, {image.path} holds {image.dtype}; save it with 8 bits.")
+    pixels = image.read(Box.whole(image.shape)).astype(np.uint8)
+    largest = int(pixels.max())
+    if largest <= 2:
+        return pixels
+    away = np.abs(np.arange(256)[:, None] - (0, 127, 255)).min(axis=1) > _ASTRAY
+    astray = np.bincount(pixels.ravel(), minlength=256)[away].sum() / pixels.size
+    if largest < 127 - _ASTRAY or astray > _LARGEST_SHARE_ASTRAY:
+        raise InputError(
+            f"{expected}, {image.path} has values up to {largest}, and {astray:.0%} of its pixels are none of these; "
+            "give an image of labels."
+        )
+    return classes_of(pixels)
+
+
+def _other_size(drawn: Slide, path: Path, *shapes: Shape) -> InputError:
+    words = " or ".join(f"{h} × {w}" for h, w in shapes)
+    return InputError(
+        f"A prediction of the truth's {drawn.shape[0]} × {drawn.shape[1]} px (height × width) was expected, "
+        f"{path} has {words}; give the truth of the same slide, {drawn.path} is of another."
+    )
+
+
+def _write(path: Path, row: dict[str, str | float]) -> None:
+    try:
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            table = csv.DictWriter(stream, row)
+            table.writeheader()
+            table.writerow(row)
+    except OSError as error:
+        raise InputError(
+            f"A file that can be written was expected at {path}, but: {error.strerror}; give another with --csv."
+        ) from error
+
+
+def _tables(scores: Scores) -> Iterator[Table | str]:
+    """Yield the scores as they are read: pixels, axons, tissue."""
+    from axonflow.fiber.score import CLASSES, QUANTITIES
+
+    pixels, detection, matching = scores.pixels, scores.detection, scores.matching
+    table = Table("pixels", "Dice", "IoU", box=None)
+    for name, dice, iou in zip(CLASSES, pixels.dice, pixels.iou, strict=True):
+        table.add_row(name, _share(dice), _share(iou))
+    table.add_row("mean", "", _share(pixels.mean_iou))
+    yield table
+    yield f"accuracy {_share(pixels.accuracy)}\n"
+
+    table = Table("axons", "precision", "sensitivity", "accuracy", "F1", box=None)
+    table.add_row("by centroid", _share(detection.precision), _share(detection.sensitivity))
+    overlap = (matching.precision, matching.recall, matching.accuracy, matching.f1)
+    table.add_row("by overlap (IoU ≥ 0.5)", *map(_share, overlap))
+    yield table
+    yield f"found {scores.found.axons:,}, true {scores.truth.axons:,}\n"
+
+    found, true, errors = scores.found.numbers(), scores.truth.numbers(), scores.found.relative_errors(scores.truth)
+    table = Table("tissue", "found", "true", "error", box=None)
+    for name, (words, unit) in QUANTITIES.items():
+        table.add_row(words, _number(found[name], unit), _number(true[name], unit), _error(errors[name]))
+    yield table
+    if scores.truth.pixel_size is None:
+        yield "The pixel size is not known: density and diameter are given with --pixel-size (µm per pixel)."
+
+
+def _share(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.3f}"
+
+
+def _number(value: float, unit: str) -> str:
+    return "–" if isnan(value) else f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3f} {unit}".rstrip()
+
+
+def _error(value: float) -> str:
+    return "–" if isnan(value) else "∞" if isinf(value) else f"{value:+.1%}".replace("%", " %")

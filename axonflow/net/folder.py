@@ -1,0 +1,90 @@
+"""The folder of a training: whose it is, and that one process at a time writes there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from axonflow.errors import StoreError
+
+__all__ = ["claimed"]
+
+
+@contextmanager
+def claimed(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[None]:
+    """Hold a folder for this process and for one training.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    identity : Mapping
+        All that decides the training's weights, JSON, with the name of its ``model``; written to ``training.json``.
+    fresh : bool
+        Whether what is there is removed, whatever training it is of.
+
+    Raises
+    ------
+    StoreError
+        If the folder is in use, or is that of another training, or of none.
+    """
+    present = {path.name for path in folder.iterdir()} - {"lock"} if folder.is_dir() else set()
+    if folder.is_file() or (present and "training.json" not in present):
+        raise StoreError(
+            f"An empty folder or the folder of a training was expected at {folder}, but "
+            f"{'a file is' if folder.is_file() else 'other files are'} there; choose another --out."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StoreError(
+            f"Another training is writing {folder}; wait for it to end, or choose another --out."
+        ) from error
+    try:
+        _claim(folder, identity, fresh=fresh)
+        yield
+    finally:
+        lock.release()
+
+
+def _claim(folder: Path, identity: Mapping[str, Any], *, fresh: bool) -> None:
+    note = folder / "training.json"
+    there = json.loads(note.read_text()) if note.exists() else identity
+    if there != identity and not fresh:
+        have, want = _flat(there), _flat(identity)
+        differ = [
+            f"{name} {have.get(name)} there, {want.get(name)} here"
+            for name in sorted(have.keys() | want.keys())
+            if have.get(name) != want.get(name)
+        ]
+        raise StoreError(
+            f"This training was expected in {folder}, but another is there ({'; '.join(differ)}); choose another "
+            "--out, or start over with --fresh."
+        )
+    if fresh:
+        _clear(folder, there["model"])
+    part = note.with_suffix(".part")
+    part.write_text(json.dumps(identity, indent=2, ensure_ascii=False) + "\n")
+    part.replace(note)
+
+
+def _clear(folder: Path, model: str) -> None:
+    """Remove what a training has written, its state first: without it nothing else counts."""
+    for name in ("state.pt", "state.part", "curve.jsonl", f"{model}.json", f"{model}.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
+    return flat
