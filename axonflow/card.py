@@ -27,6 +27,11 @@ __all__ = ["Examined", "examine", "write_card"]
 DIAMETERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Edges of the classes of axon diameter in which detection is told, as parts of the mean diameter."""
 
+SIDE_PX = BLOCK * SQUARE
+"""Side of the squares of which confidence and error are told, px."""
+
+FEWEST_SQUARES = 3
+
 TOLERABLE = 0.05
 """Relative error of a map's number from which on the card warns."""
 
@@ -69,7 +74,7 @@ def examine(compared: Compared) -> Examined:
     wrong = (compared.found != compared.truth).astype(np.int64)
     pixels = np.ones_like(wrong)
     for axis in (0, 1):
-        starts = np.arange(0, wrong.shape[axis], BLOCK * SQUARE)
+        starts = np.arange(0, wrong.shape[axis], SIDE_PX)
         wrong, pixels = (np.add.reduceat(values, starts, axis=axis) for values in (wrong, pixels))
     squares = pd.DataFrame({"confidence": confidence.ravel(), "error": (wrong / pixels).ravel()}).dropna()
     return Examined(pd.concat(frames), squares)
@@ -108,8 +113,10 @@ def write_card(
         parts += [_warning(judged), f"![Bland–Altman]({pictures.name}/bland-altman.png)"]
         together = Examined.joined([examined[name] for name in judged["image"]])
         parts += ["## Where it fails", _sizes(together.axons), *_pictures(judged, pictures)]
-        draw_confidence(together.squares, pictures / "confidence.png")
-        parts += ["## Doubt", _doubt(together.squares), f"![Confidence and error]({pictures.name}/confidence.png)"]
+        parts += ["## Doubt", _doubt(together.squares)]
+        if len(together.squares) >= FEWEST_SQUARES:
+            draw_confidence(together.squares, pictures / "confidence.png")
+            parts.append(f"![Confidence and error]({pictures.name}/confidence.png)")
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -211,8 +218,10 @@ def _pictures(judged: pd.DataFrame, pictures: Path) -> list[str]:
 
 
 def _doubt(squares: pd.DataFrame) -> str:
-    rho = stats.spearmanr(squares["confidence"], squares["error"]).statistic if len(squares) > 2 else np.nan
-    third = pd.qcut(squares["confidence"].rank(method="first"), min(3, len(squares)), labels=False)
+    if len(squares) < FEWEST_SQUARES:
+        return f"The images that were held out have {len(squares)} squares of {SIDE_PX} px: too few to tell."
+    rho = stats.spearmanr(squares["confidence"], squares["error"]).statistic
+    third = pd.qcut(squares["confidence"].rank(method="first"), 3, labels=False)
     rows = [
         [
             f"{part['confidence'].min():.3f} – {part['confidence'].max():.3f}",
@@ -223,6 +232,6 @@ def _doubt(squares: pd.DataFrame) -> str:
     ]
     told = "Low confidence goes with error" if rho < 0 else "Confidence says little here"
     return (
-        f"{told}: over squares of {BLOCK * SQUARE} px of the images that were held out, Spearman's rank correlation of "
+        f"{told}: over squares of {SIDE_PX} px of the images that were held out, Spearman's rank correlation of "
         f"mean confidence with the share of wrong pixels is {rho:+.2f}.\n\n"
     ) + _table(["confidence", "squares", "wrong pixels"], rows)

@@ -92,7 +92,8 @@ class Resampling:
         """
         whole = Box.whole(self.out_shape)
         shares = [self((labels == number).astype(np.float32), whole) for number in range(count)]
-        return np.argmax(shares, axis=0).astype(np.uint8)
+        classes: NDArray[np.uint8] = np.argmax(shares, axis=0).astype(np.uint8)
+        return classes
 
     def _taps(self, axis: int, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return input positions and weights, each (outputs, taps), of the outputs ``[first, last)``."""

@@ -21,35 +21,27 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from axonflow.calibration import calibrate, predict
 from axonflow.errors import InputError, ModelError
-from axonflow.fiber.matching import axon_ids, detection
-from axonflow.fiber.score import CLASSES, pixel_scores, without_small_axons
-from axonflow.grid import Box
+from axonflow.fiber.score import CLASSES, pixel_scores
 from axonflow.net.architecture import Architecture
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.curve import Curve, Point
 from axonflow.net.dataset import Patches, Sample, batches, default_workers, read_samples
 from axonflow.net.folder import claimed
-from axonflow.net.lattice import Lattice
-from axonflow.net.predict import Predictor, best_precision
 from axonflow.net.recipe import Recipe
 from axonflow.net.train import State, reproducible
 from axonflow.net.unet import UNet
 from axonflow.units import PixelSize
 
-__all__ = ["SHARE", "Training", "Watch", "choose_smallest_axon", "prepare", "split", "train"]
+__all__ = ["SHARE", "Training", "Watch", "prepare", "split", "train"]
 
 SHARE = 0.2
 """Of the subjects that are held out unless told otherwise, if there are three or more."""
 
 _WORK = {"sem": (0.1, False), "tem": (0.01, True)}
 """The paper's pixel size, µm, and whether bright and dark are exchanged, of each architecture."""
-
-_SMALLEST_PX = (0, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000)
-_SMALLEST_UM2 = 0.5
-"""The areas to choose the smallest axon's from: these numbers of pixels, as far as they are not more than this."""
 
 _LATTICE_PX, _HALO_PX = 512, 25  # the paper's
 
@@ -329,39 +321,6 @@ def train(
         return _finish(training, state, out)
 
 
-def choose_smallest_axon(
-    found: Sequence[NDArray[np.uint8]], truth: Sequence[NDArray[np.uint8]], pixel_size: PixelSize
-) -> float:
-    """Choose below which area what was found is taken for noise.
-
-    Parameters
-    ----------
-    found, truth : sequence of (h, w) uint8
-        Classes of the training images: 0 background, 1 myelin, 2 axon.
-    pixel_size : PixelSize
-
-    Returns
-    -------
-    float
-        Of a few areas up to 0.5 µm², the one with the best F1 of detection by centroids, counted over all images; of
-        equals the smallest. F1 = 2·TP / (TP + FP + true axons).
-    """
-    true_ids = [axon_ids(classes) for classes in truth]
-    areas = [px * pixel_size.area_um2 for px in _SMALLEST_PX]
-
-    def f1(area_um2: float) -> float:
-        counts = [
-            detection(axon_ids(without_small_axons(classes, pixel_size, area_um2)), ids)
-            for classes, ids in zip(found, true_ids, strict=True)
-        ]
-        hit = sum(count.true_positives for count in counts)
-        others = sum(count.false_positives + count.true_axons for count in counts)
-        return 2 * hit / (hit + others) if hit else 0.0
-
-    chosen: float = max((area for area in areas if area <= _SMALLEST_UM2 * 1.0001), key=f1)
-    return round(chosen, 9)
-
-
 class _Asked(AbstractContextManager["_Asked"]):
     """Hears a request to end, so that a step is not torn apart; a second request is no longer heard here."""
 
@@ -388,21 +347,11 @@ class _Asked(AbstractContextManager["_Asked"]):
             signal.signal(number, answer)
 
 
-def _predict(checkpoint: Checkpoint, sample: Sample) -> NDArray[np.uint8]:
-    """Predict the classes of an image over the lattice, as a run does: (h, w)."""
-    shape = sample.labels.shape
-    whole = Box.whole((shape[0], shape[1]))
-    lattice = Lattice(whole.shape, checkpoint.lattice_px, checkpoint.halo_px, checkpoint.shape.stride)
-    planes = Predictor(checkpoint, lattice, best_precision()).predict(sample.grey, whole, whole, sample.table)
-    classes: NDArray[np.uint8] = planes[0]
-    return classes
-
-
 def _validate(training: Training, network: UNet) -> dict[str, float]:
     """Return the means over the held-out images of accuracy and Dice; a class that is nowhere is left out."""
     with TemporaryDirectory() as folder:
         checkpoint = training.contract.save(network, Path(folder))
-        scores = [pixel_scores(_predict(checkpoint, sample), sample.labels) for sample in training.held_out]
+        scores = [pixel_scores(predict(checkpoint, sample)[0], sample.labels) for sample in training.held_out]
     rows = [[each.accuracy, *each.dice] for each in scores]
     means = {}
     for name, values in zip(("accuracy", *(f"dice_{name}" for name in CLASSES)), zip(*rows, strict=True), strict=True):
@@ -412,7 +361,7 @@ def _validate(training: Training, network: UNet) -> dict[str, float]:
 
 
 def _finish(training: Training, state: State, out: Path) -> Checkpoint:
-    """Choose the smallest axon on the training images and write the model."""
+    """Write the model, with what the training images decide of its contract."""
     identity = training.identity
     trained_on = {
         "data": identity["data"]["name"],
@@ -425,11 +374,7 @@ def _finish(training: Training, state: State, out: Path) -> Checkpoint:
         "versions": {name: version(name) for name in ("axonflow-histology", "torch", "numpy", "scipy")},
     }
     network = state.network
-    with TemporaryDirectory() as folder:
-        checkpoint = training.contract.save(network, Path(folder))
-        found = [_predict(checkpoint, sample) for sample in training.samples]
-    smallest = choose_smallest_axon(found, [sample.labels for sample in training.samples], training.pixel_size)
-    return replace(training.contract, smallest_axon_um2=smallest, trained_on=trained_on).save(network, out)
+    return calibrate(replace(training.contract, trained_on=trained_on), network, training.samples).save(network, out)
 
 
 def _subjects(samples: Sequence[Sample]) -> list[str]:

@@ -25,6 +25,7 @@ from slides import picture, tissue
 from typer.testing import CliRunner
 
 import axonflow
+from axonflow.calibration import choose_smallest_axon
 from axonflow.cli import app
 from axonflow.errors import InputError, ModelError, StoreError
 from axonflow.net.architecture import TEM
@@ -32,7 +33,7 @@ from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.curve import Point
 from axonflow.net.recipe import Augmentation, Recipe
 from axonflow.net.unet import UNet
-from axonflow.training import Training, choose_smallest_axon, prepare, split, train
+from axonflow.training import Training, prepare, split, train
 from axonflow.units import PixelSize
 
 RECIPE = Recipe(patches=12, batch=2, side=32, momentum_period=6, average=0.5, dice=0.5, sampling="subject")

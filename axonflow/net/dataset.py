@@ -24,9 +24,10 @@ from axonflow.bids import LabelledImage, labelled_images, read_grey, read_labels
 from axonflow.errors import InputError
 from axonflow.grid import Box
 from axonflow.net.augment import patch
-from axonflow.net.normalise import grey_codes, histogram, lookup_table
+from axonflow.net.normalise import grey_codes, grey_table, histogram, lookup_table
 from axonflow.net.recipe import Recipe, Sampling
 from axonflow.resample import Resampling
+from axonflow.tally import Tally
 from axonflow.units import PixelSize
 
 __all__ = ["Patches", "Sample", "batches", "default_workers", "likelihoods", "read_samples"]
@@ -45,8 +46,10 @@ class Sample:
         As in the file's name: ``sub-rat1`` and ``sub-rat1_sample-data1_SEM``.
     grey : (h, w) uint8
         As a run would hand it to the network.
-    table : (65536,) float32
-        Its normalisation, by the histogram of the image as it was read.
+    greys : Tally
+        Histogram of the image as it was read.
+    invert : bool
+        Whether bright and dark are exchanged.
     labels : (h, w) uint8
         0 background, 1 myelin, 2 axon.
     """
@@ -54,8 +57,19 @@ class Sample:
     subject: str
     name: str
     grey: NDArray[np.uint8]
-    table: NDArray[np.float32]
+    greys: Tally
+    invert: bool
     labels: NDArray[np.uint8]
+
+    @cached_property
+    def table(self) -> NDArray[np.float32]:
+        """Normalised value of each grey code, (65536,)."""
+        return lookup_table(self.greys, invert=self.invert)
+
+    @cached_property
+    def tones(self) -> NDArray[np.uint8]:
+        """The same as a grey level of 0 to 255, (65536,)."""
+        return grey_table(self.greys, invert=self.invert)
 
     @cached_property
     def image(self) -> NDArray[np.float32]:
@@ -179,6 +193,5 @@ def _read(image: LabelledImage, pixel_size: PixelSize, *, invert: bool) -> Sampl
             "draw them on the image itself."
         )
     resampling = Resampling((pixels.shape[0], pixels.shape[1]), image.pixel_size, pixel_size)
-    table = lookup_table(histogram(pixels), invert=invert)
     grey = np.rint(resampling(pixels, Box.whole(resampling.out_shape))).astype(np.uint8)
-    return Sample(image.subject, image.name, grey, table, resampling.classes(labels))
+    return Sample(image.subject, image.name, grey, histogram(pixels), invert, resampling.classes(labels))

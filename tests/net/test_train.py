@@ -20,7 +20,7 @@ from axonflow.net.architecture import TEM
 from axonflow.net.checkpoint import Precision
 from axonflow.net.curve import Curve, Point
 from axonflow.net.dataset import Patches, Sample, batches, likelihoods, read_samples
-from axonflow.net.normalise import histogram, lookup_table
+from axonflow.net.normalise import histogram
 from axonflow.net.recipe import Recipe
 from axonflow.net.train import State, cross_entropy, reproducible, soft_dice
 from axonflow.net.unet import UNet
@@ -33,7 +33,7 @@ def sample(subject: str = "sub-1", shape: tuple[int, int] = (96, 80), seed: int 
     random = np.random.default_rng(seed)
     labels = random.integers(0, 3, (shape[0] // 8, shape[1] // 8)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
     grey = np.clip(np.array([128, 200, 60])[labels] + random.normal(0, 10, shape), 0, 255).astype(np.uint8)
-    return Sample(subject, f"{subject}_{seed}", grey, lookup_table(histogram(grey)), labels)
+    return Sample(subject, f"{subject}_{seed}", grey, histogram(grey), False, labels)
 
 
 def steps(state: State, recipe: Recipe, workers: int = 0, until: int | None = None) -> list[float]:
