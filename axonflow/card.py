@@ -22,7 +22,7 @@ from axonflow.figures import draw_bland_altman, draw_confidence, draw_errors
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.traits import BLOCK, SQUARE
 
-__all__ = ["Examined", "examine", "write_card"]
+__all__ = ["Examined", "draw_pictures", "examine", "write_card"]
 
 DIAMETERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Edges of the classes of axon diameter in which detection is told, as parts of the mean diameter."""

@@ -72,6 +72,19 @@ def write_masks(folder: Path, classes: Classes) -> tuple[Path, Path]:
     return axon, myelin
 
 
+def write_sample(top: Path, name: str, classes: Classes, seed: int = 0) -> Path:
+    """Write a picture of tissue with its masks into a BIDS folder, whose pixel size is the caller's; return it."""
+    subject = name.split("_")[0]
+    micr, truth = top / subject / "micr", top / "derivatives" / "labels" / subject / "micr"
+    for folder in (micr, truth):
+        folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture(classes, seed=seed)).save(micr / f"{name}.png")
+    for kind, number in (("myelin", 1), ("axon", 2)):
+        mask = Image.fromarray(((classes == number) * 255).astype(np.uint8))
+        mask.save(truth / f"{name}_seg-{kind}-manual.png")
+    return micr / f"{name}.png"
+
+
 def write_model(folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1) -> Path:
     """Write a network with random weights, of which no class gets the better everywhere."""
     import torch

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from slides import command, picture, tissue, write_model
+from slides import command, tissue, write_model, write_sample
 
 import axonflow
 from axonflow.card import Examined, examine, write_card
@@ -27,15 +27,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two subjects, of whom the second has pixels half as large as the model's."""
     top = tmp_path_factory.mktemp("bids")
     for number, (subject, um) in enumerate((("sub-a", 0.1), ("sub-b", 0.05))):
-        micr, truth = top / subject / "micr", top / "derivatives" / "labels" / subject / "micr"
-        micr.mkdir(parents=True)
-        truth.mkdir(parents=True)
-        classes = tissue(SHAPE, number)
-        Image.fromarray(picture(classes)).save(micr / f"{subject}_sample-1_SEM.png")
-        (micr / f"{subject}_sample-1_SEM.json").write_text(json.dumps({"PixelSize": [um, um]}))
-        for kind, value in (("axon", 2), ("myelin", 1)):
-            mask = Image.fromarray(((classes == value) * 255).astype(np.uint8))
-            mask.save(truth / f"{subject}_sample-1_SEM_seg-{kind}-manual.png")
+        image = write_sample(top, f"{subject}_sample-1_SEM", tissue(SHAPE, number))
+        image.with_suffix(".json").write_text(json.dumps({"PixelSize": [um, um]}))
     return top
 
 

@@ -21,11 +21,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from slides import picture, tissue
+from slides import picture, tissue, write_sample
 from typer.testing import CliRunner
 
 import axonflow
-from axonflow.calibration import choose_smallest_axon
 from axonflow.cli import app
 from axonflow.errors import InputError, ModelError, StoreError
 from axonflow.net.architecture import TEM
@@ -86,14 +85,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (top / "dataset_description.json").write_text('{"Name": "Four mice"}')
     (top / "TEM.json").write_text('{"PixelSize": [0.01, 0.01]}')
     for i, (subject, part) in enumerate([*((name, 1) for name in SUBJECTS), ("sub-a", 2)]):
-        name = f"{subject}_sample-{part}_TEM"
-        for folder in (top / subject / "micr", top / "derivatives" / "labels" / subject / "micr"):
-            folder.mkdir(parents=True, exist_ok=True)
-        classes = tissue((96, 80), i)
-        Image.fromarray(picture(classes, seed=i)).save(top / subject / "micr" / f"{name}.png")
-        for kind, number in (("myelin", 1), ("axon", 2)):
-            mask = Image.fromarray((classes == number).astype(np.uint8) * 255)
-            mask.save(top / "derivatives" / "labels" / subject / "micr" / f"{name}_seg-{kind}-manual.png")
+        write_sample(top, f"{subject}_sample-{part}_TEM", tissue((96, 80), i), seed=i)
     return top
 
 
@@ -367,19 +359,6 @@ def test_small_images_are_noted_and_mirrored(dataset: Path, tmp_path: Path) -> N
     assert "96 × 80 px" in training.notes[1]
     assert train(training, tmp_path, workers=0).trained_on["held_out"] == []
     assert all("accuracy" not in row for row in curve(tmp_path))
-
-
-def test_the_smallest_axon_is_the_one_that_finds_best() -> None:
-    truth = np.zeros((120, 120), np.uint8)
-    found = np.zeros_like(truth)
-    for y in range(10, 110, 20):
-        truth[y : y + 10, 10:20] = found[y : y + 10, 10:20] = 2  # 100 px, all found
-        found[y : y + 4, 60:64] = 2  # 16 px, none true
-    square = PixelSize.square(0.1)
-    assert choose_smallest_axon([found], [truth], square) == pytest.approx(20 * square.area_um2)
-    assert choose_smallest_axon([truth], [truth], square) == 0
-    assert choose_smallest_axon([found, found], [truth, truth], PixelSize.square(0.05)) == pytest.approx(20 * 0.0025)
-    assert choose_smallest_axon([np.zeros_like(truth)], [truth], square) == 0
 
 
 def test_the_command_trains_and_names_the_model(dataset: Path, tmp_path: Path) -> None:
