@@ -56,6 +56,14 @@ class Analysis:
         return {name: _lazy(self.pyramid(name)) for name in LABELS}
 
     @cached_property
+    def counted(self) -> da.Array:
+        """Classes as table and maps count them: ``semantic``, with axons that were left out as background; lazy."""
+        import dask.array as da
+
+        semantic = self.labels["semantic"]
+        return da.where((semantic == 2) & (self.labels["axons"] == 0), np.uint8(0), semantic)
+
+    @cached_property
     def fibers(self) -> pd.DataFrame:
         """One row per axon, in the order of their ids; units stand in the columns' names."""
         from axonflow.fiber.table import read_parquet

@@ -85,8 +85,7 @@ def compare(
     store = out / f"{image.name}.ome.zarr"
     run_job(prepare(Config(image.image, store, pixel_size=image.pixel_size, model=str(model))), workers=workers)
     analysis = open_store(store)
-    found = analysis.labels["semantic"].compute()
-    found[(found == 2) & (analysis.labels["axons"].compute() == 0)] = 0
+    found = analysis.counted.compute()
     truth = read_labels(image)
     work = PixelSize(*analysis.record["labels"]["pixel_size_um"])
     if native:

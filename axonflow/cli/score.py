@@ -96,8 +96,7 @@ def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize]:
     fitting = next((part for part, shape in shapes.items() if shape == drawn.shape), None)
     if fitting is None:
         raise _other_size(drawn, store, *dict.fromkeys(shapes.values()))
-    semantic, axons = (result.pyramid(name).read(Box.whole(shapes["labels"])) for name in ("semantic", "axons"))
-    found = np.where((semantic == 2) & (axons == 0), np.uint8(0), semantic)
+    found = result.counted.compute()
     return found[np.ix_(*nearest(Box.whole(drawn.shape), drawn.shape, shapes["labels"]))], sizes[fitting]
 
 
