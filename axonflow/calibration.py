@@ -73,9 +73,7 @@ def calibrate(contract: Checkpoint, network: UNet, samples: Sequence[Sample]) ->
         square_traits(block_sums(confidence, sample.tones[grey_codes(sample.grey)]), confidence.shape).reshape(-1, 4)
         for (_, confidence), sample in zip(planes, samples, strict=True)
     ]
-    regions = np.concatenate(squares)
-    whole = regions[~np.isnan(regions).any(axis=1)]
-    return replace(contract, smallest_axon_um2=smallest, familiar=familiar_ranges(whole) if len(whole) else {})
+    return replace(contract, smallest_axon_um2=smallest, familiar=familiar_ranges(squares))
 
 
 def choose_smallest_axon(

@@ -13,6 +13,7 @@ import pytest
 PARTS = {
     "slurm": "a Slurm that answers sinfo (scripts/slurm start gives one)",
     "browser": "Chromium on the path",
+    "dandi": "the dandi client on the path, or named by AXONFLOW_TEST_DANDI",
 }
 """The parts of a machine that some tests need, by their marker."""
 
@@ -45,4 +46,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _is_there(part: str) -> bool:
     if part == "browser":
         return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    if part == "dandi":
+        return bool(os.environ.get("AXONFLOW_TEST_DANDI") or shutil.which("dandi"))
     return bool(shutil.which("sinfo")) and not subprocess.run(["sinfo"], capture_output=True, check=False).returncode

@@ -111,9 +111,7 @@ def install(program: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(
     params=[
         "stand-in",
-        pytest.param(
-            "real", marks=pytest.mark.skipif(REAL is None, reason="needs the dandi client (AXONFLOW_TEST_DANDI)")
-        ),
+        pytest.param("real", marks=pytest.mark.dandi),
     ]
 )
 def dandi(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -238,7 +236,7 @@ def test_what_arrives_damaged_is_not_split(served: Served, dandi: str, sem: Path
     assert (folder / "test").exists()
 
 
-@pytest.mark.skipif(REAL is None, reason="needs the dandi client (AXONFLOW_TEST_DANDI)")
+@pytest.mark.dandi
 def test_the_client_continues_inside_a_file(
     served: Served, sem: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

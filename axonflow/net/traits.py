@@ -7,7 +7,7 @@ the network is familiar with; a region beyond their range is unlike anything tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ ranges made from squares of 256 px.
 """
 
 OUTSIDE = 0.5
-"""Percentage of the squares that is left out at either end of a range."""
+"""Percentage of an image's squares that is left out at either end of a range."""
 
 MARGIN = 0.1
 """By how much a range is widened at either end, as a part of its width."""
@@ -165,21 +165,27 @@ def square_traits(sums: NDArray[np.uint32], shape: tuple[int, int], side: int = 
     return found
 
 
-def familiar_ranges(regions: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
+def familiar_ranges(images: Iterable[NDArray[np.float64]]) -> dict[str, tuple[float, float]]:
     """Return the range of each trait over the training images, as a model's contract states it.
 
     Parameters
     ----------
-    regions : (n, 4) float64
-        Traits of the squares of all training images (:func:`square_traits`); rows of NaN are left out.
+    images : iterable of (n, 4) float64
+        Traits of the squares of each training image (:func:`square_traits`); rows of NaN are left out.
 
     Returns
     -------
     dict of str to (float, float)
-        Trait → lowest and highest value that is familiar: the 0.5th and 99.5th percentile over the squares, widened at
-        either end by a tenth of what lies between them. The network cannot be too confident: there the highest is 1.
+        Trait → lowest and highest value that is familiar; empty if there is no square. Of each image the 0.5th and the
+        99.5th percentile over its squares, so that a small image counts as a large one; of all images the extremes,
+        widened at either end by a tenth of what lies between them. The network cannot be too confident: there the
+        highest is 1.
     """
-    low, high = np.percentile(regions[~np.isnan(regions).any(axis=1)], (OUTSIDE, 100 - OUTSIDE), axis=0)
+    squares = [regions[~np.isnan(regions).any(axis=1)] for regions in images]
+    known = [np.percentile(regions, (OUTSIDE, 100 - OUTSIDE), axis=0) for regions in squares if len(regions)]
+    if not known:
+        return {}
+    low, high = np.min(known, axis=0)[0], np.max(known, axis=0)[1]
     margin = MARGIN * (high - low)
     ends = zip(TRAITS, np.maximum(low - margin, 0), np.minimum(high + margin, 1), strict=True)
     ranges = {name: (round(float(first), 4), round(float(last), 4)) for name, first, last in ends}

@@ -105,7 +105,7 @@ def test_the_central_pixel_lies_in_its_block(side: int) -> None:
 def test_a_range_holds_nearly_all_squares_and_a_little_more() -> None:
     random = np.random.default_rng(0)
     regions = random.normal(0.5, 0.05, (2000, 4))
-    ranges = familiar_ranges(np.concatenate([regions, np.full((3, 4), np.nan)]))
+    ranges = familiar_ranges([np.concatenate([regions, np.full((3, 4), np.nan)])])
     assert tuple(ranges) == TRAITS
     assert ranges["confidence"][1] == 1
     for i, (low, high) in enumerate(ranges.values()):
@@ -113,8 +113,17 @@ def test_a_range_holds_nearly_all_squares_and_a_little_more() -> None:
         assert low == pytest.approx(first - (last - first) / 10, abs=1e-4)
         if i > 0:
             assert high == pytest.approx(last + (last - first) / 10, abs=1e-4)
-    everywhere = familiar_ranges(random.uniform(0, 1, (50, 4)))
+    everywhere = familiar_ranges([random.uniform(0, 1, (50, 4))])
     assert all((0 <= low <= high <= 1) for low, high in everywhere.values())
+
+
+def test_a_small_image_counts_as_a_large_one() -> None:
+    large, small = np.full((1000, 4), 0.4), np.full((2, 4), 0.6)
+    assert familiar_ranges([large, small]) == familiar_ranges([small, large])
+    for low, high in familiar_ranges([large, small]).values():
+        assert low < 0.4
+        assert high > 0.6
+    assert familiar_ranges([np.full((3, 4), np.nan)]) == {}
 
 
 def tissue_like(shape: tuple[int, int], seed: int, noise: float = 8) -> Image:
@@ -141,7 +150,7 @@ def sums_of(pixels: Image) -> NDArray[np.uint32]:
 def familiar() -> dict[str, tuple[float, float]]:
     trained = [tissue_like((512, 512), 100 + i, noise) for i, noise in enumerate((6, 7, 8, 9, 10))]
     squares = [square_traits(sums_of(image), image.shape).reshape(-1, 4) for image in trained]
-    return familiar_ranges(np.concatenate(squares))
+    return familiar_ranges(squares)
 
 
 def flags(pixels: Image, familiar: dict[str, tuple[float, float]]) -> NDArray[np.float64]:

@@ -210,7 +210,7 @@ def trained(config: Config) -> tuple[Config, dict[str, tuple[float, float]]]:
         slide = write_slide(folder / f"{seed}.tif", picture(tissue((310, 570), seed), seed=seed))
         analyse(replace(config, slide=slide, out=folder / str(seed)), until="segment")
         squares.append(Analysis(folder / str(seed), {"model": {}}).square_traits().reshape(-1, 4))
-    ranges = familiar_ranges(np.concatenate(squares))
+    ranges = familiar_ranges(squares)
     return tell(config, ranges, folder), ranges
 
 
