@@ -560,24 +560,6 @@ def test_a_model_is_scored_on_the_test_split_alone(sem: Path, tmp_path: Path, ev
     assert all(cell in ran.out for cell in ("DiceMetric", "MeanIoU", "TP", "f1"))
 
 
-@settings(deadline=None, max_examples=40)
-@given(seed=st.integers(0, 10_000), empty=st.sampled_from(["", "found", "truth", "both"]))
-def test_pairs_are_counted_from_what_the_scores_say(seed: int, empty: str) -> None:
-    from axonflow.astih.evaluation import _counts
-
-    random = np.random.default_rng(seed)
-    truth = (random.random((24, 24)) < 0.25).astype(np.uint8) * np.uint8(2)
-    found = np.where(random.random((24, 24)) < 0.1, 0, truth).astype(np.uint8)
-    truth[...] = 0 if empty in {"truth", "both"} else truth
-    found[...] = 0 if empty in {"found", "both"} else found
-    row, pairs = score(found, truth).row(), matching(axon_ids(found), axon_ids(truth), 0.5)
-    assert _counts(row["instance_recall"], row["axons_found"], row["axons_true"]) == (
-        pairs.true_positives,
-        pairs.false_positives,
-        pairs.false_negatives,
-    )
-
-
 def test_a_model_that_learned_from_the_test_split_is_refused(sem: Path, tmp_path: Path, evaluate: Evaluate) -> None:
     model = taught(tmp_path / "model", "sub-rat1", "sub-rat6")
     words = ("astih", "evaluate", "SEM1", model, "--data", sem, "--out", tmp_path / "out")

@@ -132,7 +132,11 @@ def evaluate_set(
         ),
         pd.DataFrame(
             {"dataset": data_set.name, "image": file}
-            | dict(zip(_COUNTS, _counts(row["instance_recall"], row["axons_found"], row["axons_true"]), strict=True))
+            | {
+                "TP": int(row["axons_paired"]),
+                "FP": int(row["axons_found"] - row["axons_paired"]),
+                "FN": int(row["axons_true"] - row["axons_paired"]),
+            }
             | {ratio: row[f"instance_{ratio}"] for ratio in _RATIOS}
             for file, row in zip(files, rows, strict=True)
         ),
@@ -142,12 +146,6 @@ def evaluate_set(
 
 def _seen(images: Sequence[LabelledImage], learned_from: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted({image.subject for image in images} & set(learned_from)))
-
-
-def _counts(recall: float, found: float, true: float) -> tuple[int, int, int]:
-    """Return pairs, found axons without a partner and true axons without one."""
-    pairs = round(recall * true) if true else 0
-    return pairs, int(found) - pairs, int(true) - pairs
 
 
 def _table(frame: pd.DataFrame) -> str:

@@ -191,6 +191,7 @@ class Scores:
             "instance_f1": self.matching.f1,
             "axons_found": self.found.axons,
             "axons_true": self.truth.axons,
+            "axons_paired": self.matching.true_positives,
         }
         found, true, errors = self.found.numbers(), self.truth.numbers(), self.found.relative_errors(self.truth)
         for name in QUANTITIES:
