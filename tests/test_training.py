@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -76,6 +76,15 @@ def curve(folder: Path) -> list[dict[str, Any]]:
 
 def weights(folder: Path) -> bytes:
     return (folder / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Trainings are the same to the bit at one number of threads, which other tests of this process may change."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +218,7 @@ def test_killed_it_ends_the_same(
     out = tmp_path / "out"
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(dataset), str(out), str(tmp_path / "tiny.toml"), str(at), how],
-        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         check=False,
         timeout=120,
