@@ -71,6 +71,21 @@ class Analysis:
         return read_parquet(self.store / "tables" / "fibers.parquet")
 
     @cached_property
+    def regions(self) -> pd.DataFrame:
+        """One row per region, in the order of the file.
+
+        Raises
+        ------
+        StoreError
+            If the run had no regions.
+        """
+        from axonflow.fiber.region_table import read_regions
+
+        if self.record["config"].get("regions") is None:
+            raise StoreError(f"Regions were expected in {self.store}, but its run had none; run it with --regions.")
+        return read_regions(self.store / "tables" / "regions.parquet")
+
+    @cached_property
     def maps(self) -> xr.Dataset:
         """The maps over (y, x) in µm, with units and long names."""
         return read_maps(self.store / "maps")

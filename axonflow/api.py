@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from axonflow.analysis import Analysis
     from axonflow.config import Halo, MaskUnit
+    from axonflow.engine.profile import Profile
 
 __all__ = ["open", "run"]
 
@@ -27,12 +28,15 @@ def run(
     cell: float = 50.0,
     mask: File | None = None,
     mask_unit: MaskUnit = "px",
+    regions: File | None = None,
+    regions_unit: MaskUnit = "px",
     axon_mask: File | None = None,
     myelin_mask: File | None = None,
     labels: File | None = None,
     keep_probabilities: bool = False,
     min_axon_area: float | None = None,
     max_myelin: float = 5.0,
+    cluster: str | Profile | None = None,
     workers: int | None = None,
     fresh: bool = False,
 ) -> Analysis:
@@ -60,6 +64,10 @@ def run(
         What counts: an image of any resolution, or GeoJSON polygons.
     mask_unit : "px" or "um"
         Of the polygons' coordinates.
+    regions : path, optional
+        Regions to be described one by one: GeoJSON polygons, or an image of their numbers.
+    regions_unit : "px" or "um"
+        Of these polygons' coordinates.
     axon_mask, myelin_mask, labels : path, optional
         Own masks in place of the network.
     keep_probabilities : bool
@@ -68,16 +76,19 @@ def run(
         Smaller axons are left out, µm².
     max_myelin : float
         Myelin farther than this from its axon belongs to none, µm.
+    cluster : str or Profile, optional
+        Where the workers come from: a profile's name or file, a scheduler's address or folder; this
+        machine, with its GPUs if it has any, if left out.
     workers : int, optional
-        Processes on this machine; one per core if left out. A script that uses more than one
-        guards its own start with ``if __name__ == "__main__":``.
+        How many; as the profile has it if left out, on this machine one per core. A script that uses more than one
+        here guards its own start with ``if __name__ == "__main__":``.
     fresh : bool
         Whether to start over.
 
     Returns
     -------
     Analysis
-        With ``.image``, ``.labels``, ``.fibers`` and ``.maps``.
+        With ``.image``, ``.labels``, ``.fibers``, ``.maps`` and, if there are any, ``.regions``.
 
     Raises
     ------
@@ -88,6 +99,8 @@ def run(
     """
     from axonflow.analysis import open_store
     from axonflow.config import Config
+    from axonflow.engine.fleet.processes import here
+    from axonflow.engine.profile import Profile
     from axonflow.job import prepare, run_job
     from axonflow.units import PixelSize
 
@@ -107,6 +120,8 @@ def run(
         cell_um=cell,
         mask=path(mask),
         mask_unit=mask_unit,
+        regions=path(regions),
+        regions_unit=regions_unit,
         axon_mask=path(axon_mask),
         myelin_mask=path(myelin_mask),
         labels=path(labels),
@@ -114,7 +129,9 @@ def run(
         min_axon_area_um2=min_axon_area,
         max_myelin_um=max_myelin,
     )
-    run_job(prepare(config), workers=workers, fresh=fresh)
+    profile = cluster if isinstance(cluster, Profile) else Profile.find(cluster or here())
+    profile = profile.but(workers=workers)
+    run_job(prepare(config, gpu=profile.gpus > 0), profile, fresh=fresh)
     return open_store(config.out)
 
 

@@ -20,7 +20,7 @@ DEFAULT_CHUNK = 4096
 Halo = int | Literal["exact"]
 MaskUnit = Literal["px", "um"]
 
-_PATHS = ("slide", "out", "mask", "axon_mask", "myelin_mask", "labels")
+_PATHS = ("slide", "out", "mask", "regions", "axon_mask", "myelin_mask", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class Config:
         What counts: an image of any resolution (non-zero counts) or GeoJSON polygons.
     mask_unit : "px" or "um"
         Of the polygons' coordinates: the slide's pixels, or µm.
+    regions : Path, optional
+        Regions (tracts) to be described one by one: GeoJSON polygons with names, or an image of any resolution whose
+        pixels are the regions' numbers, 0 for none.
+    regions_unit : "px" or "um"
+        Of these polygons' coordinates.
     axon_mask, myelin_mask : Path, optional
         Own masks in place of the network; non-zero is axon, or myelin.
     labels : Path, optional
@@ -71,6 +76,8 @@ class Config:
     cell_um: float = 50.0
     mask: Path | None = None
     mask_unit: MaskUnit = "px"
+    regions: Path | None = None
+    regions_unit: MaskUnit = "px"
     axon_mask: Path | None = None
     myelin_mask: Path | None = None
     labels: Path | None = None

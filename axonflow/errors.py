@@ -10,6 +10,8 @@
     │   ├── StoreError        the store is of another slide, locked, or damaged
     │   └── PlanError         the run would not fit in memory or on disk
     └── RunError              the work began and failed; run again to continue      (exit code 1)
+        ├── FleetError        no worker is left to do it, or none ever came
+        └── DeviceError       an accelerator failed, or has too little memory
 
 Each also subclasses the built-in error that describes it, so ``except ValueError`` keeps working for callers of
 the Python API. A message says what was expected, what came instead, and what to do next.
@@ -19,6 +21,8 @@ from __future__ import annotations
 
 __all__ = [
     "AxonflowError",
+    "DeviceError",
+    "FleetError",
     "InputError",
     "ModelError",
     "PixelSizeError",
@@ -59,3 +63,11 @@ class PlanError(InputError, MemoryError):
 
 class RunError(AxonflowError, RuntimeError):
     """The work began and could not be finished; what was computed is kept."""
+
+
+class FleetError(RunError):
+    """No worker is left to do the work, or none ever came."""
+
+
+class DeviceError(RunError):
+    """An accelerator failed, or has too little memory for a single window."""

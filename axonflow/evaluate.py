@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from axonflow.analysis import Analysis, open_store
 from axonflow.bids import LabelledImage, labelled_images, read_labels
 from axonflow.config import Config
+from axonflow.engine.profile import Profile
 from axonflow.errors import InputError
 from axonflow.fiber.regions import nearest
 from axonflow.fiber.score import score
@@ -83,7 +84,8 @@ def compare(
         Processes; one per core if None.
     """
     store = out / f"{image.name}.ome.zarr"
-    run_job(prepare(Config(image.image, store, pixel_size=image.pixel_size, model=str(model))), workers=workers)
+    job = prepare(Config(image.image, store, pixel_size=image.pixel_size, model=str(model)))
+    run_job(job, Profile.find("local").but(workers=workers))
     analysis = open_store(store)
     found = analysis.counted.compute()
     truth = read_labels(image)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,7 +26,7 @@ from axonflow.fiber.score import QUANTITIES
 from axonflow.grid import Box
 from axonflow.ngff import Pyramid
 
-__all__ = ["PANELS", "draw_bland_altman", "draw_confidence", "draw_errors", "draw_maps", "draw_overlay"]
+__all__ = ["PANELS", "draw_bland_altman", "draw_confidence", "draw_errors", "draw_levels", "draw_maps", "draw_overlay"]
 
 PANELS = (
     ("axon_diameter_mean", "viridis"),
@@ -31,8 +38,14 @@ PANELS = (
 )
 """The maps of the paper's Figure 7, in its order, with perceptually even colours."""
 
+DOUBT = ("confidence", "cividis")
+"""What a network adds to them."""
+
 UNITS = {"um": "µm", "mm-2": "mm⁻²"}
 """How units are printed."""
+
+Ends = Literal["neither", "min", "max", "both"]
+"""Of a colour bar, beyond which there are values."""
 
 MYELIN, AXON = (0.89, 0.29, 0.20), (0.25, 0.55, 0.95)
 
@@ -51,6 +64,60 @@ def draw_maps(maps: xr.Dataset, path: Path, *, dpi: int = 200) -> None:
         figure.colorbar(drawn, ax=axes, shrink=0.8)
         _scale_bar(axes, extent)
     figure.savefig(path, dpi=dpi)
+
+
+def draw_levels(levels: Sequence[tuple[str, xr.Dataset | None]], paths: Iterable[Path], *, dpi: int = 200) -> None:
+    """Draw the maps of several slides side by side, to PNG, SVG or PDF files, each of which appears whole.
+
+    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length. Confidence
+    is a row if a network made any of the maps.
+
+    Parameters
+    ----------
+    levels : sequence of (str, Dataset or None)
+        Titles and maps, from left to right; those without maps are left out, and named below.
+    paths : iterable of Path
+    dpi : int
+    """
+    drawn = [(title, maps) for title, maps in levels if maps is not None]
+    missing = [title for title, maps in levels if maps is None]
+    rows = [panel for panel in (*PANELS, DOUBT) if any(panel[0] in maps for _, maps in drawn)]
+    extents = [_extent_mm(maps) for _, maps in drawn]
+    widest, tallest = (max(extent[side] for extent in extents) for side in (1, 2))  # mm
+    scale = min(max(12 / len(drawn), 1.2), 2.4, 2.4 * widest / tallest) / widest  # inches per mm
+    titles = [
+        fill(title, max(int(13 * scale * extent[1]), 8)) for (title, _), extent in zip(drawn, extents, strict=True)
+    ]
+    figure, grid, bars = _grid(
+        rows=len(rows),
+        sizes=[(scale * width, scale * tallest) for _, width, _, _ in extents],
+        above=0.25 + 0.15 * max(title.count("\n") + 1 for title in titles),
+        below=0.65 if missing else 0.45,
+    )
+    for axes_row, bar, (name, colours) in zip(grid, bars, rows, strict=True):
+        known = [maps[name] for _, maps in drawn if name in maps]
+        norm, extend = _common(known)
+        for axes, (_, maps), extent in zip(axes_row, drawn, extents, strict=True):
+            if name in maps:
+                axes.imshow(maps[name], cmap=colours, norm=norm, extent=extent, interpolation="nearest")
+            axes.set_xlim(0, extent[1])
+            axes.set_ylim((extent[2] + tallest) / 2, (extent[2] - tallest) / 2)
+        _colour_bar(bar, norm, colours, extend)
+        unit = UNITS.get(known[0].attrs["units"])
+        label = known[0].attrs["long_name"] + (f" ({unit})" if unit else "")
+        axes_row[0].set_ylabel(fill(label, max(int(13 * scale * tallest), 16)), fontsize=8)
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title, fontsize=9)
+    for axes in grid[-1]:
+        _scale_bar(axes, (*axes.get_xlim(), *axes.get_ylim()))
+    if missing:
+        note = f"left out: {', '.join(missing)}"
+        figure.text(grid[0][0].get_position().x0, 0.01, note, va="bottom", fontsize=7, color="0.4", wrap=True)
+    for path in paths:
+        part = path.with_name(f".{path.stem}.part{path.suffix}")
+        with rc_context({"svg.hashsalt": "axonflow"}):  # equal maps give equal files
+            figure.savefig(part, dpi=dpi, metadata={"Date": None} if path.suffix == ".svg" else None)
+        part.replace(path)
 
 
 def draw_overlay(slide: Pyramid, semantic: Pyramid, path: Path, *, side_px: int = 1600) -> None:
@@ -165,6 +232,49 @@ def _named(panels: Iterable[Axes]) -> tuple[list[Artist], list[str]]:
     return list(named.values()), list(named)
 
 
+def _common(maps: Sequence[xr.DataArray]) -> tuple[Normalize, Ends]:
+    """Return one range of values for several maps, and the ends beyond which some values lie."""
+    values = np.concatenate([each.to_numpy().ravel() for each in maps])
+    limits = _range(xr.DataArray(values))
+    low, high = limits["vmin"], limits["vmax"]
+    below, above = np.nanmin(values, initial=low) < low, np.nanmax(values, initial=high) > high
+    ends: Ends = ("both" if above else "min") if below else ("max" if above else "neither")
+    return Normalize(low, high), ends
+
+
+def _grid(
+    rows: int, sizes: Sequence[tuple[float, float]], above: float, below: float
+) -> tuple[Figure, list[list[Axes]], list[Axes]]:
+    """Lay out rows of panels of these widths and heights, and a colour bar at the end of each row; all in inches."""
+    left, right, gap, thick = 0.75, 0.62, 0.12, 0.11
+    down = max(down for _, down in sizes)
+    width = left + sum(across + gap for across, _ in sizes) + thick + right
+    height = above + rows * (down + gap) - gap + below
+    figure = Figure(figsize=(width, height))
+    grid, bars = [], []
+    for row in range(rows):
+        y, x, panels = height - above - row * (down + gap) - down, left, []
+        for across in (*(across for across, _ in sizes), thick):
+            panels.append(figure.add_axes((x / width, y / height, across / width, down / height)))
+            x += across + gap
+        for panel in panels[:-1]:
+            panel.set_xticks([])
+            panel.set_yticks([])
+            panel.spines[:].set_visible(False)
+        grid.append(panels[:-1])
+        bars.append(panels[-1])
+    return figure, grid, bars
+
+
+def _colour_bar(axes: Axes, norm: Normalize, colours: str, extend: Ends) -> None:
+    bar = Colorbar(axes, ScalarMappable(norm, colours), extend=extend)
+    bar.ax.tick_params(labelsize=7, width=0.5, length=2)
+    bar.outline.set_linewidth(0.5)
+    if norm.vmax is not None and norm.vmax >= 10_000:
+        bar.formatter = StrMethodFormatter("{x:,.0f}")
+        bar.update_ticks()
+
+
 def _coarse(pyramid: Pyramid, side_px: int) -> NDArray[np.generic]:
     levels = pyramid.levels
     level = next((k for k in range(levels.count) if max(levels.shape_of(k)) <= side_px), levels.count - 1)
@@ -186,9 +296,17 @@ def _extent_mm(maps: xr.Dataset) -> tuple[float, float, float, float]:
 
 
 def _scale_bar(axes: Axes, extent: tuple[float, float, float, float]) -> None:
-    width, height = extent[1], extent[2]
+    left, right, bottom, top = extent
+    width, height = right - left, bottom - top
     length = max((step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if step <= width / 3), default=width)
     axes.autoscale(False)  # the bar lies below the map and must not make room for itself
-    axes.plot([0, length], [height * 1.04] * 2, color="black", linewidth=2.5, clip_on=False, solid_capstyle="butt")
+    axes.plot(
+        [left, left + length],
+        [bottom + height * 0.04] * 2,
+        color="black",
+        linewidth=2.5,
+        clip_on=False,
+        solid_capstyle="butt",
+    )
     label = f"{length:g} mm" if length >= 1 else f"{length * 1000:g} µm"
-    axes.text(length / 2, height * 1.06, label, ha="center", va="top", fontsize=7)
+    axes.text(left + length / 2, bottom + height * 0.06, label, ha="center", va="top", fontsize=7)

@@ -6,31 +6,32 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
 from axonflow.config import DEFAULT_CHUNK, Config
+from axonflow.engine.fleet import open_pool
 from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
-from axonflow.engine.pool import LocalPool, open_pool
+from axonflow.engine.pool import LocalPool, Pool
+from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Silent, Watch, run_stages
 from axonflow.engine.stage import Stage
 from axonflow.errors import InputError, PixelSizeError, StoreError
-from axonflow.fiber.regions import Polygons
 from axonflow.grid import ceil_to
-from axonflow.net.checkpoint import CLASSES, Checkpoint
+from axonflow.heartbeat import Heartbeat
+from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
 from axonflow.record import read_record, write_record
 from axonflow.resample import Resampling
 from axonflow.slide import Slide, open_slide
 from axonflow.stages import GROUPS, Frame, Layout, Masks, Network, declare
-from axonflow.stages.map import Coverage, Everywhere, MaskImage, MaskPolygons
+from axonflow.stages.drawn import Everywhere, open_drawn, open_regions
 
-__all__ = ["Job", "default_workers", "estimate_seconds", "prepare", "run_job"]
+__all__ = ["Job", "estimate_seconds", "prepare", "run_job", "staffed"]
 
 log = logging.getLogger(__name__)
 logging.getLogger("axonflow").addHandler(logging.NullHandler())  # without a log file nothing goes to the terminal
@@ -70,14 +71,22 @@ class Job:
         return self.stages[: last + 1]
 
 
-def default_workers(layout: Layout) -> int:
-    """Return one worker per core, but not more than a slide has shards."""
+def staffed(profile: Profile, layout: Layout) -> Profile:
+    """Say how many workers a profile has: on this machine one per core, but not more than a slide has shards."""
+    if profile.system != "local" or profile.workers or profile.gpus:
+        return profile
     h, w = (-(-side // layout.chunk) for side in layout.work.shape)
-    return max(min(os.cpu_count() or 1, h * w), 1)
+    return replace(profile, workers=max(min(os.cpu_count() or 1, h * w), 1))
 
 
-def prepare(config: Config) -> Job:
+def prepare(config: Config, *, gpu: bool = False) -> Job:
     """Open slide, model and masks, and declare the stages.
+
+    Parameters
+    ----------
+    config : Config
+    gpu : bool
+        Whether the network will be applied by workers with a GPU.
 
     Raises
     ------
@@ -85,15 +94,21 @@ def prepare(config: Config) -> Job:
         If anything that was given cannot be used. Nothing is written.
     """
     slide = open_slide(config.slide, series=config.series, pixel_size=config.pixel_size)
-    return _declare(config, slide, _classes(config))
+    job = _declare(config, slide, _classes(config, gpu=gpu))
+    if isinstance(job.classes, Network) and (made := _made_in(config.out)):
+        # Labels that were begun on another kind of processor are completed, and kept, as they are.
+        before = _declare(config, slide, replace(job.classes, precision=made))
+        if any(before.journal.record(stage).begun for stage in before.stages if stage.name == "segment"):
+            return before
+    return job
 
 
 def run_job(
     job: Job,
+    profile: Profile | None = None,
     *,
+    pool: Pool | None = None,
     until: str | None = None,
-    workers: int | None = None,
-    memory: int | None = None,
     fresh: bool = False,
     watch: Watch | None = None,
 ) -> None:
@@ -102,12 +117,12 @@ def run_job(
     Parameters
     ----------
     job : Job
+    profile : Profile, optional
+        Where its workers come from; this machine, with a worker per core, if None.
+    pool : Pool, optional
+        One of that profile which is open; opened, if there is anything to do, and closed if None.
     until : str, optional
         The last stage to run.
-    workers : int, optional
-        Processes on this machine; one per core if None.
-    memory : int, optional
-        Bytes a worker may take.
     fresh : bool
         Whether to remove the store first.
     watch : Watch, optional
@@ -121,11 +136,11 @@ def run_job(
     """
     with _locked(job.layout):
         stages = job.until(until)
-        workers = workers or default_workers(job.layout)
+        profile = staffed(profile or Profile.find("local"), job.layout)
         if fresh:
-            _start_over(job, stages, workers, memory)
+            _start_over(job, stages, profile)
         _check_identity(job)
-        plan = Plan.of(stages, job.journal, job.config.out, workers, memory)
+        plan = Plan.of(stages, job.journal, job.config.out, profile)
         if all(job.journal.record(stage).complete for stage in stages):
             _note(job)
             return
@@ -133,9 +148,13 @@ def run_job(
         _sweep(job.layout)
         shutil.rmtree(job.layout.store / "figures", ignore_errors=True)  # they show what is about to change
         _note(job)
-        with _logged(job.layout.store / "run.log"), open_pool(workers, memory) as pool:
-            log.info("run %s with %d workers", job.config.slide, workers)
-            run_stages(stages, job.journal, pool, watch or Silent())
+        with (
+            _logged(job.layout.store / "run.log"),
+            Heartbeat(job.layout.private, stages, job.journal, watch or Silent()) as told,
+            nullcontext(pool) if pool else open_pool(profile, job.layout.private) as opened,
+        ):
+            log.info("run %s on %s", job.config.slide, profile)
+            run_stages(stages, job.journal, opened, told)
         _note(job)
 
 
@@ -153,7 +172,7 @@ def estimate_seconds(job: Job, workers: int) -> float:
     seconds: dict[str, float] = {}
     for _ in range(2):
         with TemporaryDirectory() as folder:
-            trial = _declare(replace(job.config, out=Path(folder), mask=None), corner, classes)
+            trial = _declare(replace(job.config, out=Path(folder), mask=None, regions=None), corner, classes)
             trial.layout.private.mkdir()
             run_stages(trial.stages, trial.journal, LocalPool(), Silent())
             seconds = {stage.group: 0.0 for stage in trial.stages}
@@ -185,23 +204,34 @@ def _declare(config: Config, slide: Slide, classes: Network | Masks) -> Job:
         smallest_axon_um2=smallest_um2 if config.min_axon_area_um2 is None else config.min_axon_area_um2,
         max_myelin_um=config.max_myelin_um,
         cell_um=config.cell_um,
-        coverage=_coverage(config, native, work),
+        coverage=open_drawn(config.mask, config.mask_unit, native, work) if config.mask else Everywhere(),
+        regions=open_regions(config.regions, config.regions_unit, native, work) if config.regions else None,
     )
     return Job(config, slide, layout, classes, stages)
 
 
-def _classes(config: Config) -> Network | Masks:
+def _made_in(store: Path) -> Precision | None:
+    """Return the precision in which a store's labels were made, if a network made them."""
+    try:
+        made: Precision | None = read_record(store)["model"].get("precision")
+    except StoreError:
+        return None
+    return made
+
+
+def _classes(config: Config, *, gpu: bool) -> Network | Masks:
     if config.labels is not None:
         return Masks((open_slide(config.labels),))
     if config.axon_mask is not None and config.myelin_mask is not None:
         return Masks((open_slide(config.axon_mask), open_slide(config.myelin_mask)))
-    from axonflow.net.predict import best_precision
+    from axonflow.net.device import best_precision
 
     checkpoint = Checkpoint.find(config.model)
     halo = checkpoint.halo_px if config.halo is None else config.halo
     if halo == "exact":
         halo = checkpoint.shape.radius
-    return Network(checkpoint, halo, best_precision(), config.keep_probabilities)
+    # The driver may be on a node without the GPU that its workers have.
+    return Network(checkpoint, halo, "float16" if gpu else best_precision(), config.keep_probabilities)
 
 
 def _chunk(config: Config, classes: Network | Masks, native: Frame, work: Frame) -> int:
@@ -218,23 +248,6 @@ def _chunk(config: Config, classes: Network | Masks, native: Frame, work: Frame)
             f"use {ceil_to(classes.halo, lattice)} or more."
         )
     return chunk
-
-
-def _coverage(config: Config, native: Frame, work: Frame) -> Coverage:
-    if config.mask is None:
-        return Everywhere()
-    if config.mask.suffix.lower() in {".json", ".geojson"}:
-        try:
-            text = config.mask.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"GeoJSON polygons were expected in {config.mask}, but it cannot be read: {error}."
-            ) from error
-        unit = (1.0, 1.0) if config.mask_unit == "um" else (native.pixel_size.y, native.pixel_size.x)
-        scale = (unit[0] / work.pixel_size.y, unit[1] / work.pixel_size.x)
-        identity = sha256(f"{scale}{text}".encode()).hexdigest()
-        return MaskPolygons(Polygons.from_geojson(text, scale), identity)
-    return MaskImage(open_slide(config.mask), work.shape)
 
 
 def _check_identity(job: Job) -> None:
@@ -273,10 +286,10 @@ def _locked(layout: Layout) -> Iterator[None]:
         lock.release()
 
 
-def _start_over(job: Job, stages: Sequence[Stage], workers: int, memory: int | None) -> None:
+def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
     """Remove what the store holds, unless the run is refused then."""
     layout = job.layout
-    plan = Plan.of(stages, Journal(layout.private / "none"), layout.store, workers, memory)
+    plan = Plan.of(stages, Journal(layout.private / "none"), layout.store, profile)
     freed = sum(path.stat().st_size for path in layout.store.rglob("*") if path.is_file())
     replace(plan, disk_free=plan.disk_free + freed).check()
     for path in (*layout.store.iterdir(), *layout.private.iterdir()):

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from axonflow.cli import app
 from axonflow.config import Config
+from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Silent
 from axonflow.engine.stage import Stage
 from axonflow.job import prepare, run_job
@@ -112,6 +113,9 @@ def write_model(folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1) 
     return folder / f"{name}.json"
 
 
+LOCAL = Profile.find("local").but(workers=1)
+
+
 class Ended(Silent):
     """Notes the stages that came to their end."""
 
@@ -126,12 +130,12 @@ class Ended(Silent):
 def analyse(config: Config, **options: Any) -> list[str]:
     """Run in this process; return the names of the stages that were not done yet."""
     ended = Ended()
-    run_job(prepare(config), workers=1, watch=ended, **options)
+    run_job(prepare(config), LOCAL, watch=ended, **options)
     return ended.names
 
 
 def contents(store: Path) -> dict[str, str]:
-    """Digest what must not depend on how the slide was cut: all levels of all images, the sums, the table, the maps."""
+    """Digest what must not depend on how the slide was cut: all levels of all images, sums, tables, maps."""
     found = {}
     names = ["", "resampled", *(f"labels/{name}" for name in ("semantic", "axons", "fibers"))]
     names += [f"probabilities/{name}" for name in ("background", "myelin", "axon")]
@@ -144,7 +148,7 @@ def contents(store: Path) -> dict[str, str]:
     if (store / "traits").exists():
         sums = np.asarray(Blocks.open(store / "traits").array()[:])
         found["traits"] = f"{sums.shape} {sha256(sums.tobytes()).hexdigest()}"
-    for path in (store / "tables" / "fibers.parquet", *_files(store / "maps")):
+    for path in (*_files(store / "tables"), *_files(store / "maps")):
         found[str(path.relative_to(store))] = sha256(path.read_bytes()).hexdigest()
     return found
 

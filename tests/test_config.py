@@ -36,6 +36,8 @@ def configs(draw: st.DrawFn) -> Config:
         cell_um=draw(st.floats(0.1, 1000)),
         mask=maybe(paths),
         mask_unit=draw(st.sampled_from(("px", "um"))),
+        regions=maybe(paths),
+        regions_unit=draw(st.sampled_from(("px", "um"))),
         keep_probabilities=draw(st.booleans()),
         min_axon_area_um2=maybe(st.floats(0, 100)),
         max_myelin_um=draw(st.floats(0.1, 50)),

@@ -19,7 +19,8 @@ import axonflow
 from axonflow.analysis import Analysis
 from axonflow.cli import app
 from axonflow.export import FORMATS
-from axonflow.fiber.table import COLUMNS
+from axonflow.fiber.region_table import REGION_COLUMNS
+from axonflow.fiber.table import COLUMNS, REGION
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -34,7 +35,7 @@ def commands(group: Any, *above: str) -> Iterator[tuple[str, Any]]:
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
 FLAGS = {name: {flag for option in command.params for flag in option.opts} for name, command in COMMANDS.items()}
-OTHERS = {"--help", "--index-url"}
+OTHERS = {"--constraint", "--gres", "--help", "--index-url", "--qos"}
 """Flags of other programs that the pages name."""
 
 
@@ -60,7 +61,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysi
 
 def test_the_columns_are_listed() -> None:
     listed = rows("docs/reference/columns.md", 0, 1, 2, 3)
-    assert listed == [(column.name, column.unit, column.dtype, column.meaning) for column in COLUMNS]
+    columns = (*COLUMNS, REGION, *REGION_COLUMNS)
+    assert listed == [(column.name, column.unit, column.dtype, column.meaning) for column in columns]
 
 
 def test_the_maps_are_listed(results: tuple[Analysis, Analysis]) -> None:
@@ -113,6 +115,28 @@ def test_commands_and_flags_exist(page: Path) -> None:
         assert {word for word in words if word.startswith("--")} <= FLAGS[command] | OTHERS, line
         if "--format" in words:
             assert words[words.index("--format") + 1] in FORMATS
+
+
+def test_results_are_read_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs the Python of the page from top to bottom, but what opens a window, beside a store with regions."""
+    y, x = np.mgrid[:420, :600] % 60 - 30
+    radius = np.hypot(y, x)
+    slide, tracts = tmp_path / "slide.png", tmp_path / "tracts.png"
+    Image.fromarray(np.where(radius < 14, 255, np.where(radius < 22, 127, 0)).astype(np.uint8)).save(slide)
+    Image.fromarray(np.array([[1, 2]], np.uint8)).save(tracts)
+    axonflow.run(slide, labels=slide, regions=tracts, pixel_size=0.1, cell=5.0, workers=1)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/how-to/read-results.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    shown = [block for block in blocks if "import napari" not in block]
+    assert len(shown) == len(blocks) - 1 > 5
+    names: dict[str, Any] = {}
+    for block in shown:
+        exec(block, names)
+    assert len(names["fibers"]) == 70
+    assert names["density_mm2"] == pytest.approx(70 / (420 * 600 * 1e-8))
+    assert names["avf"] == pytest.approx(names["shares"].compute()[2])
+    assert names["fiber"].sum() == np.count_nonzero(radius[:60, :60] < 22)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -28,7 +28,7 @@ from axonflow.units import PixelSize
 CONVERT = ["convert"]
 SEGMENT = ["segment"]
 LABEL = ["label.survey", "label"]
-MEASURE = ["measure"]
+MEASURE = ["measure", "measure.regions"]
 MAP = ["map"]
 EVERYTHING = CONVERT + SEGMENT + LABEL + MEASURE + MAP
 

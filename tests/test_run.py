@@ -24,7 +24,9 @@ from strategies import masks
 
 import axonflow
 from axonflow.config import Config
-from axonflow.engine.pool import LocalPool, Pool, open_pool
+from axonflow.engine.fleet import open_pool
+from axonflow.engine.pool import LocalPool, Pool
+from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.errors import InputError, StoreError
 from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
@@ -33,9 +35,10 @@ from axonflow.fiber.table import read_parquet
 from axonflow.grid import Box
 from axonflow.job import prepare
 from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.device import best_precision
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import histogram, lookup_table
-from axonflow.net.predict import Predictor, best_precision
+from axonflow.net.predict import Predictor
 from axonflow.ngff import Pyramid
 from axonflow.ngff.maps import read_maps
 from axonflow.record import read_record
@@ -93,11 +96,11 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 
 @pytest.fixture(scope="module", params=["threads", "distributed"])
-def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
+def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     if request.param == "threads":
         yield LocalPool(3)
     else:
-        with open_pool(2, 2**30) as opened:
+        with open_pool(Profile.find("local").but(workers=2, memory=1), tmp_path_factory.mktemp("pool")) as opened:
             yield opened
 
 
@@ -259,7 +262,7 @@ def test_the_seams_are_measured_and_recorded(network: Case) -> None:
 def test_an_exact_halo_makes_the_lattice_irrelevant(
     network: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("axonflow.net.predict.best_precision", lambda: "float32")
+    monkeypatch.setattr("axonflow.net.device.best_precision", lambda: "float32")
     found = []
     for lattice in (64, 128):
         model = str(write_model(tmp_path, lattice))

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from axonflow.cli import analyse as _analyse
 from axonflow.cli import astih as _astih
+from axonflow.cli import batch as _batch
+from axonflow.cli import cluster as _cluster
+from axonflow.cli import doctor as _doctor
 from axonflow.cli import evaluate as _evaluate
 from axonflow.cli import models as _models
 from axonflow.cli import score as _score
+from axonflow.cli import status as _status
+from axonflow.cli import submit as _submit
 from axonflow.cli import train as _train
+from axonflow.cli import view as _view
 from axonflow.cli.terminal import app
 
 __all__ = ["app", "main"]
 
-_GROUPS = (_analyse, _train, _score, _evaluate, _models, _astih)  # imported, in this order, for what they hang on app
+# imported, in this order, for what they hang on app
+_GROUPS = (_analyse, _view, _batch, _submit, _status, _cluster, _train, _score, _evaluate, _models, _astih, _doctor)
 
 
 def main() -> None:

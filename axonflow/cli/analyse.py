@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, pixel_size_of, takes
+from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, profile_of, settings_of, takes
 from axonflow.cli.terminal import app, console
-from axonflow.errors import InputError
 
 if TYPE_CHECKING:
     from axonflow.config import Config
@@ -22,32 +20,19 @@ __all__: list[str] = []
 
 def _config(path: Path, given: dict[str, Any]) -> Config:
     """Build the settings from a slide and flags, or from a store's record and the flags that change it."""
-    from axonflow.config import Config
+    from axonflow.settings import configure
 
-    settings = {name: given[name] for name in SETTINGS if given.get(name) is not None}
-    if "pixel_size" in settings:
-        settings["pixel_size"] = pixel_size_of(settings["pixel_size"])
-    if "halo" in settings and settings["halo"] != "exact":
-        if not settings["halo"].isdigit():
-            raise InputError(f"--halo was expected to be a number of pixels or 'exact', {settings['halo']!r} came.")
-        settings["halo"] = int(settings["halo"])
-    if settings.get("mask_unit", "px") not in {"px", "um"}:
-        raise InputError(f"--mask-unit was expected to be px or um, {settings['mask_unit']!r} came.")
-    if (path / "run.json").exists():
-        from axonflow.record import read_record
-
-        return replace(Config.from_json(read_record(path)["config"]), **{"out": path} | settings)
-    return Config(slide=path, **{"out": Config.default_out(path)} | settings)
+    return configure(path, settings_of(given))
 
 
 def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
     from axonflow.job import prepare, run_job
     from axonflow.progress import Bars
 
-    job = prepare(_config(path, given))
-    memory = int(given["memory"] * 2**30) if given.get("memory") else None
+    profile = profile_of(given)
+    job = prepare(_config(path, given), gpu=profile.gpus > 0)
     with Bars(console) as bars:
-        run_job(job, until=until, workers=given["workers"], memory=memory, fresh=given["fresh"], watch=bars)
+        run_job(job, profile, until=until, fresh=given["fresh"], watch=bars)
     return job
 
 
@@ -107,12 +92,11 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     Example: [bold]axonflow plan slide.tif --workers 8[/bold]
     """
     from axonflow.engine.plan import Plan
-    from axonflow.job import default_workers, estimate_seconds, prepare
+    from axonflow.job import estimate_seconds, prepare, staffed
 
-    job = prepare(_config(slide, given))
-    workers = given["workers"] or default_workers(job.layout)
-    memory = int(given["memory"] * 2**30) if given.get("memory") else None
-    costs = Plan.of(job.stages, job.journal, job.config.out, workers, memory)
+    profile = profile_of(given)
+    job = prepare(_config(slide, given), gpu=profile.gpus > 0)
+    costs = Plan.of(job.stages, job.journal, job.config.out, staffed(profile, job.layout))
     h, w = job.layout.work.shape
     size = job.layout.work.pixel_size
     console.print(f"slide   {job.slide.shape[0]} × {job.slide.shape[1]} px at {job.slide.pixel_size}")
@@ -127,12 +111,11 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
             f"{step.disk / 2**30:.2f} GiB",
         )
     console.print(table)
-    console.print(
-        f"memory  {costs.memory / 2**30:.2f} GiB of {costs.memory_limit / 2**30:.2f} GiB per worker, {workers} workers"
-    )
+    per_worker = f"{costs.memory / 2**30:.2f} GiB of {costs.memory_limit / 2**30:.2f} GiB per worker"
+    console.print(f"memory  {per_worker}, {costs.workers} workers")
     console.print(f"disk    up to {costs.disk / 2**30:.2f} GiB of {costs.disk_free / 2**30:.2f} GiB free")
     costs.check()
-    seconds = estimate_seconds(job, workers)
+    seconds = estimate_seconds(job, costs.workers)
     console.print(f"time    about {seconds / 60:.1f} min, judged from a few windows run just now")
 
 
@@ -183,7 +166,14 @@ def info(
 @app.command()
 def export(
     store: Annotated[Path, typer.Argument(help="The store of a finished run.", show_default=False)],
-    format_: Annotated[str, typer.Option("--format", help="ads-csv, csv, parquet, netcdf or png.", show_default=False)],
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="ads-csv, ads-mask, csv, geojson, netcdf, parquet, png, regions-csv or svg.",
+            show_default=False,
+        ),
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="The file to write.", show_default=False)] = None,
 ) -> None:
     """Write a result as a file of another format.

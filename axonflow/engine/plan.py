@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from axonflow.engine.journal import Journal
+from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
 from axonflow.errors import PlanError
 
@@ -61,9 +62,7 @@ class Plan:
     disk_free: int
 
     @classmethod
-    def of(
-        cls, stages: Sequence[Stage], journal: Journal, store: Path, workers: int, memory: int | None = None
-    ) -> Plan:
+    def of(cls, stages: Sequence[Stage], journal: Journal, store: Path, profile: Profile) -> Plan:
         """Plan what is left of a run.
 
         Parameters
@@ -72,9 +71,8 @@ class Plan:
         journal : Journal
         store : Path
             Where the outputs go; its first existing parent is asked for free space.
-        workers : int
-        memory : int, optional
-            Bytes a worker may take; an even share of the machine's memory when left out.
+        profile : Profile
+            Of the workers. Without a limit of its own, one may take an even share of this machine's memory.
         """
         there = next(path for path in (store, *store.absolute().parents) if path.exists())
         steps = []
@@ -84,8 +82,9 @@ class Plan:
             tasks = sum(len(batch) for batch in stage.batches)
             disk = stage.disk * len(missing) // max(tasks, 1)
             steps.append(Step(stage.name, tasks, len(missing), stage.pixels, stage.memory + WORKER_BYTES, disk))
+        workers = profile.workers or (profile.adapt or (1, 1))[1]
         share = psutil.virtual_memory().total // workers
-        return cls(tuple(steps), workers, memory or share, shutil.disk_usage(there).free)
+        return cls(tuple(steps), workers, profile.memory or share, shutil.disk_usage(there).free)
 
     @property
     def complete(self) -> bool:

@@ -1,37 +1,61 @@
-"""Where tasks run: in this process, or on the workers of a distributed cluster.
+"""Where tasks run: in this process, or on the workers of a fleet.
 
-A pool computes batches of dask graphs and yields each as it ends, with a bounded number in flight. Which pool it is
-never changes a byte of what is computed.
+A pool computes the graphs of batches and yields each batch as it ends, with a bounded number in flight. Which pool it
+is never changes a byte of what is computed.
 """
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 import dask
-import psutil
+
+from axonflow.engine.graph import GPU, Done, Graph
+from axonflow.errors import RunError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
-__all__ = ["LocalPool", "Pool", "WorkersPool", "open_pool"]
+    from axonflow.engine.fleet.contract import Fleet
 
-Graph = list[Any]
-"""Delayed tasks of one batch."""
+__all__ = ["Census", "LocalPool", "Pool", "Tell", "WorkersPool"]
+
+Tell = Callable[[int, str], None]
+"""Is told how many workers there are, and what is to be said of them."""
+
+LOOK_S = 1.0
+"""Between two looks at the fleet."""
 
 
 class Pool(Protocol):
     """Computes graphs."""
 
-    @property
-    def workers(self) -> int:
-        """How many tasks run at a time."""
+    gpu: bool
 
-    def run(self, graphs: Iterable[tuple[int, Callable[[], Graph]]]) -> Iterator[tuple[int, list[Any]]]:
-        """Compute numbered graphs, each built when its turn comes; yield number and results as they end."""
+    def run(
+        self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, tell: Tell
+    ) -> Iterator[tuple[int, list[Done]]]:
+        """Compute numbered graphs, each built when its turn comes.
+
+        Parameters
+        ----------
+        graphs : iterable of (int, callable)
+        memory : int
+            What one of their tasks may take, bytes.
+        accelerated : bool
+            Whether they want an accelerator.
+        tell : callable
+
+        Yields
+        ------
+        number : int
+        done : list of Done
+            In no order of the numbers.
+        """
 
 
 class LocalPool:
@@ -43,102 +67,139 @@ class LocalPool:
         1 means dask's synchronous scheduler.
     """
 
-    def __init__(self, threads: int = 1) -> None:
-        self.workers = threads
+    gpu = False
 
-    def run(self, graphs: Iterable[tuple[int, Callable[[], Graph]]]) -> Iterator[tuple[int, list[Any]]]:
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+
+    def run(
+        self,
+        graphs: Iterable[tuple[int, Callable[[], Graph]]],
+        memory: int,  # noqa: ARG002  # the protocol's
+        *,
+        accelerated: bool,  # noqa: ARG002
+        tell: Tell,  # noqa: ARG002
+    ) -> Iterator[tuple[int, list[Done]]]:
         """Compute one graph after the other."""
         how: dict[str, Any] = {"scheduler": "synchronous"}
-        if self.workers > 1:
-            how = {"scheduler": "threads", "num_workers": self.workers}
+        if self.threads > 1:
+            how = {"scheduler": "threads", "num_workers": self.threads}
         for number, build in graphs:
             yield number, list(dask.compute(*build(), optimize_graph=False, **how))
 
 
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Who is at work.
+
+    Attributes
+    ----------
+    names : frozenset of str
+        Of the workers.
+    threads, gpus : int
+        Over all of them.
+    memory : tuple of int
+        What each may take, bytes; 0 if it has no limit.
+    """
+
+    names: frozenset[str]
+    threads: int
+    gpus: int
+    memory: tuple[int, ...]
+
+    @classmethod
+    def take(cls, client: Client) -> Census:
+        """Ask the scheduler."""
+        known = client.scheduler_info(n_workers=-1)["workers"].values()
+        there = [worker for worker in known if worker["status"] == "running"]
+        return cls(
+            frozenset(str(worker["name"]) for worker in there),
+            sum(worker["nthreads"] for worker in there),
+            sum(int(worker["resources"].get(GPU, 0)) for worker in there),
+            tuple(worker["memory_limit"] or 0 for worker in there),
+        )
+
+    def in_flight(self, memory: int, *, on_gpus: bool, ahead: int = 2) -> int:
+        """Return how many batches may be under way: those at work and the next of each, as far as they fit in memory.
+
+        Parameters
+        ----------
+        memory : int
+            What one task may take, bytes.
+        on_gpus : bool
+        ahead : int
+            Batches per slot: one is at work, the input of the others is read meanwhile.
+        """
+        slots = self.gpus if on_gpus else self.threads
+        room = sum(limit // memory if limit and memory else ahead * slots for limit in self.memory)
+        return max(min(ahead * slots, room), 1)
+
+
 class WorkersPool:
-    """The workers of a distributed client.
+    """The workers of a fleet.
 
     Parameters
     ----------
     client : distributed.Client
-    ahead : int
-        Batches in flight per worker: one runs, the others wait with their input read.
+    fleet : Fleet
+    gpu : bool
+        Whether some of its workers have an accelerator, so that what wants one runs nowhere else.
     """
 
-    def __init__(self, client: Client, ahead: int = 2) -> None:
-        self.client, self.ahead = client, ahead
+    def __init__(self, client: Client, fleet: Fleet, *, gpu: bool) -> None:
+        self.client, self.fleet, self.gpu = client, fleet, gpu
 
-    @property
-    def workers(self) -> int:
-        """How many tasks run at a time."""
-        return max(sum(int(n) for n in self.client.nthreads().values()), 1)
+    def run(
+        self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, tell: Tell
+    ) -> Iterator[tuple[int, list[Done]]]:
+        """Compute graphs on the workers; what is in flight is bounded, and cancelled when one fails.
 
-    def run(self, graphs: Iterable[tuple[int, Callable[[], Graph]]]) -> Iterator[tuple[int, list[Any]]]:
-        """Compute graphs on the workers; what is in flight is bounded, and cancelled when one fails."""
-        from distributed import as_completed
-
+        Raises
+        ------
+        FleetError
+            If nobody is left to compute them.
+        """
         waiting = iter(graphs)
-        flying: dict[str, int] = {}
-        ended = as_completed(with_results=True)
-
-        def launch() -> None:
-            for number, build in waiting:
-                future = self.client.compute(dask.delayed(list)(build()), optimize_graph=False)
-                flying[future.key] = number
-                ended.add(future)
-                return
-
-        for _ in range(self.ahead * self.workers):
-            launch()
+        flying: dict[Future[Any], int] = {}
+        ended: SimpleQueue[Future[Any]] = SimpleQueue()
+        on_gpus = self.gpu and accelerated
+        looked, allowed, more = 0.0, 1, True
         try:
-            for future, results in ended:
-                number = flying.pop(future.key)
-                launch()
-                yield number, results
+            while more or flying:
+                if time.monotonic() - looked > LOOK_S:
+                    census = Census.take(self.client)
+                    tell(len(census.names), self.fleet.mend(census, on_gpus=on_gpus))
+                    looked, allowed = time.monotonic(), census.in_flight(memory, on_gpus=on_gpus)
+                while more and len(flying) < allowed:
+                    number, build = next(waiting, (None, None))
+                    if number is None or build is None:
+                        more = False
+                        break
+                    # Queueing of tasks does not hold for those with resources, hence a bound of our own.
+                    future = self.client.compute(dask.delayed(list)(build()), optimize_graph=False)
+                    flying[future] = number
+                    future.add_done_callback(ended.put)
+                try:
+                    future = ended.get(timeout=LOOK_S)
+                except Empty:
+                    continue
+                number, done = flying.pop(future), self._result(future)
+                yield number, done
         finally:
             if flying:
-                self.client.cancel(list(ended.futures), force=True)
+                self.client.cancel(list(flying), force=True)
 
+    def _result(self, future: Future[Any]) -> list[Done]:
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
 
-@contextmanager
-def open_pool(workers: int, memory: int | None = None) -> Iterator[Pool]:
-    """Open a pool on this machine.
-
-    Parameters
-    ----------
-    workers : int
-        1 runs in this process; more start as many worker processes, which share the cores.
-    memory : int, optional
-        Bytes a worker may take; all memory there is, shared evenly, when left out.
-    """
-    if workers == 1:
-        yield LocalPool()
-        return
-    from distributed import Client, LocalCluster
-
-    share = memory or psutil.virtual_memory().total // workers
-    threads = max((os.cpu_count() or 1) // workers, 1)
-    with (
-        dask.config.set(
-            {
-                "distributed.worker.daemon": True,
-                # ^C reaches the whole process group; only this process answers it, and closes its workers.
-                "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
-                "distributed.scheduler.allowed-failures": 2,
-                "distributed.scheduler.no-workers-timeout": "120s",
-                "distributed.worker.memory.spill": False,  # tasks write their output; there is nothing to spill
-                "distributed.worker.memory.target": False,
-            }
-        ),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=share,
-            dashboard_address="127.0.0.1:0",  # None is port 8787, and a warning where that is taken
-            host="127.0.0.1",
-            silence_logs=50,
-            env={"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)},
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield WorkersPool(client)
+        try:
+            return list(future.result())
+        except KilledWorker as error:
+            raise RunError(
+                "A task was expected to end, but each worker that tried it died: most likely it ran out of memory. Use "
+                "a smaller --chunk, or more --memory per worker. What was done is kept: run the same command again to "
+                "continue."
+            ) from error
+        except FutureCancelledError as error:
+            raise self.fleet.lost() from error

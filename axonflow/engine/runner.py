@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import errno
 import logging
-import resource
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
 
-import dask
-import dask.array as da
-from numpy.typing import NDArray
-
+from axonflow.engine.graph import build
 from axonflow.engine.journal import Journal, Record
-from axonflow.engine.pool import Graph, Pool
-from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
+from axonflow.engine.patience import patiently
+from axonflow.engine.pool import Pool
+from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, RunError
-from axonflow.grid import Box
 
-__all__ = ["Silent", "Watch", "graph", "run_stages"]
+__all__ = ["Silent", "Watch", "run_stages"]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +34,9 @@ class Watch(Protocol):
     def end(self, stage: Stage, summary: dict[str, Any]) -> None:
         """Take note that a stage is complete."""
 
+    def workers(self, count: int, note: str) -> None:
+        """Take note of how many workers there are, and of what is to be said of them; told every second or so."""
+
 
 class Silent:
     """A Watch that says nothing."""
@@ -49,6 +48,9 @@ class Silent:
         """Say nothing."""
 
     def end(self, stage: Stage, summary: dict[str, Any]) -> None:
+        """Say nothing."""
+
+    def workers(self, count: int, note: str) -> None:
         """Say nothing."""
 
 
@@ -65,9 +67,10 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, watch: Wat
         if record.complete:
             continue
         if not record.begun:
-            # Later stages were made from outputs that are about to go, whatever their keys say.
+            # Stages that rest on it were made from outputs that are about to go, whatever their keys say.
             for later in stages[i:]:
-                journal.forget(later)
+                if later is stage or later.rests_on(stage):
+                    journal.forget(later)
         try:
             summary = _run(stage, record, pool, watch)
         except AxonflowError:
@@ -93,10 +96,15 @@ def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, An
     left = sum(box.size for i in missing for box in stage.batches[i])
     watch.begin(stage, stage.pixels - left)
     peak = 0
-    for i, measured in pool.run((i, partial(graph, stage, stage.batches[i])) for i in missing):
-        record.commit(i, [result for result, _ in measured])
-        peak = max(peak, *(used for _, used in measured))
+    busy: defaultdict[str, float] = defaultdict(float)
+    graphs = ((i, partial(build, stage, stage.batches[i], gpu=pool.gpu)) for i in missing)
+    for i, done in pool.run(graphs, stage.memory, accelerated=stage.accelerated, tell=watch.workers):
+        patiently(partial(record.commit, i, [task.result for task in done]))
+        peak = max(peak, *(task.peak for task in done))
+        for task in done:
+            busy[task.worker] += task.busy
         watch.advance(sum(box.size for box in stage.batches[i]))
+    computed = time.perf_counter() - started
     noted = stage.finish(record.results()) if stage.finish else None
     summary = {
         "seconds": round(time.perf_counter() - started, 3),
@@ -104,74 +112,11 @@ def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, An
         "peak_worker_bytes": peak,
         **(noted or {}),
     }
+    if stage.accelerated and stage.overlap:
+        summary["busy"] = {worker: round(spent / computed, 3) for worker, spent in sorted(busy.items())}
     record.close(summary)
     log.info("stage %s: %s", stage.name, summary)
     return summary
-
-
-def graph(stage: Stage, batch: Batch) -> Graph:
-    """Build the dask graph of one batch: a delayed task for each of its boxes."""
-    if stage.overlap is None:
-        return [dask.delayed(_measured)(stage.task, box) for box in batch]
-    blocks = _overlapped(stage.overlap, stage.shape, batch).to_delayed().ravel()
-    return [dask.delayed(_measured)(stage.task, block, box) for block, box in zip(blocks, batch, strict=True)]
-
-
-class _Part:
-    """The part of an image that a batch reads, as an array of its own, opened where it is read."""
-
-    def __init__(self, overlap: Overlap, box: Box) -> None:
-        source = overlap.source()
-        self.open, self.box = overlap.source, box
-        self.shape, self.dtype, self.ndim = box.shape, source.dtype, 2
-
-    def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
-        rows, columns = (range(side)[part] for side, part in zip(self.shape, index, strict=True))
-        y, x = self.box.y0, self.box.x0
-        source: Source = self.open()
-        part: NDArray[Any] = source[y + rows.start : y + rows.stop, x + columns.start : x + columns.stop]
-        return part
-
-
-def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Array:
-    """Return the (planes, y, x) array of a batch's cores."""
-    first, last = batch[0], batch[-1]
-    region = Box(first.y0, first.x0, last.y1, last.x1)
-    outer = region.grow(overlap.depth, within=shape)
-    # The outermost chunks hold the batch's own halo, so that inner and outer cores alike see their whole window.
-    widths = [box.x1 - box.x0 for box in batch]
-    reads = list(widths)
-    reads[0] += first.x0 - outer.x0
-    reads[-1] += outer.x1 - last.x1
-    pixels = da.from_array(_Part(overlap, outer), chunks=((outer.shape[0],), tuple(reads)), name=False)
-    return da.map_overlap(
-        partial(_apply, overlap.apply, batch),
-        pixels,
-        depth={0: 0, 1: overlap.depth if len(batch) > 1 else 0},  # the rows above and below were read along
-        boundary="none",
-        trim=False,
-        allow_rechunk=False,
-        new_axis=0,
-        chunks=((overlap.planes,), (region.shape[0],), tuple(widths)),
-        dtype=overlap.dtype,
-        meta=da.empty((0, 0, 0), dtype=overlap.dtype)._meta,
-    )
-
-
-def _apply(
-    apply: Callable[[NDArray[Any], Box], NDArray[Any]],
-    batch: Batch,
-    pixels: NDArray[Any],
-    block_id: tuple[int, int, int],
-) -> NDArray[Any]:
-    return apply(pixels, batch[block_id[-1]])
-
-
-def _measured(task: Callable[..., Result], *arguments: object) -> tuple[Result, int]:
-    """Run a task; return its result and the peak memory of its process so far, bytes."""
-    result = task(*arguments)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _os_error(stage: Stage, error: OSError) -> RunError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -87,6 +87,8 @@ class Stage:
     disk : int
         Projected size of the outputs, bytes.
     overlap : Overlap, optional
+    accelerated : bool
+        Whether the task, or what its overlap applies, wants an accelerator where there are any.
     """
 
     name: str
@@ -100,7 +102,8 @@ class Stage:
     finish: Callable[[Iterable[tuple[Box, Result]]], Mapping[str, Any] | None] | None = None
     memory: int = 0
     disk: int = 0
-    overlap: Overlap | None = field(default=None)
+    overlap: Overlap | None = None
+    accelerated: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -108,6 +111,10 @@ class Stage:
         cut = hashlib.sha256(repr(self.batches).encode()).hexdigest()
         content = [self.name, self.revision, dict(self.parameters), [stage.key for stage in self.after], cut]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def rests_on(self, other: Stage) -> bool:
+        """Whether this stage reads what another writes, directly or by way of others."""
+        return any(before is other or before.rests_on(other) for before in self.after)
 
     @property
     def group(self) -> str:

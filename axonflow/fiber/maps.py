@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 
 from axonflow.errors import InputError
 from axonflow.fiber.compiled import compiled
+from axonflow.fiber.tissue import AREAS, DIAMETER, GRATIO, MYELIN_AREA, tissue
 from axonflow.grid import Box
 from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
 
-__all__ = ["AREAS", "CENTROID", "NEEDED", "Cells", "centroid_pixels", "tissue_maps"]
-
-AREAS = ("covered", "axon", "myelin")
-"""Names of the sums of a cell: pixels to be mapped, and those of them that are axon and myelin."""
+__all__ = ["CENTROID", "NEEDED", "Cells", "centroid_pixels", "tissue_maps"]
 
 CENTROID = ("y0 (px)", "x0 (px)")
-NEEDED = (*CENTROID, "axon_diam (um)", "myelin_area (um^2)", "gratio")
+NEEDED = (*CENTROID, DIAMETER, MYELIN_AREA, GRATIO)
 """The columns of the table that the maps are made of."""
 
 _MYELIN = 1
@@ -135,42 +133,24 @@ def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covere
         Each variable is (y, x) float64, NaN where nothing is covered; means are NaN where no axon counts, and the
         aggregate g-ratio where no pixel is axon. Coordinates are the cells' centres in µm from the slide's top-left
         corner. Every variable has ``units`` and ``long_name``.
-
-    Notes
-    -----
-    AVF and MVF are the fractions of the covered area that are axon and myelin; the aggregate g-ratio is
-    √(1 / (1 + MVF / AVF)) (Stikov et al. 2015). Standard deviations are those of the population (divided by n).
     """
     ny, nx = cells.counts
     pixels = np.zeros((ny * nx, len(AREAS)), np.int64)
     pixels[areas.key] = areas.total
-    covered, (axon, myelin) = _known(pixels[:, 0]), pixels[:, 1:].T
-
     counted = table[centroid_covered]
-    cell = cells.of(*centroid_pixels(counted))
-    diameter = counted["axon_diam (um)"].to_numpy()
-    sheathed = counted["myelin_area (um^2)"].to_numpy() > 0
-
-    n = np.where(np.isnan(covered), np.nan, np.bincount(cell, minlength=ny * nx))
-    mean = _mean(cell, diameter, ny * nx)
-    variance = _mean(cell, (diameter - mean[cell]) ** 2, ny * nx)
-    avf, mvf = axon / covered, myelin / covered
+    found = tissue(pixels, cells.of(*centroid_pixels(counted)), counted, cells.pixel_size)
     sides = [np.diff(cells.edges(axis)) for axis in (0, 1)]
     maps = {
-        "axon_count": (n, "1", "axons whose centroid lies in the cell"),
-        "axon_density": (n / (covered * cells.pixel_size.area_um2) * 1e6, "mm-2", "axon density"),
-        "avf": (avf, "1", "axon volume fraction"),
-        "mvf": (mvf, "1", "myelin volume fraction"),
-        "fvf": (avf + mvf, "1", "fiber volume fraction"),
-        "gratio_aggregate": (np.sqrt(1 / (1 + mvf / _known(avf))), "1", "aggregate g-ratio"),
-        "axon_diameter_mean": (mean, "um", "mean axon diameter"),
-        "axon_diameter_std": (np.sqrt(variance), "um", "standard deviation of axon diameter"),
-        "gratio_mean": (
-            _mean(cell[sheathed], counted["gratio"].to_numpy()[sheathed], ny * nx),
-            "1",
-            "mean g-ratio of the axons that have myelin",
-        ),
-        "covered_area": (pixels[:, 0] * (cells.pixel_size.area_um2 / 1e6), "mm2", "covered area of the cell"),
+        "axon_count": (found.axon_count, "1", "axons whose centroid lies in the cell"),
+        "axon_density": (found.axon_density, "mm-2", "axon density"),
+        "avf": (found.avf, "1", "axon volume fraction"),
+        "mvf": (found.mvf, "1", "myelin volume fraction"),
+        "fvf": (found.avf + found.mvf, "1", "fiber volume fraction"),
+        "gratio_aggregate": (found.gratio_aggregate, "1", "aggregate g-ratio"),
+        "axon_diameter_mean": (found.diameter_mean, "um", "mean axon diameter"),
+        "axon_diameter_std": (found.diameter_std, "um", "standard deviation of axon diameter"),
+        "gratio_mean": (found.gratio_mean, "1", "mean g-ratio of the axons that have myelin"),
+        "covered_area": (found.area_mm2, "mm2", "covered area of the cell"),
         "covered_fraction": (pixels[:, 0] / np.outer(*sides).ravel(), "1", "covered part of the cell"),
     }
     centres = [
@@ -208,15 +188,3 @@ def _add_up(
                 cell[0] += 1
                 cell[1] += axons[y, x] > 0
                 cell[2] += semantic[y, x] == _MYELIN
-
-
-def _known(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Return values as float64, with NaN in place of 0."""
-    known = values.astype(np.float64)
-    known[known == 0] = np.nan
-    return known
-
-
-def _mean(cell: Ints, values: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
-    """Return the mean of the values in each cell, NaN where there are none; summed in the order of the rows."""
-    return np.bincount(cell, values, cells) / _known(np.bincount(cell, minlength=cells))

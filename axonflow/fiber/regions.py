@@ -1,4 +1,4 @@
-"""Which part of the slide counts: outlines drawn by hand, or a coarse mask laid over it.
+"""Parts of the slide: outlines drawn by hand, or a coarse image laid over it.
 
 Whether a pixel is inside is asked of its centre, in coordinates of the whole slide, so every core gives the same
 answer. An outline's coordinates begin at the slide's top-left corner: the first pixel's centre is (0.5, 0.5).
@@ -28,13 +28,19 @@ class Polygons:
     ----------
     sides : tuple of (n, 4) float64
         For each area the sides of its outline and its holes: (y, x) of one end and (y, x) of the other, px.
+    names : tuple of str
+        Of the region that each area belongs to; areas of one name are one region.
     """
 
     sides: tuple[NDArray[np.float64], ...]
+    names: tuple[str, ...]
 
     @classmethod
     def from_geojson(cls, text: str, scale: tuple[float, float] = (1.0, 1.0)) -> Polygons:
         """Read Polygons, MultiPolygons, and Features and collections of them.
+
+        A Feature's name is that of its ``classification``, as QuPath writes it, else its ``name``, else ``region`` and
+        its place in the file, from 1.
 
         Parameters
         ----------
@@ -54,10 +60,19 @@ class Polygons:
             raise InputError(
                 f"GeoJSON was expected, but it is not JSON ({reason}); export the outlines as GeoJSON."
             ) from reason
-        sides = tuple(np.concatenate([_ring(ring, scale) for ring in rings]) for rings in _areas(document))
-        if not sides:
+        areas = [
+            (name or f"region {place}", np.concatenate([_ring(ring, scale) for ring in rings]))
+            for place, (name, geometry) in enumerate(_features(document), 1)
+            for rings in _areas(geometry)
+        ]
+        if not areas:
             raise InputError("GeoJSON with at least one Polygon was expected, none came; draw one and export it.")
-        return cls(sides)
+        return cls(tuple(sides for _, sides in areas), tuple(name for name, _ in areas))
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The names, each once, in the order of the file."""
+        return tuple(dict.fromkeys(self.names))
 
     def cover(self, box: Box) -> NDArray[np.bool_]:
         """Tell which pixels of a box have their centre in any of the areas.
@@ -68,14 +83,26 @@ class Polygons:
         -------
         (box.shape) bool
         """
-        covered = np.zeros(box.shape, np.bool_)
-        for sides in self.sides:
+        return self.label(box) > 0
+
+    def label(self, box: Box) -> NDArray[np.uint32]:
+        """Tell which region holds the centre of each pixel of a box; where areas overlap, the first one's.
+
+        Returns
+        -------
+        (box.shape) uint32
+            0 outside of all areas, else 1 + the region's place in :attr:`regions`.
+        """
+        number = {name: i for i, name in enumerate(self.regions, 1)}
+        labels = np.zeros(box.shape, np.uint32)
+        for sides, name in zip(self.sides, self.names, strict=True):
             ends = sides.reshape(-1, 2)
             low, high = np.floor(ends.min(axis=0)), np.ceil(ends.max(axis=0))
             part = box & Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
             if part.size:
-                covered[part.relative_to(box).slices] |= _inside(sides, part)
-        return covered
+                free = labels[part.relative_to(box).slices]
+                free[_inside(sides, part) & (free == 0)] = number[name]
+        return labels
 
 
 def nearest(box: Box, shape: tuple[int, int], mask_shape: tuple[int, int]) -> tuple[Ints, Ints]:
@@ -96,27 +123,43 @@ def nearest(box: Box, shape: tuple[int, int], mask_shape: tuple[int, int]) -> tu
     return rows, columns
 
 
-def _areas(document: object) -> Iterator[list[object]]:
-    """Yield the rings of every polygon in a piece of GeoJSON."""
+def _features(document: object) -> Iterator[tuple[str, object]]:
+    """Yield the name, perhaps empty, and the geometry of everything in a file."""
     match document:
-        case {"type": "FeatureCollection", "features": list(parts)}:
+        case {"type": "FeatureCollection", "features": list(parts)} | list(parts):  # QuPath may export a bare list
             for part in parts:
-                yield from _areas(part)
+                yield from _features(part)
+        case {"type": "Feature", "geometry": geometry, **rest}:
+            yield _name(rest.get("properties")), geometry
+        case _:
+            yield "", document
+
+
+def _name(properties: object) -> str:
+    """Return the name of a Feature; QuPath writes a class that is derived from others as a list of names."""
+    match properties:
+        case {"classification": {"name": str(name)}} if name:
+            return name
+        case {"classification": {"names": [*names]}} if names:
+            return ": ".join(map(str, names))
+        case {"name": str(name)}:
+            return name
+    return ""
+
+
+def _areas(geometry: object) -> Iterator[list[object]]:
+    """Yield the rings of every polygon in a geometry."""
+    match geometry:
+        case None:
+            return
         case {"type": "GeometryCollection", "geometries": list(parts)}:
             for part in parts:
                 yield from _areas(part)
-        case {"type": "Feature", "geometry": None}:
-            return
-        case {"type": "Feature", "geometry": geometry}:
-            yield from _areas(geometry)
         case {"type": "MultiPolygon", "coordinates": list(polygons)}:
             for rings in polygons:
                 yield from _areas({"type": "Polygon", "coordinates": rings})
         case {"type": "Polygon", "coordinates": [_, *_] as rings}:
             yield list(rings)
-        case list(parts):  # QuPath exports a bare list of Features
-            for part in parts:
-                yield from _areas(part)
         case {"type": str(kind)}:
             raise InputError(
                 f"GeoJSON Polygons or MultiPolygons with coordinates were expected, {kind!r} without them came; "
@@ -124,7 +167,7 @@ def _areas(document: object) -> Iterator[list[object]]:
             )
         case _:
             raise InputError(
-                f"A GeoJSON object with a type was expected, {str(document)[:60]!r} came; "
+                f"A GeoJSON object with a type was expected, {str(geometry)[:60]!r} came; "
                 "export the outlines as GeoJSON."
             )
 

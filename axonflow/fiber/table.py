@@ -7,44 +7,19 @@ are those of ``skimage.measure.regionprops``; the columns after ``bbox_max_x`` a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import pi
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from pyarrow import parquet
 
-from axonflow.errors import StoreError
+from axonflow.fiber.columns import Column, column_names, read_columns, write_columns
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.morphometry import ellipses, perimeters
 from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
 
-__all__ = ["ADS_COLUMNS", "COLUMNS", "Column", "fiber_table", "read_parquet", "write_ads_csv", "write_parquet"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of the table of axons.
-
-    Attributes
-    ----------
-    name : str
-        As it stands in the table.
-    unit : str
-        ``um``, ``um^2``, ``px``, ``rad``, or ``1`` for a pure number.
-    meaning : str
-        What it says, and its formula.
-    dtype : str
-    """
-
-    name: str
-    unit: str
-    meaning: str
-    dtype: str = "float64"
-
+__all__ = ["ADS_COLUMNS", "COLUMNS", "REGION", "fiber_table", "read_parquet", "write_ads_csv", "write_parquet"]
 
 ADS_COLUMNS = (
     Column("x0 (px)", "px", "column of the axon's centroid; the first pixel's centre is 0"),
@@ -77,7 +52,12 @@ COLUMNS = (
     Column("x0 (um)", "um", "centroid's distance from the slide's left side: (x0 px + 0.5) · pixel width"),
     Column("y0 (um)", "um", "centroid's distance from the slide's top side: (y0 px + 0.5) · pixel height"),
 )
-"""All columns, in order."""
+"""All columns that every table has, in order."""
+
+REGION = Column(
+    "region", "", "region that holds the axon's centroid, if that counts; missing elsewhere; only with --regions", "str"
+)
+"""The column after these in a table of a slide whose regions are known."""
 
 
 def fiber_table(
@@ -157,23 +137,11 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     Parameters
     ----------
     table : DataFrame
-        What :func:`fiber_table` returned.
+        What :func:`fiber_table` returned, perhaps with :data:`REGION`.
     path : Path
         A column's field holds ``unit`` and ``description`` in its metadata.
     """
-    fields = [
-        pa.field(
-            column.name,
-            pa.bool_() if column.dtype == "bool" else pa.type_for_alias(column.dtype),
-            nullable=False,
-            metadata={"unit": column.unit, "description": column.meaning},
-        )
-        for column in COLUMNS
-    ]
-    arrays = [pa.array(table[field.name].to_numpy(), field.type) for field in fields]
-    partial = path.with_name(f".{path.name}.partial")
-    parquet.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), partial, compression="zstd")
-    partial.replace(path)
+    write_columns(table, COLUMNS if REGION.name not in table else (*COLUMNS, REGION), path)
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -183,28 +151,17 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
     ----------
     path : Path
     columns : sequence of str, optional
-        Names of the columns wanted; all of :data:`COLUMNS` when left out.
+        Names of the columns wanted; when left out all of :data:`COLUMNS`, and :data:`REGION` if it is there.
 
     Raises
     ------
     StoreError
         If there is no such table, or the file is something else.
     """
-    names = [column.name for column in COLUMNS] if columns is None else list(columns)
-    try:
-        found = parquet.ParquetFile(path).schema_arrow.names
-        missing = [name for name in names if name not in found]
-        if missing:
-            raise StoreError(
-                f"A table of axons was expected at {path}, but it has no column {', '.join(missing)}; "
-                "run the measure stage again."
-            )
-        table: pd.DataFrame = parquet.read_table(path, columns=names).to_pandas()
-    except (OSError, pa.ArrowInvalid) as reason:
-        raise StoreError(
-            f"A table of axons was expected at {path}, but it cannot be read ({reason}); run the measure stage again."
-        ) from reason
-    return table
+    if columns is None:
+        columns = [column.name for column in COLUMNS]
+        columns += [REGION.name] if REGION.name in column_names(path, "axons") else []
+    return read_columns(path, columns, "axons")
 
 
 def write_ads_csv(table: pd.DataFrame, path: Path) -> None:

@@ -1,9 +1,10 @@
-"""Class probabilities of windows, in the best precision that the processor offers."""
+"""Class probabilities of windows, in the best precision that the processor or the GPU offers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -11,24 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from axonflow.grid import Box
+from axonflow.grid import Box, ceil_to
+from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint, Precision
+from axonflow.net.device import Device, computing_device, faults
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes
-from axonflow.net.unet import Conv, UNet
+from axonflow.net.unet import Conv
 
-__all__ = ["PLANES", "Predictor", "best_precision"]
+__all__ = ["PLANES", "LoadedNetwork", "Predictor", "load_network"]
 
 PLANES = ("class", "confidence", "background", "myelin", "axon")
 """What is predicted of every pixel: its class, the maximum class probability, and the probability of each class."""
-
-
-def best_precision() -> Precision:
-    """Return bfloat16 where the processor multiplies it in hardware, float16 on a GPU, else float32."""
-    if torch.cuda.is_available():
-        return "float16"
-    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return "bfloat16" if features.get("avx512_bf16") or features.get("amx_bf16") else "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +36,24 @@ class Predictor:
     lattice : Lattice
     precision : str
         Of the convolutions; the softmax is always float32.
+    device : Device
+        What computes: the GPU of this process, or the processor if it has none.
+
+    Notes
+    -----
+    The processor computes one window after the other. A GPU computes batches of windows of equal shape
+    (:mod:`axonflow.net.batches`). There results may depend, in the last bits, on the kind of GPU and on the size of
+    its batches, but not on which windows share a batch: each is filled up to the same size.
     """
 
     checkpoint: Checkpoint
     lattice: Lattice
     precision: Precision
+    device: Device = field(default_factory=computing_device)
 
-    def probabilities(self, core: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]) -> _Shares:
+    def probabilities(
+        self, core: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], Box]:
         """Predict one core of the lattice.
 
         Parameters
@@ -66,13 +72,17 @@ class Predictor:
             Probability of each class over the whole window, halo included.
         inner : Box
             Where the core lies in it.
+
+        Raises
+        ------
+        DeviceError
+            If the GPU fails, or has no memory for a single window.
         """
         window, inner = self.lattice.window(core, pixels, have)
-        net, dtype, device = _network(self.checkpoint, self.precision)
-        with torch.inference_mode():
-            image = torch.from_numpy(table[grey_codes(window)])[None, None].to(device, dtype)
-            scores = net(image.to(memory_format=torch.channels_last))
-            shares: NDArray[np.float32] = torch.softmax(scores[0].float(), dim=0).cpu().numpy()
+        with faults():
+            net = load_network(self.checkpoint, self.precision, self.device)
+            work = partial(net.shares, net.table(table), Box.whole((window.shape[0], window.shape[1])))
+            (shares,) = net.batches.through(work, grey_codes, [window])
         return shares, inner
 
     def predict(
@@ -98,19 +108,35 @@ class Predictor:
         -------
         (n, h, w) uint8
             :data:`PLANES`; probabilities in 255ths.
+
+        Raises
+        ------
+        DeviceError
+            If the GPU fails, or has no memory for a single window.
         """
         out = np.empty((len(PLANES), *box.shape), np.uint8) if out is None else out
-        for core in self.lattice.cores(box):
-            shares, inner = self.probabilities(core, pixels, have, table)
-            shares = shares[:, *inner.slices]
-            at = core.relative_to(box).slices
-            out[0, *at] = np.argmax(shares, axis=0)
-            out[1, *at] = np.rint(shares.max(axis=0) * 255)
-            out[2:, *at] = np.rint(shares[: len(out) - 2] * 255)
+
+        def cut(core: Box) -> NDArray[np.uint16]:
+            return grey_codes(self.lattice.window(core, pixels, have)[0])
+
+        with faults():
+            net = load_network(self.checkpoint, self.precision, self.device)
+            codes = net.table(table)
+            for alike in _of_one_shape(self.lattice.cores(box)):
+                _, inner = self.lattice.window(alike[0], pixels, have)
+                work = partial(net.planes, codes, inner, len(out))
+                done = net.batches.through(work, cut, alike)
+                for core, planes in zip(alike, done, strict=True):
+                    out[:, *core.relative_to(box).slices] = planes
         return out
 
 
-_Shares = tuple[NDArray[np.float32], Box]
+def _of_one_shape(cores: Iterable[Box]) -> list[list[Box]]:
+    """Part cores by their shape, which is also what tells the shapes of their windows."""
+    parts: dict[tuple[int, int], list[Box]] = {}
+    for core in cores:
+        parts.setdefault(core.shape, []).append(core)
+    return list(parts.values())
 
 
 class _HeadInFull(nn.Module):
@@ -130,16 +156,67 @@ class _HeadInFull(nn.Module):
         self.register_buffer("bias", head.bias.detach().float().reshape(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        scores = self.bias.repeat(1, *x.shape[2:])
+        scores = self.bias.repeat(len(x), 1, *x.shape[2:])
         term = torch.empty_like(scores)
         for feature, weight in zip(x.contiguous().unbind(1), self.weight, strict=True):
-            scores += torch.mul(weight, feature.float(), out=term)  # (3, 1, 1) × (1, h, w)
-        return scores[None]
+            scores += torch.mul(weight, feature[:, None].float(), out=term)  # (3, 1, 1) × (n, 1, h, w)
+        return scores
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedNetwork:
+    """A network ready for prediction, on its device.
+
+    Attributes
+    ----------
+    features : nn.Module
+        All but the head, batch norm folded into the convolutions; in the precision of ``dtype``.
+    head : nn.Module
+    dtype : torch.dtype
+    batches : Batches
+    """
+
+    features: nn.Module
+    head: nn.Module
+    dtype: torch.dtype
+    batches: Batches
+
+    def table(self, table: NDArray[np.float32]) -> Tensor:
+        """Bring a normalisation to the device."""
+        return torch.tensor(table).to(self.batches.device.where, self.dtype)
+
+    @torch.inference_mode()
+    def shares(self, table: Tensor, part: Box, codes: Tensor) -> Tensor:
+        """Return the probability of each class in a part of windows, (n, 3, h, w) float32; codes are (n, h, w)."""
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            images = table.index_select(0, codes.flatten()).view(len(codes), 1, *codes.shape[1:])
+            features = self.features(images.to(memory_format=torch.channels_last))
+            return torch.softmax(self.head(features[:, :, *part.slices]), dim=1)
+
+    @torch.inference_mode()
+    def planes(self, table: Tensor, inner: Box, count: int, codes: Tensor) -> Tensor:
+        """Return the first of :data:`PLANES` of the cores in windows, (n, count, h, w) uint8."""
+        (y, x), (h, w) = (inner.y0, inner.x0), inner.shape
+        # Whole vectors of the processor: the exponentials of what is left over are rounded in another way.
+        vectors = Box(y, x, y + ceil_to(h, _VECTOR), x + ceil_to(w, _VECTOR))
+        shares = self.shares(table, vectors, codes)[:, :, :h, :w]
+        out = torch.zeros((len(codes), count, h, w), dtype=torch.uint8, device=codes.device)
+        top = shares[:, 0]
+        for i in range(1, shares.shape[1]):
+            out[:, 0].masked_fill_(shares[:, i] > top, i)  # of equals the first, as argmax has it
+            top = torch.maximum(top, shares[:, i])
+        out[:, 1] = torch.round(top * 255)
+        out[:, 2:] = torch.round(shares[:, : count - 2] * 255)
+        return out
+
+
+_VECTOR = 16
+"""Numbers of float32 in the widest register of a processor; a divisor of the network's stride."""
 
 
 @lru_cache(maxsize=2)
-def _network(checkpoint: Checkpoint, precision: Precision) -> tuple[UNet, torch.dtype, torch.device]:
-    """Load a network once per process, with batch norm folded into the convolutions."""
+def load_network(checkpoint: Checkpoint, precision: Precision, device: Device) -> LoadedNetwork:
+    """Load a network once per process."""
     net = checkpoint.network()
     for module in net.modules():
         if isinstance(module, Conv):
@@ -147,11 +224,9 @@ def _network(checkpoint: Checkpoint, precision: Precision) -> tuple[UNet, torch.
             assert isinstance(convolution, nn.Conv2d)
             assert isinstance(norm, nn.BatchNorm2d)
             module[1], module[2] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype: torch.dtype = getattr(torch, precision)
     assert isinstance(net.head, nn.Conv2d)
-    head, net.head = _HeadInFull(net.head), nn.Identity()
-    net.to(device, dtype)
+    head, net.head = _HeadInFull(net.head).to(device.where), nn.Identity()
+    dtype: torch.dtype = getattr(torch, precision)
+    net.to(device.where, dtype)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
-    net.head = head.to(device)
-    return net, dtype, device
+    return LoadedNetwork(net, head, dtype, Batches(device))

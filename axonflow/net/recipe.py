@@ -1,13 +1,12 @@
 """What decides a training, but the data: one frozen value, the paper's unless a file says otherwise.
 
-A pipeline is a TOML file with a table for each command that it has settings for; training reads ``[train]`` and
-``[train.augmentation]``, whose keys are the fields of :class:`Recipe` and :class:`Augmentation`. The named ones lie
-in ``pipelines/``. What a file leaves out is as in Zaimi et al. (Sci. Rep. 8:3816, 2018) and its code.
+Training reads the tables ``[train]`` and ``[train.augmentation]`` of a pipeline, whose keys are the fields of
+:class:`Recipe` and :class:`Augmentation`. What a file leaves out is as in Zaimi et al. (Sci. Rep. 8:3816, 2018) and its
+code.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import exp, inf
@@ -15,15 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from axonflow.errors import InputError
+from axonflow.pipeline import read_table
 
-__all__ = ["PIPELINES", "Augmentation", "Recipe", "Sampling"]
-
-_PLACES = Path(__file__).parents[1] / "pipelines", Path(__file__).parents[2] / "pipelines"
-PIPELINES = next((place for place in _PLACES if place.is_dir()), _PLACES[0])
-"""The folder of the named pipelines: in the package once it is installed, beside it in a checkout."""
-
-_TABLES = ("train",)
-"""The tables a pipeline may hold."""
+__all__ = ["Augmentation", "Recipe", "Sampling"]
 
 Sampling = Literal["area", "image", "subject"]
 """What is drawn equally often."""
@@ -240,24 +233,11 @@ class Recipe(_Checked):
         Raises
         ------
         InputError
-            If there is no such file, or it holds what is unknown or cannot be.
+            If there is no such file, it holds what is unknown or cannot be, or tables for other commands alone.
         """
-        named = PIPELINES / f"{pipeline}.toml"
-        path = named if named.is_file() else Path(pipeline)
+        path, table = read_table(pipeline, "train")
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            known = ", ".join(sorted(file.stem for file in PIPELINES.glob("*.toml")))
-            raise InputError(
-                f"A pipeline was expected, {str(pipeline)!r} is none; give one by its name ({known}) or the path of a "
-                "TOML file."
-            ) from error
-        except ValueError as error:
-            raise InputError(f"TOML was expected in {path}, but it cannot be read: {error}.") from error
-        if unknown := [name for name in content if name not in _TABLES]:
-            raise InputError(f"The table [{'], ['.join(_TABLES)}] was expected in {path}, {', '.join(unknown)} came.")
-        try:
-            return cls.from_table(content.get("train", {}))
+            return cls.from_table(table)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 

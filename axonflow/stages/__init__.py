@@ -11,11 +11,13 @@ from axonflow.engine.stage import Stage
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.slide import Slide
 from axonflow.stages.convert import convert
+from axonflow.stages.drawn import Coverage, Regions
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Frame, Layout
-from axonflow.stages.map import Coverage, draw_maps
+from axonflow.stages.map import draw_maps
 from axonflow.stages.measure import measure
 from axonflow.stages.own_masks import own_masks
+from axonflow.stages.region import describe_regions
 from axonflow.stages.resample import resample
 from axonflow.stages.segment import segment
 
@@ -66,6 +68,7 @@ def declare(
     max_myelin_um: float,
     cell_um: float,
     coverage: Coverage,
+    regions: Regions | None,
 ) -> tuple[Stage, ...]:
     """Declare every stage of a run, in the order in which they run."""
     stages = [*convert(layout, slide)]
@@ -85,5 +88,7 @@ def declare(
         )
     labelled = label_axons(layout, smallest_axon_um2, segmented[0])
     measured = measure(layout, max_myelin_um, labelled[1])
+    described = describe_regions(layout, regions, coverage, measured[0])
     familiar = classes.checkpoint.familiar if isinstance(classes, Network) else None
-    return (*stages, *segmented, *labelled, *measured, *draw_maps(layout, cell_um, coverage, familiar, measured[0]))
+    maps = draw_maps(layout, cell_um, coverage, familiar, measured[0])
+    return (*stages, *segmented, *labelled, *measured, described, *maps)

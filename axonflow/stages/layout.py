@@ -10,6 +10,7 @@
     ├── probabilities/          of each class, if asked for
     ├── traits/                 sums over blocks: how sure the network was, and of what
     ├── tables/fibers.parquet   one row per axon
+    ├── tables/regions.parquet  one row per region, if there are any
     ├── maps/                   one array per map
     ├── run.json, run.log       what made it
     └── .axonflow/              journal, lock and intermediate results
@@ -117,6 +118,11 @@ class Layout:
     def table(self) -> Path:
         """One row per axon."""
         return self.store / "tables" / "fibers.parquet"
+
+    @property
+    def regions(self) -> Path:
+        """One row per region."""
+        return self.store / "tables" / "regions.parquet"
 
     @property
     def maps(self) -> Path:

@@ -3,80 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from pathlib import Path
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.maps import CENTROID, NEEDED, Cells, centroid_pixels, tissue_maps
-from axonflow.fiber.regions import Polygons, nearest
+from axonflow.fiber.maps import NEEDED, Cells, tissue_maps
 from axonflow.fiber.table import read_parquet
 from axonflow.grid import Box, Grid
 from axonflow.ngff.maps import write_maps
-from axonflow.slide import Slide
+from axonflow.stages.centroids import centroids_in
 from axonflow.stages.doubt import Doubt
+from axonflow.stages.drawn import Coverage
 from axonflow.stages.layout import Layout
 from axonflow.tally import Tally
 
-__all__ = ["Coverage", "Everywhere", "MaskImage", "MaskPolygons", "draw_maps"]
-
-
-class Coverage(Protocol):
-    """Which pixels count."""
-
-    @property
-    def identity(self) -> str:
-        """What tells it from others."""
-
-    def cover(self, box: Box) -> NDArray[np.bool_]:
-        """Return whether each pixel of a box counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Everywhere:
-    """The whole slide counts."""
-
-    identity: str = "everywhere"
-
-    def cover(self, box: Box) -> NDArray[np.bool_]:
-        """Return True for every pixel."""
-        return np.ones(box.shape, bool)
-
-
-@dataclass(frozen=True, slots=True)
-class MaskImage:
-    """What lies under the non-zero pixels of an image of any resolution."""
-
-    image: Slide
-    shape: tuple[int, int]
-
-    @property
-    def identity(self) -> str:
-        """Content of the image."""
-        return self.image.identity
-
-    def cover(self, box: Box) -> NDArray[np.bool_]:
-        """Look up the nearest pixel of the image."""
-        rows, columns = nearest(box, self.shape, self.image.shape)
-        have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-        mask: NDArray[np.bool_] = self.image.read(have)[np.ix_(rows - have.y0, columns - have.x0)] != 0
-        return mask
-
-
-@dataclass(frozen=True, slots=True)
-class MaskPolygons:
-    """What lies inside polygons."""
-
-    polygons: Polygons
-    identity: str
-
-    def cover(self, box: Box) -> NDArray[np.bool_]:
-        """Draw the polygons."""
-        return self.polygons.cover(box)
+__all__ = ["draw_maps"]
 
 
 def draw_maps(
@@ -120,18 +63,12 @@ def draw_maps(
     )
 
 
-@lru_cache(maxsize=1)
-def _centroids(table: Path, _written: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return centroid_pixels(read_parquet(table, CENTROID))
-
-
 def _task(layout: Layout, cells: Cells, coverage: Coverage, doubt: Doubt | None, box: Box) -> Result:
     covered = coverage.cover(box)
-    y, x = _centroids(layout.table, layout.table.stat().st_mtime_ns)
-    here = np.flatnonzero((y >= box.y0) & (y < box.y1) & (x >= box.x0) & (x < box.x1))
+    rows, y, x = centroids_in(layout.table, box)
     tally = cells.count(layout.semantic.read(box), layout.axons.read(box), covered, box)
     doubted = doubt.count(covered, box).arrays("doubt") if doubt else {}
-    return {"rows": here[covered[y[here] - box.y0, x[here] - box.x0]], **tally.arrays("cells"), **doubted}
+    return {"rows": rows[covered[y, x]], **tally.arrays("cells"), **doubted}
 
 
 def _finish(

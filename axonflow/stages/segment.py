@@ -78,6 +78,7 @@ def segment(
             dtype="uint8",
             apply=partial(_predict, layout, checkpoint, lattice, precision, planes),
         ),
+        accelerated=True,
         memory=NETWORK_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 6 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
     )
@@ -107,6 +108,7 @@ def _seams(
         batches=tuple((pair,) for pair in sample),
         task=partial(_disagreement, layout, checkpoint, lattice, precision),
         finish=_note_seams,
+        accelerated=True,
         memory=EXACT_BYTES,
     )
 

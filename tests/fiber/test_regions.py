@@ -129,3 +129,49 @@ def test_any_chunking_looks_up_the_mask_pixel_under_each_centre(
 def test_a_mask_of_the_slides_own_size_is_itself() -> None:
     rows, columns = nearest(Box(3, 4, 7, 9), (20, 30), (20, 30))
     assert (rows.tolist(), columns.tolist()) == ([3, 4, 5, 6], [4, 5, 6, 7, 8])
+
+
+def feature(class_: object, **properties: object) -> dict[str, object]:
+    return {
+        "type": "Feature",
+        "properties": properties | ({} if class_ is None else {"classification": class_}),
+        "geometry": {"type": "MultiPolygon", "coordinates": [[SQUARE], [HOLE]]},
+    }
+
+
+def test_regions_are_named_by_class_then_by_name_then_by_place() -> None:
+    features = [
+        feature({"name": "tract"}, name="left"),
+        feature({"names": ["tract", "left"]}),
+        feature(None, name="lone"),
+        {"type": "Feature", "geometry": None},
+        feature(None),
+        feature({"name": ""}, name="lone"),
+        {"type": "Polygon", "coordinates": [SQUARE]},
+    ]
+    polygons = Polygons.from_geojson(json.dumps({"type": "FeatureCollection", "features": features}))
+    assert polygons.regions == ("tract", "tract: left", "lone", "region 5", "region 7")
+    assert polygons.names == tuple(
+        [name for name in ("tract", "tract: left", "lone", "region 5", "lone") for _ in range(2)] + ["region 7"]
+    )
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data(), generators, shapes)
+def test_the_first_area_of_the_file_has_a_pixel(
+    data: st.DataObject, rng: np.random.Generator, shape: tuple[int, int]
+) -> None:
+    names = data.draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=5))
+    rings = [(rng.uniform(-0.3, 1.3, (4, 2)) * shape[::-1]).tolist() for _ in names]
+    features = [
+        {"type": "Feature", "properties": {"name": name}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        for name, ring in zip(names, rings, strict=True)
+    ]
+    polygons = Polygons.from_geojson(json.dumps(features))
+    expected = np.zeros(shape, np.uint32)
+    for name, ring in reversed([*zip(names, rings, strict=True)]):
+        expected[Polygons.from_geojson(geojson([ring])).cover(Box.whole(shape))] = polygons.regions.index(name) + 1
+    found = np.zeros(shape, np.uint32)
+    for box in data.draw(chunkings(shape)):
+        found[box.slices] = polygons.label(box)
+    np.testing.assert_array_equal(found, expected)

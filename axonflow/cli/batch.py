@@ -1,0 +1,117 @@
+"""Many slides at once: batch."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from axonflow.cli.options import ENGINE, SETTINGS, profile_of, settings_of, takes
+from axonflow.cli.terminal import app, console
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from axonflow.batch import Entry
+
+__all__: list[str] = []
+
+_FOR_ALL = {name: kind for name, kind in SETTINGS.items() if name != "out"}
+"""What holds for all slides; each has a store of its own."""
+
+_SHOWN = {
+    "axon_count": ("axons", "{:,}"),
+    "axon_density (mm^-2)": ("per mm²", "{:,.0f}"),
+    "avf": ("AVF", "{:.3f}"),
+    "mvf": ("MVF", "{:.3f}"),
+    "gratio_aggregate": ("g-ratio", "{:.3f}"),
+    "axon_diam_mean (um)": ("diameter, µm", "{:.2f}"),
+    "axon_diam_p50 (um)": ("median", "{:.2f}"),
+    "axon_diam_p95 (um)": ("95 %", "{:.2f}"),
+}
+"""The columns of the summary that a terminal has room for."""
+
+
+@app.command()
+@takes(_FOR_ALL, ENGINE)
+def batch(
+    slides: Annotated[
+        list[str], typer.Argument(help="A manifest (CSV), or slides and quoted patterns.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of stores and summary. \\[default: the manifest without .csv, or batch]"),
+    ] = None,
+    **given: Any,
+) -> None:
+    """Analyse many slides on one pool of workers; one that fails is told, and the others go on.
+
+    Example: [bold]axonflow batch cords.csv --pipeline rat-cord-sem[/bold]
+    """
+    from axonflow.batch import check, run_batch, write_results
+    from axonflow.engine.fleet import open_pool
+    from axonflow.engine.pool import LocalPool
+    from axonflow.job import staffed
+    from axonflow.manifest import list_slides, read_manifest
+    from axonflow.progress import Bars
+
+    manifest = Path(slides[0]) if len(slides) == 1 and slides[0].lower().endswith(".csv") else None
+    listed = read_manifest(manifest) if manifest else list_slides(slides)
+    folder = out or (manifest.with_suffix("") if manifest else Path("batch"))
+    profile = profile_of(given)
+    entries = check(listed, settings_of(given), folder, gpu=profile.gpus > 0)
+    waiting = [entry.job for entry in entries if entry.job and (given["fresh"] or not entry.complete)]
+    private = folder / ".axonflow"
+    private.mkdir(parents=True, exist_ok=True)
+    if waiting:
+        profile = max((staffed(profile, job.layout) for job in waiting), key=lambda staff: staff.workers or 0)
+    ready, numbers = sum(entry.job is not None for entry in entries), count(1)
+    with Bars(console) as bars, open_pool(profile, private) if waiting else nullcontext(LocalPool()) as pool:
+
+        def told(entry: Entry, state: str, reason: str) -> None:
+            name = _name(entry.listed.level, entry.listed.name)
+            if state == "begun":
+                bars.clear()
+                _say(f"slide {next(numbers)} of {ready}", name)
+            elif state == "failed":
+                _say("[bold red]failed[/bold red]", name, reason)
+
+        table = run_batch(entries, pool, profile, bars, told, fresh=given["fresh"])
+    written = write_results(table, folder)
+    _show(table)
+    for path in written:
+        _say("written", str(path))
+    if failed := int((table["state"] == "failed").sum()):
+        _say("[bold red]failed[/bold red]", f"{failed} of {len(table)} slides; run again, and only these are tried")
+        raise typer.Exit(1)
+
+
+def _show(table: pd.DataFrame) -> None:
+    """Print what came of each slide."""
+    shown = Table("level", "slide", box=None)
+    for title, _ in _SHOWN.values():
+        shown.add_column(title, justify="right")
+    for row in table.to_dict("records"):
+        if row["state"] == "failed":
+            numbers = ["[red]failed[/red]"]
+        else:
+            numbers = [form.format(row[name]).replace("nan", "–") for name, (_, form) in _SHOWN.items()]
+        shown.add_row(escape(row["level"]), escape(Path(row["slide"]).name), *numbers)
+    console.print(shown)
+    for row in table.to_dict("records"):
+        for what in ("reason", "warnings"):
+            if row[what]:
+                _say(what, _name(row["level"], row["slide"]), row[what])
+
+
+def _name(level: str, slide: str) -> str:
+    return f"{level} ({slide})" if level else slide
+
+
+def _say(what: str, *words: str) -> None:
+    console.print(": ".join([what, *map(escape, words)]), highlight=False, soft_wrap=True)

@@ -1,0 +1,30 @@
+"""What this machine can do: ``axonflow doctor``."""
+
+from __future__ import annotations
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from axonflow.cli.terminal import app, console
+
+__all__: list[str] = []
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do, and what to install for what is missing.
+
+    Example: [bold]axonflow doctor[/bold]
+    """
+    from axonflow.doctor import examine
+
+    table = Table(Column("part", style="bold"), Column("found", overflow="fold"), box=None, pad_edge=False)
+    last = ""
+    with console.status("looking around"):  # draws on a terminal alone
+        for finding in examine():
+            said = Text(finding.found)
+            if finding.advice:
+                said.append(f"\n→ {finding.advice}", "yellow")
+            table.add_row("" if finding.part == last else finding.part, said)
+            last = finding.part
+    console.print(table)

@@ -1,0 +1,134 @@
+"""How runs get on, from anywhere the store can be read: ``axonflow status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from axonflow.cli.terminal import app, console
+from axonflow.errors import StoreError
+
+if TYPE_CHECKING:
+    from axonflow.status import Status
+
+__all__: list[str] = []
+
+_COLOURS = {"queued": "yellow", "running": "cyan", "stopped": "yellow", "failed": "bold red", "done": "green"}
+_WIDE = 100
+"""Columns of a terminal from which on all is shown."""
+
+
+@app.command()
+def status(
+    path: Annotated[Path, typer.Argument(help="A store, or a folder with stores.", show_default=False)],
+) -> None:
+    """Say how runs get on, from the files of their stores; the driver may be on another machine.
+
+    Example: [bold]axonflow status slide.ome.zarr[/bold]
+    """
+    from axonflow.status import read_status, stores
+
+    if (path / ".axonflow").is_dir():
+        _print_rows(path, read_status(path))
+        return
+    found = {store: read_status(store) for store in stores(path)}
+    if not found:
+        raise StoreError(
+            f"A store, or a folder with stores, was expected at {path}, none is there; give the .ome.zarr folder that "
+            "'axonflow run' writes, or one that holds several."
+        )
+    _print_table(path, found)
+
+
+def _print_rows(store: Path, status: Status) -> None:
+    """Print all of one store: on a terminal under one another and indented, elsewhere a line each."""
+    rows = [("store", Text(str(store))), ("state", _state(status))]
+    rows += [(name, Text(value)) for name, value in _details(status) if value]
+    if not console.is_terminal:
+        for name, value in rows:
+            console.print(f"{name:<9}{value}", highlight=False, markup=False, soft_wrap=True)
+        return
+    table = Table.grid(Column(style="bold", min_width=8), Column(overflow="fold"), padding=(0, 1, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _details(status: Status) -> Iterator[tuple[str, str]]:
+    from axonflow.engine.pace import duration, rate
+
+    running = status.state == "running"
+    if status.state not in {"done", "queued"}:
+        yield "stage", f"{status.stage or 'none yet'}{_percent(', {}', status.share)}"
+        yield "run", _percent("{} of the pixels of all stages", status.all_share)
+    if running:
+        yield "rate", rate(status.rate_px_s) if status.rate_px_s else ""
+        yield "left", f"{duration(status.remaining_s)} of this stage" if status.remaining_s is not None else ""
+        yield "workers", "" if status.workers is None else str(status.workers or "none")
+    yield "note", status.note if running or status.state in {"queued", "done"} else ""
+    process = f"process {status.pid} on {status.host}" if status.pid else status.host and f"submitted on {status.host}"
+    yield "driver", ", ".join(part for part in (process, status.job and f"job {status.job}") if part)
+    yield "since", _local(status.started)
+    if not running:
+        yield "until", _local(status.updated)
+    yield "error", status.error
+    yield "log", status.log
+    if status.state in {"stopped", "failed"}:
+        yield "next", "the same command again; it continues"
+
+
+def _print_table(path: Path, found: dict[Path, Status]) -> None:
+    """Print a row for each store and, under them, what is to be read."""
+    from axonflow.engine.pace import duration, rate
+
+    wide = console.width >= _WIDE
+    columns = ["stage", "run", *(["rate"] if wide else []), "left", *(["workers", "driver"] if wide else [])]
+    table = Table(Column("store", overflow="fold"), "state", *columns, box=None, pad_edge=False)
+    for store, status in found.items():
+        running = status.state == "running"
+        cells = {
+            "stage": "" if status.state == "done" else status.stage + _percent(" {}", status.share),
+            "run": "" if status.state == "done" else _percent("{}", status.all_share),
+            "rate": rate(status.rate_px_s) if running and status.rate_px_s else "",
+            "left": duration(status.remaining_s) if running and status.remaining_s is not None else "",
+            "workers": str(status.workers) if running and status.workers is not None else "",
+            "driver": status.job or status.host,
+        }
+        table.add_row(Text(_name(store, path)), _state(status), *(Text(cells[column]) for column in columns))
+    console.print(table, "")
+    for store, status in found.items():
+        if said := status.error or status.note:
+            line = Text.assemble((_name(store, path), _COLOURS[status.state]), f": {said}")
+            console.print(line, soft_wrap=not console.is_terminal)
+    counts = {state: sum(status.state == state for status in found.values()) for state in _COLOURS}
+    console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count), highlight=False)
+
+
+def _name(store: Path, top: Path) -> str:
+    return str(store.relative_to(top)).removesuffix(".ome.zarr")
+
+
+def _state(status: Status) -> Text:
+    return Text(status.state, _COLOURS[status.state])
+
+
+def _percent(form: str, share: float | None) -> str:
+    return "" if share is None else form.format(f"{100 * share:.0f} %")
+
+
+def _local(moment: str) -> str:
+    """Say a moment in the time of this place, and how long ago it is."""
+    from axonflow.engine.pace import duration
+
+    try:
+        then = datetime.fromisoformat(moment).astimezone()
+    except ValueError:
+        return moment
+    ago = (datetime.now(UTC) - then).total_seconds()
+    return f"{then:%Y-%m-%d %H:%M:%S}" + (f", {duration(ago)} ago" if ago >= 0 else "")

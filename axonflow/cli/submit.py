@@ -1,0 +1,88 @@
+"""A run whose driver is a job itself: submit."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from axonflow.cli.options import ENGINE, SETTINGS, as_flags, option, profile_of, settings_of, takes
+from axonflow.cli.terminal import app, console
+from axonflow.errors import InputError
+
+__all__: list[str] = []
+
+_DRIVER: dict[str, object] = {
+    "driver_cores": option(int | None, "--driver-cores", "Cores of the driver's job. \\[default: 1]", min=1),
+    "driver_memory": option(float | None, "--driver-memory", "Its memory, GiB. \\[default: 4]"),
+    "driver_walltime": option(str | None, "--driver-walltime", "HH:MM:SS of it. \\[default: 24:00:00]"),
+}
+
+
+@app.command()
+@takes(SETTINGS, ENGINE, _DRIVER)
+def submit(
+    slides: Annotated[
+        list[str], typer.Argument(help="A slide, several, or a manifest (CSV).", show_default=False, metavar="SLIDE…")
+    ],
+    **given: Any,
+) -> None:
+    """Queue a run, or a batch of several slides, as a job that queues its workers; print its id and return at once.
+
+    Example: [bold]axonflow submit slide.tif --cluster slurm --pixel-size 0.1[/bold]
+    """
+    from axonflow.engine.jobs import driver_job
+    from axonflow.engine.jobs import submit as submit_job
+    from axonflow.engine.journal import write_whole
+
+    profile = profile_of(given).but(**{name: given[name] for name in _DRIVER})
+    if not profile.queued:
+        raise InputError(
+            f"A cluster with a queueing system was expected, {profile.name!r} has none; give one with --cluster, such "
+            "as --cluster slurm."
+        )
+    several = len(slides) > 1 or slides[0].lower().endswith(".csv")
+    folder, stores = _batch(slides, given) if several else _single(slides[0], given, gpu=profile.gpus > 0)
+    flags = as_flags(given, SETTINGS, ENGINE)
+    command = [sys.executable, "-m", "axonflow", "batch" if several else "run", *flags, "--", *slides]
+    job = driver_job(profile, command, folder.absolute() / ".axonflow" / "jobs")
+    note = {
+        "job": submit_job(job),
+        "system": profile.system,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "host": platform.node(),
+        "log": str(job.output),
+    }
+    for store in stores:
+        private = store / ".axonflow"
+        private.mkdir(parents=True, exist_ok=True)
+        write_whole(private / "submitted.json", json.dumps(note, indent=1).encode())
+    console.print(f"job     {note['job']}", highlight=False)
+    console.print(f"log     {note['log']}", soft_wrap=True, highlight=False)
+    console.print(f"next    axonflow status {folder}", soft_wrap=True, highlight=False)
+
+
+def _single(slide: str, given: dict[str, Any], *, gpu: bool) -> tuple[Path, list[Path]]:
+    """Return where a run's files go, and its store; refuse now what the job would refuse when its turn comes."""
+    from axonflow.job import prepare
+    from axonflow.settings import configure
+
+    store = prepare(configure(Path(slide), settings_of(given)), gpu=gpu).config.out
+    return store, [store]
+
+
+def _batch(slides: list[str], given: dict[str, Any]) -> tuple[Path, list[Path]]:
+    from axonflow.batch import check
+    from axonflow.manifest import list_slides, read_manifest
+
+    manifest = Path(slides[0]) if len(slides) == 1 else None
+    settings = settings_of({**given, "out": None})
+    folder = given["out"] or (manifest.with_suffix("") if manifest else Path("batch"))
+    entries = check(read_manifest(manifest) if manifest else list_slides(slides), settings, folder)
+    return folder, [entry.job.config.out for entry in entries if entry.job and not entry.complete]

@@ -1,0 +1,70 @@
+"""Where workers come from: processes on this machine, jobs of a queueing system, or a scheduler that already runs.
+
+A fleet is all workers of a run. It is opened from a profile, replaces the workers it loses, and says in one message
+why when none is left to wait for. All of its connections are encrypted; the certificates go when it is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dask
+
+from axonflow.engine.pool import Census, LocalPool, Pool, WorkersPool
+from axonflow.engine.profile import Profile
+
+__all__ = ["open_pool"]
+
+_SETTINGS = {
+    "distributed.worker.daemon": True,
+    # ^C reaches the whole process group; only this process answers it, and closes its workers.
+    "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
+    "distributed.scheduler.allowed-failures": 2,
+    "distributed.scheduler.no-workers-timeout": None,  # the fleet knows why there are none, and says it
+    "distributed.deploy.lost-worker-timeout": "5s",
+    "distributed.worker.memory.spill": False,  # tasks write their output; there is nothing to spill
+    "distributed.worker.memory.target": False,
+}
+
+
+@contextmanager
+def open_pool(profile: Profile, private: Path) -> Iterator[Pool]:
+    """Open the pool of a profile.
+
+    Parameters
+    ----------
+    profile : Profile
+        One local worker without a GPU is this process itself; ``workers`` is expected to be set for a local one.
+    private : Path
+        A folder for certificates and for a note of the jobs; workers read it, too.
+
+    Raises
+    ------
+    InputError
+        If nothing answers at a scheduler's address.
+    FleetError
+        If the queueing system refuses the jobs.
+    """
+    if profile.system == "local" and not profile.gpus and (profile.workers or 1) == 1:
+        yield LocalPool()
+        return
+    from distributed import Client
+
+    with dask.config.set(_SETTINGS):
+        if profile.system == "scheduler":
+            from axonflow.engine.fleet.joined import Volunteers, joined
+
+            with joined(profile) as client:
+                yield WorkersPool(client, Volunteers(client), gpu=Census.take(client).gpus > 0)
+        elif profile.system == "local":
+            from axonflow.engine.fleet.processes import Processes, processes
+
+            with processes(profile) as cluster, Client(cluster) as client:
+                yield WorkersPool(client, Processes(), gpu=profile.gpus > 0)
+        else:
+            from axonflow.engine.fleet.queued import queued
+
+            with queued(profile, private) as (cluster, fleet), Client(cluster) as client:
+                yield WorkersPool(client, fleet, gpu=profile.gpus > 0)

@@ -1,0 +1,64 @@
+"""Workers of a scheduler that already runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from axonflow.engine import certificates
+from axonflow.engine.fleet.contract import GRACE_S, nobody
+from axonflow.engine.pool import Census
+from axonflow.engine.profile import Profile
+from axonflow.errors import FleetError, InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Volunteers", "joined"]
+
+
+@contextmanager
+def joined(profile: Profile) -> Iterator[Client]:
+    """Join a scheduler by its address or folder.
+
+    Raises
+    ------
+    InputError
+        If nothing answers there.
+    """
+    from distributed import Client
+
+    address, security = certificates.scheduler(str(profile.address))
+    try:
+        client = Client(address, security=security, timeout="30s", set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise InputError(
+            f"A dask scheduler was expected at {profile.address}, but: {error}; start it, or correct --cluster."
+        ) from error
+    with client:
+        yield client
+
+
+class Volunteers:
+    """Workers of somebody's scheduler: they come and go as they like."""
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.seen = client, time.monotonic()
+
+    def mend(self, census: Census, *, on_gpus: bool) -> str:
+        """Wait for them, not for ever."""
+        if census.gpus if on_gpus else census.threads:
+            self.seen = time.monotonic()
+            return ""
+        if time.monotonic() - self.seen > 5 * GRACE_S:
+            raise nobody(on_gpus=on_gpus)
+        return "none has come yet"
+
+    def lost(self) -> FleetError:
+        """Say so."""
+        return FleetError(
+            f"The scheduler at {self.client.scheduler.address} was expected to stay, but it has gone. What was done is "
+            "kept: start it again and run the same command to continue."
+        )

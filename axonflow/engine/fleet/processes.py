@@ -1,0 +1,105 @@
+"""Workers that are processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from axonflow.engine.fleet.contract import GRACE_S, nobody, settle
+from axonflow.engine.graph import GPU
+from axonflow.engine.pool import Census
+from axonflow.engine.profile import Profile
+from axonflow.errors import FleetError, InputError
+
+if TYPE_CHECKING:
+    from distributed import SpecCluster
+
+__all__ = ["Processes", "cards", "here", "processes"]
+
+
+@contextmanager
+def processes(profile: Profile) -> Iterator[SpecCluster]:
+    """Start the processes of a profile: one for each GPU, or as many as it says.
+
+    Raises
+    ------
+    InputError
+        If there is no GPU, and it does not say how many are to act as if they had one.
+    """
+    from distributed import LocalCluster
+    from distributed.security import Security
+
+    found = cards() if profile.gpus else []
+    if profile.gpus and not found and profile.workers is None:
+        raise InputError(
+            "A GPU was expected on this machine for a worker each, none was found; use --cluster local, or say with "
+            "--workers how many workers are to declare one."
+        )
+    count = profile.workers or len(found) or 1
+    memory = profile.memory or psutil.virtual_memory().total // (count + profile.beside)
+    cores = profile.cores or max((os.cpu_count() or 1) // (count + profile.beside), 1)
+    with LocalCluster(
+        n_workers=0,
+        memory_limit=memory,
+        dashboard_address=profile.dashboard,
+        host="127.0.0.1",
+        protocol="tls://",
+        security=Security.temporary(),  # in memory: every user of this machine could connect
+        silence_logs=50,
+        local_directory=None if profile.scratch is None else os.path.expandvars(profile.scratch),
+    ) as cluster:
+        for i in range(count + profile.beside):
+            gpu = profile.gpus and i < count
+            env = {"OMP_NUM_THREADS": str(cores), "NUMBA_NUM_THREADS": str(cores)}
+            if profile.gpus:
+                env["CUDA_VISIBLE_DEVICES"] = found[i % len(found)] if gpu and found else ""
+            # Beside a GPU the processor reads, writes and measures; without one it is the network's, a task at a time.
+            options = {"nthreads": max(cores, 2) if gpu else 1, "resources": {GPU: 1} if gpu else {}, "env": env}
+            spec = cluster.new_spec | {"options": cluster.new_spec["options"] | options}
+            cluster.worker_spec[i] = spec
+        settle(cluster)
+        yield cluster
+
+
+class Processes:
+    """Workers that are processes of this machine, each restarted by its nanny."""
+
+    def __init__(self) -> None:
+        self.seen = time.monotonic()
+
+    def mend(self, census: Census, *, on_gpus: bool) -> str:
+        """Give up when none has come back for a minute."""
+        if census.gpus if on_gpus else census.threads:
+            self.seen = time.monotonic()
+        elif time.monotonic() - self.seen > GRACE_S:
+            raise nobody(on_gpus=on_gpus)
+        return ""
+
+    def lost(self) -> FleetError:
+        """Say so."""
+        return FleetError(
+            "The workers were expected to go on, but their scheduler was closed. What was done is kept: run the same "
+            "command again to continue."
+        )
+
+
+def here() -> str:
+    """Return the name of the profile of this machine: with its GPUs if it has any."""
+    return "local-gpu" if cards() else "local"
+
+
+def cards() -> list[str]:
+    """Return the GPUs that may be used, in CUDA's words."""
+    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [card for card in named.split(",") if card and card != "-1"]
+    with suppress(OSError, subprocess.SubprocessError):
+        asked = ("nvidia-smi", "--query-gpu=index", "--format=csv,noheader")
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+        return answer.stdout.split()
+    return []

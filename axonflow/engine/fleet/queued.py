@@ -1,0 +1,157 @@
+"""Workers that are jobs of a queueing system."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from axonflow.engine import certificates
+from axonflow.engine.fleet.contract import GRACE_S, settle
+from axonflow.engine.jobs import cluster_class, job_options, said
+from axonflow.engine.pool import Census
+from axonflow.engine.profile import Profile
+from axonflow.engine.queue import HOPELESS, Ledger, Ticket, states
+from axonflow.errors import FleetError
+
+if TYPE_CHECKING:
+    from distributed import SpecCluster
+
+__all__ = ["Jobs", "queued"]
+
+log = logging.getLogger(__name__)
+
+MEND_S = 5.0
+"""Between two looks at the jobs."""
+
+TRIES = 3
+"""Jobs in a row that may end before their worker was seen."""
+
+
+@contextmanager
+def queued(profile: Profile, private: Path) -> Iterator[tuple[SpecCluster, Jobs]]:
+    """Queue the jobs of a profile; end them, and remove their certificates, at the end.
+
+    Raises
+    ------
+    FleetError
+        If the queueing system refuses them.
+    """
+    ledger = Ledger(private / "jobs.json")
+    ledger.settle()  # of a driver that was killed
+    folder = private / "certificates"
+    certificates.make(folder)
+    try:
+        with cluster_class(profile)(**job_options(profile, folder, gpu=profile.gpus > 0)) as cluster:
+            _staff(cluster, profile, folder)
+            yield cluster, Jobs(profile, cluster, ledger)
+    finally:
+        ledger.settle()
+        certificates.remove(folder)
+
+
+def _staff(cluster: SpecCluster, profile: Profile, folder: Path) -> None:
+    first = cluster.new_spec
+    least, most = profile.adapt or (profile.workers or 1,) * 2
+    for _ in range(least):
+        cluster.worker_spec.update(cluster.new_worker_spec())
+    if profile.beside:
+        without = job_options(profile, folder, gpu=False)
+        options = first["options"] | {name: value for name, value in without.items() if name in first["options"]}
+        cluster.new_spec = first | {"options": options}
+        for _ in range(profile.beside):
+            cluster.worker_spec.update(cluster.new_worker_spec())
+        cluster.new_spec = first
+    try:
+        settle(cluster)
+    except (RuntimeError, OSError) as error:
+        raise FleetError(
+            f"Jobs of {profile.system} were expected to be queued, but it answers: {said(error)}. {_advice(profile)}"
+        ) from error
+    if profile.adapt:
+        cluster.adapt(minimum=least + profile.beside, maximum=most + profile.beside)
+
+
+class Jobs:
+    """Workers that are jobs: replaced as they end, and watched while they wait."""
+
+    def __init__(self, profile: Profile, cluster: SpecCluster, ledger: Ledger) -> None:
+        self.profile, self.cluster, self.ledger = profile, cluster, ledger
+        self.mended, self.noted = -GRACE_S, frozenset[str]()
+        self.met: set[str] = set()  # jobs whose worker was there
+        self.early = 0  # jobs in a row whose worker never was
+        self.note = ""
+
+    def mend(self, census: Census, *, on_gpus: bool) -> str:  # noqa: ARG002  # one that waits says so in its note
+        """Forget jobs that are no more, so that others are queued; say what those that wait are waiting for."""
+        now = time.monotonic()
+        if now - self.mended < (MEND_S if self.early < TRIES else GRACE_S):  # a bad node is not asked again at once
+            return self.note
+        self.mended = now
+        jobs = {str(name): job.job_id for name, job in dict(self.cluster.workers).items() if job.job_id}
+        if frozenset(jobs.values()) != self.noted:
+            self.noted = frozenset(jobs.values())
+            self.ledger.write(self.profile.system, jobs.values())
+        here = {job for name, job in jobs.items() if name in census.names}
+        if here - self.met:
+            self.early = 0
+            self.met |= here
+        away = {name: job for name, job in jobs.items() if job not in here}
+        tickets = states(self.profile.system, away.values()) if away else {}
+        if tickets is None:  # it is too busy to answer; the next time
+            return self.note
+        for name, job in away.items():
+            if not tickets[job].known:
+                self._bury(name, job, alone=not census.names)
+        self.cluster.scale(len(self.cluster.worker_spec))  # opens what is wanted and not there
+        self.note = self._note([tickets[job] for job in away.values()])
+        return self.note
+
+    def lost(self) -> FleetError:
+        """Say so."""
+        return FleetError(
+            f"The jobs of {self.profile.system} were expected to go on, but their scheduler was closed. What was "
+            "done is kept: run the same command again to continue."
+        )
+
+    def _bury(self, name: str, job: str, *, alone: bool) -> None:
+        """Take a job that ended from the books; several that never worked, while nobody else does, end the run."""
+        log.warning("job %s of worker %s is no more", job, name)
+        workers = self.cluster.workers
+        known = next(known for known in workers if str(known) == name)
+        printed = workers[known].output
+        self.cluster.loop.add_callback(workers.pop, known, None)
+        if job not in self.met:
+            self.early += 1
+        if self.early >= TRIES and alone:
+            raise FleetError(
+                f"Workers were expected, but {self.early} jobs of {self.profile.system} in a row ended before theirs "
+                f"had come, the last one {job}: {_last_words(printed)} {_advice(self.profile)}"
+            )
+
+    def _note(self, tickets: list[Ticket]) -> str:
+        waiting = [ticket for ticket in tickets if ticket.waits]
+        reasons = sorted({ticket.reason for ticket in waiting if ticket.reason and ticket.reason != "None"})
+        if hopeless := HOPELESS.intersection(reasons):
+            raise FleetError(
+                f"Workers were expected, but {self.profile.system} holds their jobs back: "
+                f"{', '.join(sorted(hopeless))}. {_advice(self.profile)}"
+            )
+        if not waiting:
+            return ""
+        return f"{len(waiting)} jobs wait" + (f" ({', '.join(reasons)})" if reasons else "")
+
+
+def _advice(profile: Profile) -> str:
+    return f"Change the profile or its flags; 'axonflow cluster show {profile.name}' prints the job script."
+
+
+def _last_words(path: Path) -> str:
+    try:
+        lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    return f"its log {path} ends with {lines[-1]!r}." if lines else f"there is no log of it at {path}."

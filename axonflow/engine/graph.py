@@ -1,0 +1,179 @@
+"""The dask graph of a batch, and what every task notes about itself.
+
+A task of a stage with an overlap is three: the window is read (with its neighbours', by ``map_overlap``), applied to,
+and written. Only the second needs an accelerator, so only its layer of the graph asks for one: the processor reads the
+next window and writes the last meanwhile. The annotation is lost when dask fuses layers, so graphs are run unoptimised.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import dask
+import dask.array as da
+from numpy.typing import NDArray
+
+from axonflow.engine.patience import patiently
+from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
+from axonflow.errors import DeviceError
+from axonflow.grid import Box
+
+__all__ = ["GPU", "Done", "Graph", "build"]
+
+T = TypeVar("T")
+GPU = "GPU"
+"""The resource that workers with an accelerator declare; dask's name for it by custom."""
+
+Graph = list[Any]
+"""Delayed tasks of one batch, each a :class:`Done` when computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a task has to say.
+
+    Attributes
+    ----------
+    result : Result
+    peak : int
+        Peak memory of its process so far, bytes.
+    worker : str
+        Who applied the network, if anyone did.
+    busy : float
+        For how long, s.
+    """
+
+    result: Result
+    peak: int
+    worker: str
+    busy: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What was made of a window, and by whom in how many seconds; the block of an array to dask."""
+
+    planes: NDArray[Any]
+    worker: str
+    busy: float
+
+
+def build(stage: Stage, batch: Batch, *, gpu: bool = False) -> Graph:
+    """Build the dask graph of one batch: a delayed task for each of its boxes.
+
+    Parameters
+    ----------
+    stage : Stage
+    batch : Batch
+    gpu : bool
+        Whether the fleet has accelerators; then nothing that uses one runs elsewhere.
+    """
+    wants = {"resources": {GPU: 1}} if gpu and stage.accelerated else {}
+    if stage.overlap is None:
+        with dask.annotate(**wants):
+            return [dask.delayed(_run)(stage.task, box) for box in batch]
+    windows = _overlapped(stage.overlap, stage.shape, batch)
+    windows.dask.layers[windows.name].annotations = wants or None  # of map_overlap's layers, the one that applies
+    blocks = windows.to_delayed(optimize_graph=False).ravel()
+    return [dask.delayed(_write)(stage.task, block, box) for block, box in zip(blocks, batch, strict=True)]
+
+
+class _Part:
+    """The part of an image that a batch reads, as an array of its own, opened where it is read."""
+
+    def __init__(self, overlap: Overlap, box: Box) -> None:
+        source = overlap.source()
+        self.open, self.box = overlap.source, box
+        self.shape, self.dtype, self.ndim = box.shape, source.dtype, 2
+
+    def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
+        rows, columns = (range(side)[part] for side, part in zip(self.shape, index, strict=True))
+        y, x = self.box.y0, self.box.x0
+
+        def read() -> NDArray[Any]:
+            source: Source = self.open()
+            return source[y + rows.start : y + rows.stop, x + columns.start : x + columns.stop]
+
+        return patiently(read)
+
+
+def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Array:
+    """Return the (planes, y, x) array of a batch's cores, whose blocks are :class:`_Applied`."""
+    first, last = batch[0], batch[-1]
+    region = Box(first.y0, first.x0, last.y1, last.x1)
+    outer = region.grow(overlap.depth, within=shape)
+    # The outermost chunks hold the batch's own halo, so that inner and outer cores alike see their whole window.
+    widths = [box.x1 - box.x0 for box in batch]
+    reads = list(widths)
+    reads[0] += first.x0 - outer.x0
+    reads[-1] += outer.x1 - last.x1
+    pixels = da.from_array(_Part(overlap, outer), chunks=((outer.shape[0],), tuple(reads)), name=False)
+    return da.map_overlap(
+        partial(_apply, overlap.apply, batch),
+        pixels,
+        depth={0: 0, 1: overlap.depth if len(batch) > 1 else 0},  # the rows above and below were read along
+        boundary="none",
+        trim=False,
+        allow_rechunk=False,
+        new_axis=0,
+        chunks=((overlap.planes,), (region.shape[0],), tuple(widths)),
+        dtype=overlap.dtype,
+        meta=da.empty((0, 0, 0), dtype=overlap.dtype)._meta,
+    )
+
+
+def _apply(
+    apply: Callable[[NDArray[Any], Box], NDArray[Any]],
+    batch: Batch,
+    pixels: NDArray[Any],
+    block_id: tuple[int, int, int],
+) -> _Applied:
+    started = time.perf_counter()
+    planes = _on_device(partial(apply, pixels, batch[block_id[-1]]))
+    return _Applied(planes, _whoami(), time.perf_counter() - started)
+
+
+def _write(task: Callable[..., Result], applied: _Applied, box: Box) -> Done:
+    return Done(patiently(partial(task, applied.planes, box)), _peak(), applied.worker, applied.busy)
+
+
+def _run(task: Callable[..., Result], box: Box) -> Done:
+    return Done(patiently(partial(_on_device, partial(task, box))), _peak(), "", 0.0)
+
+
+def _on_device(work: Callable[[], T]) -> T:
+    """Do something that may use an accelerator; a worker whose accelerator is broken leaves, and another takes over."""
+    try:
+        return work()
+    except DeviceError as error:
+        from distributed import Reschedule, get_worker
+
+        try:
+            worker = get_worker()
+        except ValueError:  # in this process there is no other
+            raise error from None
+        worker.log_event("axonflow-device", f"{platform.node()}: {error}")
+        worker.loop.add_callback(worker.close_gracefully, restart=False)
+        raise Reschedule from error
+
+
+def _whoami() -> str:
+    from distributed import get_worker
+
+    try:
+        return f"{get_worker().name} on {platform.node()}"
+    except ValueError:
+        return f"process {os.getpid()} on {platform.node()}"
+
+
+def _peak() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

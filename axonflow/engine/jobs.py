@@ -1,0 +1,325 @@
+"""What becomes the text of a job: how a profile is said to Slurm, PBS, LSF or Grid Engine, and to ``dask worker``.
+
+A worker's job asks for what the profile says of a worker, starts one worker process, and has it leave in good time
+before the walltime. The driver's job asks for little and runs a command of ours in place of a worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from dask_jobqueue.core import Job, JobQueueCluster
+from dask_jobqueue.lsf import LSFJob
+from dask_jobqueue.pbs import PBSJob
+from dask_jobqueue.sge import SGEJob
+from dask_jobqueue.slurm import SLURMJob
+from distributed.core import Status
+
+from axonflow.engine import certificates
+from axonflow.engine.profile import Profile
+from axonflow.errors import FleetError, InputError
+
+__all__ = [
+    "cluster_class",
+    "driver_job",
+    "environment",
+    "job_options",
+    "said",
+    "submit",
+    "worker_arguments",
+    "worker_script",
+]
+
+NAME = "axonflow"
+"""Of every job."""
+
+_DEATH_TIMEOUT_S = 120
+"""How long a worker looks for its scheduler."""
+
+_MARGIN, _LONGEST_MARGIN_S = 0.1, 300
+"""How long before the walltime a worker leaves at the latest: a share of it, and no more than so many seconds."""
+
+
+class _Job(Job):
+    """A job of ours: paths may hold blanks, and both streams of its output go to one file of a folder.
+
+    Parameters
+    ----------
+    log_directory : Path
+        That folder; made when the job is submitted.
+    tls : Path, optional
+        Folder of the certificates.
+    command : sequence of str, optional
+        What the job runs in place of a worker.
+    """
+
+    log, log_name = "", ""
+    """The directives for its output, where {} is the folder; and the file's name, where {} is the job's id."""
+
+    def __init__(
+        self,
+        *arguments: Any,
+        log_directory: Path,
+        tls: Path | None = None,
+        command: Sequence[str] | None = None,
+        security: object = None,  # noqa: ARG002  # tls says it in words that a shell can read
+        **options: Any,
+    ) -> None:
+        self.logs, self.command = log_directory, command
+        options["job_extra_directives"] = [
+            *(line.format(shlex.quote(str(log_directory))) for line in self.log.splitlines()),
+            *options.get("job_extra_directives", ()),
+        ]
+        if tls is not None:
+            options["worker_extra_args"] = [
+                *options.get("worker_extra_args", ()),
+                *map(shlex.quote, certificates.arguments(tls)),
+            ]
+        self.prologue = options.get("job_script_prologue", ())
+        super().__init__(*arguments, **options)
+
+    def job_script(self) -> str:
+        """Return the whole text of the job."""
+        if self.command is None:
+            text: str = super().job_script()
+            return text
+        return "\n".join([self.shebang, "", self.job_header or "", *self.prologue, shlex.join(self.command), ""])
+
+    @property
+    def output(self) -> Path:
+        """The file of what it prints, once it was submitted."""
+        return self.logs / self.log_name.format(self.job_id)
+
+    async def start(self) -> None:
+        """Submit the job."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        await super().start()
+
+    async def close(self) -> None:
+        """Cancel the job."""
+        await super().close()
+        self.status = Status.closed  # dask-jobqueue leaves it at running, and the cluster minds when it is closed
+
+
+class _Slurm(_Job, SLURMJob):
+    log, log_name = f"-o {{}}/{NAME}-%j.log", f"{NAME}-{{}}.log"
+
+
+class _PBS(_Job, PBSJob):
+    log, log_name = "-j oe\n-o {}/", f"{NAME}.o{{}}"
+
+
+class _LSF(_Job, LSFJob):
+    log, log_name = f"-o {{}}/{NAME}-%J.log", f"{NAME}-{{}}.log"
+
+
+class _SGE(_Job, SGEJob):
+    log, log_name = "-o {}/", f"{NAME}.o{{}}"
+
+
+_JOBS: dict[str, type[_Job]] = {"slurm": _Slurm, "pbs": _PBS, "lsf": _LSF, "sge": _SGE}
+
+
+def cluster_class(profile: Profile) -> Callable[..., JobQueueCluster]:
+    """Return what makes a cluster of a profile's jobs from :func:`job_options`."""
+    return partial(JobQueueCluster, job_cls=_JOBS[profile.system])
+
+
+def job_options(profile: Profile, folder: Path, *, gpu: bool) -> dict[str, Any]:
+    """Return the arguments of :func:`cluster_class`.
+
+    Parameters
+    ----------
+    profile : Profile
+    folder : Path
+        Of the certificates; what jobs print goes to ``jobs/`` beside it.
+    gpu : bool
+        Whether the worker has a GPU.
+    """
+    return _worker_options(profile, folder, gpu=gpu) | {
+        "security": certificates.security(folder),
+        "interface": profile.interface,
+        "scheduler_options": {"dashboard_address": profile.dashboard},
+    }
+
+
+def worker_arguments(profile: Profile, *, gpu: bool) -> list[str]:
+    """Return the arguments of ``dask worker`` for a worker of a profile, all but address, name and certificates.
+
+    Parameters
+    ----------
+    profile : Profile
+    gpu : bool
+        Whether the worker has a GPU. Then it reads and writes on as many threads as it has cores, while one of them at
+        a time has the GPU; without one it does one task at a time, whose libraries use all cores.
+    """
+    words = ["--nthreads", str(_threads(profile, gpu=gpu)), "--nworkers", "1", "--nanny"]
+    if profile.memory is not None:
+        words += ["--memory-limit", str(profile.memory)]
+    if profile.scratch is not None:
+        words += ["--local-directory", profile.scratch]
+    if profile.interface is not None:
+        words += ["--interface", profile.interface]
+    return [*words, "--death-timeout", str(_DEATH_TIMEOUT_S), *_manners(profile, gpu=gpu)]
+
+
+def environment(profile: Profile, *, gpu: bool) -> dict[str, str]:
+    """Return the variables of a worker's environment: how many threads its libraries may use, and dask's settings."""
+    threads = "1" if gpu else str(_size(profile, gpu=gpu)[0])
+    return {f"{library}_NUM_THREADS": threads for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")} | {
+        # tasks write their output themselves, so there is nothing to spill; a job does not see the driver's settings
+        f"DASK_DISTRIBUTED__WORKER__MEMORY__{limit}": "False"
+        for limit in ("TARGET", "SPILL")
+    }
+
+
+def worker_script(profile: Profile, *, gpu: bool | None = None) -> str:
+    """Return the text of a worker's job; address, name and store stand in capitals.
+
+    Parameters
+    ----------
+    profile : Profile
+    gpu : bool, optional
+        Whether the worker has a GPU; as the profile has it if None.
+
+    Raises
+    ------
+    InputError
+        If the profile's workers are no jobs.
+    """
+    _check_queued(profile)
+    folder = Path("STORE") / ".axonflow" / "certificates"
+    options = _worker_options(profile, folder, gpu=profile.gpus > 0 if gpu is None else gpu)
+    options |= {"interface": profile.interface, "protocol": "tls://"}
+    return _JOBS[profile.system]("tls://HOST:PORT", name="WORKER", **options).job_script()
+
+
+def driver_job(profile: Profile, command: Sequence[str], folder: Path) -> _Job:
+    """Return the job in which a command of ours runs in place of a worker; ``await job.start()`` submits it.
+
+    Parameters
+    ----------
+    profile : Profile
+    command : sequence of str
+    folder : Path
+        Where what it prints goes.
+
+    Raises
+    ------
+    InputError
+        If the profile has no queueing system.
+    """
+    _check_queued(profile)
+    cores, memory = profile.driver_cores, profile.driver_memory
+    options = _request(profile, cores, memory, profile.driver_walltime_s, gpu=False)
+    return _JOBS[profile.system](None, name="driver", cores=cores, log_directory=folder, command=command, **options)
+
+
+def submit(job: _Job) -> str:
+    """Submit a job; return its id.
+
+    Raises
+    ------
+    FleetError
+        If the queueing system refuses it, or is not there.
+    """
+    try:
+        asyncio.run(job.start())
+    except (RuntimeError, OSError, ValueError) as error:
+        raise FleetError(
+            f"A job was expected to be queued, but {job.submit_command} answers: {said(error)}. Change the profile or "
+            "its flags."
+        ) from error
+    return str(job.job_id)
+
+
+def said(error: Exception) -> str:
+    """Return what a command printed, out of dask-jobqueue's account of its failure."""
+    _, _, printed = str(error).partition("stderr:")
+    lines = [line.strip() for line in (printed or str(error)).splitlines() if line.strip()]
+    return " ".join(lines)
+
+
+def _worker_options(profile: Profile, folder: Path, *, gpu: bool) -> dict[str, Any]:
+    cores, memory = _size(profile, gpu=gpu)
+    exports = [f"export {name}={value}" for name, value in environment(profile, gpu=gpu).items()]
+    options = _request(profile, cores, memory, profile.walltime_s or 0, gpu=gpu)
+    return options | {
+        "cores": _threads(profile, gpu=gpu),
+        "log_directory": folder.parent / "jobs",
+        "tls": folder,
+        "local_directory": None if profile.scratch is None else f'"{profile.scratch}"',  # a shell expands it
+        "death_timeout": _DEATH_TIMEOUT_S,
+        "worker_extra_args": _manners(profile, gpu=gpu),
+        "job_script_prologue": [*exports, *options["job_script_prologue"]],
+    }
+
+
+def _request(profile: Profile, cores: int, memory: int, walltime_s: int, *, gpu: bool) -> dict[str, Any]:
+    """Return what any job asks its system for."""
+    mib = ceil(memory / 2**20)
+    owner = "project" if profile.system in {"lsf", "sge"} else "account"
+    hours, minutes = divmod(ceil(walltime_s / 60), 60)
+    clock = f"{hours:02}:{minutes:02}" + ("" if profile.system == "lsf" else ":00")
+    size: dict[str, Any] = {}
+    extra: list[str] = []
+    if profile.system == "slurm":
+        size = {"job_cpu": cores, "job_mem": f"{mib}M"}
+        extra = ["--gres=gpu:1"] if gpu else []
+    elif profile.system == "pbs":
+        size = {"resource_spec": f"select=1:ncpus={cores}" + (":ngpus=1" if gpu else "") + f":mem={mib}mb"}
+    elif profile.system == "lsf":
+        size = {"ncpus": cores, "mem": memory}
+        extra = ['-gpu "num=1"'] if gpu else []
+    else:
+        size = {"resource_spec": f"mem_free={mib}M"}
+        extra = ([f"-pe smp {cores}"] if cores > 1 else []) + (["-l gpu=1"] if gpu else [])
+    return size | {
+        owner: profile.account,
+        "queue": profile.partition,
+        "walltime": clock,
+        "memory": memory,
+        "processes": 1,
+        "job_name": NAME,
+        "python": shlex.quote(sys.executable),
+        "job_extra_directives": [*extra, *profile.directives],  # the profile's last, so that they are what counts
+        # not every system starts a job where it was submitted
+        "job_script_prologue": [f"cd {shlex.quote(str(Path.cwd()))}", *profile.prologue],
+    }
+
+
+def _manners(profile: Profile, *, gpu: bool) -> list[str]:
+    """Return what every worker is told, whoever starts it: what it has, when to leave, and to whom to talk."""
+    words = ["--resources", "GPU=1"] if gpu else []
+    if profile.walltime_s is not None:
+        # Dask takes up to the stagger off the lifetime or adds it, so that workers do not leave all at once.
+        margin = min(_LONGEST_MARGIN_S, int(_MARGIN * profile.walltime_s))
+        words += ["--lifetime", f"{profile.walltime_s - 2 * margin}s", "--lifetime-stagger", f"{margin}s"]
+    return [*words, "--dashboard-address", "127.0.0.1:0"]
+
+
+def _size(profile: Profile, *, gpu: bool) -> tuple[int, int]:
+    """Return cores and memory, bytes, of a worker; one beside those with a GPU gets a core and its share of memory."""
+    cores, memory = profile.cores or 1, profile.memory or 0
+    if gpu:
+        return max(cores, 2), memory  # one thread has the GPU, another the next chunk
+    return (1, memory // cores) if profile.gpus else (cores, memory)
+
+
+def _threads(profile: Profile, *, gpu: bool) -> int:
+    return _size(profile, gpu=True)[0] if gpu else 1
+
+
+def _check_queued(profile: Profile) -> None:
+    if not profile.queued:
+        raise InputError(
+            f"A profile of Slurm, PBS, LSF or Grid Engine was expected, {profile.name!r} has no jobs; choose one of "
+            "those that 'axonflow cluster list' prints."
+        )

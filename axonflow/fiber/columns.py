@@ -1,0 +1,98 @@
+"""Tables on disk: Parquet files whose every column says its unit and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from axonflow.errors import StoreError
+
+__all__ = ["Column", "column_names", "read_columns", "write_columns"]
+
+_TYPES = {"bool": pa.bool_(), "str": pa.string(), "list[int64]": pa.list_(pa.int64())}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name : str
+        As it stands in the table.
+    unit : str
+        ``um``, ``um^2``, ``mm^2``, ``mm^-2``, ``px``, ``rad``, ``1`` for a pure number, or nothing for a name.
+    meaning : str
+        What it says, and its formula.
+    dtype : str
+        A numpy type, ``str`` (which may be missing) or ``list[int64]``.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    dtype: str = "float64"
+
+    @property
+    def field(self) -> pa.Field:
+        """The column as Parquet has it, with ``unit`` and ``description`` in its metadata."""
+        kind = _TYPES.get(self.dtype) or pa.type_for_alias(self.dtype)
+        about = {"unit": self.unit, "description": self.meaning}
+        return pa.field(self.name, kind, nullable=self.dtype == "str", metadata=about)
+
+
+def write_columns(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> None:
+    """Write these columns of a table; the file appears whole or not at all, and equal tables give equal bytes."""
+    schema = pa.schema([column.field for column in columns])
+    arrays = [pa.array(table[field.name].to_numpy(), field.type, from_pandas=field.nullable) for field in schema]
+    partial = path.with_name(f".{path.name}.partial")
+    parquet.write_table(pa.Table.from_arrays(arrays, schema=schema), partial, compression="zstd")
+    partial.replace(path)
+
+
+def column_names(path: Path, what: str) -> list[str]:
+    """Return the names of the columns that a table has; ``what`` is in it, in the message if it cannot be read.
+
+    Raises
+    ------
+    StoreError
+        If there is no such table, or the file is something else.
+    """
+    try:
+        names: list[str] = parquet.ParquetFile(path).schema_arrow.names
+    except (OSError, pa.ArrowInvalid) as reason:
+        raise _unreadable(path, what, reason) from reason
+    return names
+
+
+def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
+    """Read columns of a table.
+
+    Raises
+    ------
+    StoreError
+        If there is no such table, it lacks one of them, or the file is something else.
+    """
+    found = column_names(path, what)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise StoreError(
+            f"A table of {what} was expected at {path}, but it has no column {', '.join(missing)}; "
+            "run the measure stage again."
+        )
+    try:
+        table: pd.DataFrame = parquet.read_table(path, columns=list(names)).to_pandas()
+    except (OSError, pa.ArrowInvalid) as reason:
+        raise _unreadable(path, what, reason) from reason
+    return table
+
+
+def _unreadable(path: Path, what: str, reason: Exception) -> StoreError:
+    return StoreError(
+        f"A table of {what} was expected at {path}, but it cannot be read ({reason}); run the measure stage again."
+    )

@@ -1,0 +1,201 @@
+"""The table of regions: what the tissue of each tract is like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from axonflow.fiber.columns import Column, read_columns, write_columns
+from axonflow.fiber.compiled import compiled
+from axonflow.fiber.slots import slots
+from axonflow.fiber.tissue import AREAS, DIAMETER, tissue
+from axonflow.tally import Ints, Tally
+from axonflow.units import PixelSize
+
+__all__ = [
+    "DIAMETER_EDGES_UM",
+    "HISTOGRAM",
+    "REGION_COLUMNS",
+    "count_regions",
+    "read_regions",
+    "region_table",
+    "spread_histogram",
+    "write_regions",
+]
+
+DIAMETER_EDGES_UM = np.arange(41) / 4
+"""Edges of the histogram's bins, µm: 0, 0.25, … 10. A bin holds its lower edge; the last one has no upper edge."""
+
+PERCENTILES = (5, 25, 50, 75, 95)
+
+HISTOGRAM = Column(
+    "axon_diam_histogram",
+    "1",
+    "axons in bins of 0.25 µm of diameter, each with its lower edge: 40 from 0 to 10 µm, and one from 10 µm on",
+    "list[int64]",
+)
+
+REGION_COLUMNS = (
+    Column("region", "", "name of the region", "str"),
+    Column("area (mm^2)", "mm^2", "covered pixels × area of a pixel"),
+    Column("axon_count", "1", "axons whose centroid lies in a covered pixel of the region", "int64"),
+    Column("axon_density (mm^-2)", "mm^-2", "axons / area"),
+    Column("avf", "1", "axon volume fraction: axon pixels / covered pixels"),
+    Column("mvf", "1", "myelin volume fraction: myelin pixels / covered pixels"),
+    Column("gratio_aggregate", "1", "√(1 / (1 + MVF / AVF))"),
+    Column("gratio_mean", "1", "mean g-ratio of the axons that have myelin"),
+    Column("axon_diam_mean (um)", "um", "mean axon diameter"),
+    Column("axon_diam_std (um)", "um", "standard deviation of the axon diameter, of the population"),
+    *(
+        Column(f"axon_diam_p{percent} (um)", "um", f"{percent}th percentile of the axon diameter, linear between axons")
+        for percent in PERCENTILES
+    ),
+    HISTOGRAM,
+)
+"""All columns, in order."""
+
+_MYELIN = 1
+
+
+def count_regions(
+    regions: NDArray[np.uint32],
+    semantic: NDArray[np.uint8],
+    axons: NDArray[np.uint32],
+    covered: NDArray[np.bool_],
+) -> Tally:
+    """Count the pixels of a core in each region.
+
+    Parameters
+    ----------
+    regions : (h, w) uint32
+        Numbers of regions; 0 is none.
+    semantic : (h, w) uint8
+        0 background, 1 myelin, 2 axon.
+    axons : (h, w) uint32
+        Ids of axons; 0 is none, also where an axon was left out.
+    covered : (h, w) bool
+        Which pixels count.
+
+    Returns
+    -------
+    Tally
+        Keys are the regions that the core has a pixel of, sums are :data:`axonflow.fiber.tissue.AREAS`.
+    """
+    numbers, slot = slots(regions)
+    total = np.zeros((len(numbers), len(AREAS)), np.int64)
+    none = np.zeros((len(numbers), 0), np.int64)
+    if len(numbers):
+        _add_up(regions, semantic, axons, covered, numbers[0], slot, total)
+    return Tally(numbers, total, none, none)
+
+
+def region_table(
+    areas: Tally, names: Sequence[str], axons: pd.DataFrame, region: Ints, pixel_size: PixelSize
+) -> pd.DataFrame:
+    """Describe every region.
+
+    Parameters
+    ----------
+    areas : Tally
+        What :func:`count_regions` found on the slide, merged.
+    names : sequence of str
+        Of the regions with the keys of ``areas``, in their order.
+    axons : DataFrame
+        The table of axons, with the columns that :func:`axonflow.fiber.tissue.tissue` reads.
+    region : (n,) int64
+        The region that each axon counts in; 0 is none.
+    pixel_size : PixelSize
+
+    Returns
+    -------
+    DataFrame
+        :data:`REGION_COLUMNS`, one row per region in the order of their numbers. Numbers are NaN where nothing of a
+        region counts, and those of its axons where it has none.
+    """
+    counts = region > 0
+    within = axons[counts]
+    part = np.searchsorted(areas.key, region[counts])
+    found = tissue(areas.total, part, within, pixel_size)
+    diameter, k = within[DIAMETER].to_numpy(), len(areas.key)
+    number = np.bincount(part, minlength=k)
+    bins = len(DIAMETER_EDGES_UM)
+    bin_ = np.searchsorted(DIAMETER_EDGES_UM, diameter, side="right") - 1
+    histogram = np.bincount(part * bins + bin_, minlength=k * bins).reshape(k, bins)
+    values = (
+        np.array(names, object),
+        found.area_mm2,
+        number,
+        found.axon_density,
+        found.avf,
+        found.mvf,
+        found.gratio_aggregate,
+        found.gratio_mean,
+        found.diameter_mean,
+        found.diameter_std,
+        *_percentiles(part, diameter, number).T,
+        [*histogram],
+    )
+    return pd.DataFrame(
+        {
+            column.name: pd.Series(value, dtype=column.dtype if column is not HISTOGRAM else object)
+            for column, value in zip(REGION_COLUMNS, values, strict=True)
+        }
+    )
+
+
+def spread_histogram(regions: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of regions with a column for each bin of the histogram, for formats without lists."""
+    edges = [f"{edge:g}" for edge in DIAMETER_EDGES_UM]
+    names = [f"axons {low}-{high} um" for low, high in pairwise(edges)] + [f"axons {edges[-1]}- um"]
+    counts = np.array(regions[HISTOGRAM.name].tolist(), np.int64).reshape(len(regions), len(names))
+    return pd.concat([regions.drop(columns=HISTOGRAM.name), pd.DataFrame(counts, regions.index, names)], axis=1)
+
+
+def write_regions(table: pd.DataFrame, path: Path) -> None:
+    """Write the table of regions as Parquet, with units and meanings; whole or not at all."""
+    write_columns(table, REGION_COLUMNS, path)
+
+
+def read_regions(path: Path) -> pd.DataFrame:
+    """Read the table of regions.
+
+    Raises
+    ------
+    StoreError
+        If there is no such table, or the file is something else.
+    """
+    return read_columns(path, [column.name for column in REGION_COLUMNS], "regions")
+
+
+@compiled
+def _add_up(
+    regions: NDArray[np.uint32],
+    semantic: NDArray[np.uint8],
+    axons: NDArray[np.uint32],
+    covered: NDArray[np.bool_],
+    first: int,
+    slot: Ints,
+    total: Ints,
+) -> None:
+    """Add every covered pixel to the row of its region in ``total``, (regions, areas)."""
+    h, w = regions.shape
+    for y in range(h):
+        for x in range(w):
+            if covered[y, x] and regions[y, x] > 0:
+                k = slot[np.int64(regions[y, x]) - first]
+                total[k, 0] += 1
+                total[k, 1] += axons[y, x] > 0
+                total[k, 2] += semantic[y, x] == _MYELIN
+
+
+def _percentiles(part: Ints, values: NDArray[np.float64], number: Ints) -> NDArray[np.float64]:
+    """Return the :data:`PERCENTILES` of the values of each part, (k, 5); NaN where there are none."""
+    groups = np.split(values[np.argsort(part, kind="stable")], np.cumsum(number)[:-1]) if len(number) else []
+    nothing = np.full(len(PERCENTILES), np.nan)
+    found = [np.percentile(group, PERCENTILES) if len(group) else nothing for group in groups]
+    return np.reshape(found, (len(number), len(PERCENTILES)))

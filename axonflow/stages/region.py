@@ -1,0 +1,93 @@
+"""Regions, classes, axon ids and the table → the region of every axon, and a table of regions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
+
+from axonflow.engine.stage import Result, Stage
+from axonflow.fiber.region_table import count_regions, region_table, write_regions
+from axonflow.fiber.table import REGION, read_parquet, write_parquet
+from axonflow.grid import Box, Grid
+from axonflow.stages.centroids import centroids_in
+from axonflow.stages.drawn import Coverage, Regions
+from axonflow.stages.layout import Layout
+from axonflow.tally import Tally
+
+__all__ = ["describe_regions"]
+
+
+def describe_regions(layout: Layout, regions: Regions | None, coverage: Coverage, after: Stage) -> Stage:
+    """Declare the pass over the regions.
+
+    It follows the measurement, so that other regions do not redo it. Without regions it has nothing to count, but is
+    there: it takes away what a run with some has left.
+
+    Parameters
+    ----------
+    layout : Layout
+    regions : Regions or None
+    coverage : Coverage
+        What counts.
+    after : Stage
+        The one that writes the table of axons.
+    """
+    grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
+    if regions is None:
+        return Stage(
+            name="measure.regions",
+            revision=1,
+            parameters={"regions": None},
+            after=(after,),
+            shape=grid.shape,
+            batches=(),
+            task=_nothing,
+            finish=partial(_forget, layout),
+        )
+    return Stage(
+        name="measure.regions",
+        revision=1,
+        parameters={"regions": regions.identity, "mask": coverage.identity},
+        after=(after,),
+        shape=grid.shape,
+        batches=tuple(grid.batches(1)),
+        task=partial(_task, layout, regions, coverage),
+        finish=partial(_finish, layout, regions.names),
+        memory=max(box.size for box in grid) * 32,
+    )
+
+
+def _task(layout: Layout, regions: Regions, coverage: Coverage, box: Box) -> Result:
+    labels, covered = regions.label(box), coverage.cover(box)
+    rows, y, x = centroids_in(layout.table, box)
+    tally = count_regions(labels, layout.semantic.read(box), layout.axons.read(box), covered)
+    return {"rows": rows, "region": np.where(covered[y, x], labels[y, x], 0), **tally.arrays("regions")}
+
+
+def _nothing(box: Box) -> Result:  # noqa: ARG001  # a task gets one
+    return {}
+
+
+def _finish(layout: Layout, names: tuple[str, ...], results: Iterable[tuple[Box, Result]]) -> None:
+    axons = read_parquet(layout.table)
+    region = np.zeros(len(axons), np.int64)
+    for _, result in results:
+        region[result["rows"]] = result["region"]
+    # Those that are named have a row even if the slide shows nothing of them.
+    known = np.arange(1, len(names) + 1)
+    nothing = Tally.of(known, np.zeros((len(known), 3), np.int64))
+    areas = Tally.merge([nothing, *(Tally.from_arrays(result, "regions") for _, result in results)])
+    named = [names[key - 1] if key <= len(names) else str(key) for key in areas.key.tolist()]
+    write_regions(region_table(areas, named, axons, region, layout.work.pixel_size), layout.regions)
+    of_key = np.array([None, *named], object)
+    axons[REGION.name] = of_key[np.where(region > 0, np.searchsorted(areas.key, region) + 1, 0)]
+    write_parquet(axons, layout.table)
+
+
+def _forget(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:  # noqa: ARG001  # a finish gets them
+    layout.regions.unlink(missing_ok=True)
+    axons = read_parquet(layout.table)
+    if REGION.name in axons:
+        write_parquet(axons.drop(columns=REGION.name), layout.table)

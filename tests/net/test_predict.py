@@ -1,0 +1,201 @@
+"""Predictions are those of a plain loop over the lattice, to the bit, whatever goes through the network at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cards import Card
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from slides import picture, tissue
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from axonflow.errors import DeviceError
+from axonflow.grid import Box, Grid
+from axonflow.net import predict
+from axonflow.net.checkpoint import Checkpoint, Precision
+from axonflow.net.device import Processor
+from axonflow.net.lattice import Lattice
+from axonflow.net.normalise import grey_codes, histogram, lookup_table
+from axonflow.net.predict import Predictor
+from axonflow.net.unet import Conv, UNet
+
+HERE = Processor()
+
+
+def plain_loop(checkpoint: Checkpoint, lattice: Lattice, precision: str, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """One window after the other, the head's sum and the roundings by numpy."""
+    net: UNet = checkpoint.network()
+    for module in net.modules():
+        if isinstance(module, Conv):
+            convolution, norm = module[1], module[2]
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            module[1], module[2] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+    assert isinstance(net.head, nn.Conv2d)
+    assert net.head.bias is not None
+    weight, bias = net.head.weight.detach().numpy()[:, :, 0, 0], net.head.bias.detach().numpy()
+    net.head = nn.Identity()
+    net = net.to(getattr(torch, precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    table = lookup_table(histogram(pixels))
+    whole = Box.whole(lattice.shape)
+    out = np.empty((5, *lattice.shape), np.uint8)
+    for core in Grid(lattice.shape, (lattice.core, lattice.core)):
+        window, inner = lattice.window(core, pixels, whole)
+        with torch.inference_mode():
+            image = torch.from_numpy(table[grey_codes(window)])[None, None].to(getattr(torch, precision))
+            features = net(image.to(memory_format=torch.channels_last))[0].float().numpy()
+            scores = np.repeat(bias, features[0].size).reshape(3, *window.shape)
+            for i, feature in enumerate(features):
+                scores += weight[:, i, None, None] * feature
+            shares = torch.softmax(torch.from_numpy(scores), dim=0).numpy()[:, *inner.slices]
+        out[0, *core.slices] = np.argmax(shares, axis=0)
+        out[1, *core.slices] = np.rint(shares.max(axis=0) * 255)
+        out[2:, *core.slices] = np.rint(shares * 255)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("model", "precision", "halo"),
+    [("sem", "bfloat16", 25), ("sem", "float32", 25), ("tem", "bfloat16", 25), ("sem", "bfloat16", 176)],
+)
+def test_the_embedded_models_predict_what_a_plain_loop_does(model: str, precision: Precision, halo: int) -> None:
+    shape = (210, 150)
+    pixels = picture(tissue(shape))
+    checkpoint, lattice, whole = Checkpoint.find(model), Lattice(shape, 128, halo, 16), Box.whole(shape)
+    came = Predictor(checkpoint, lattice, precision, HERE).predict(
+        pixels, whole, whole, lookup_table(histogram(pixels))
+    )
+    np.testing.assert_array_equal(came, plain_loop(checkpoint, lattice, precision, pixels))
+    assert len(np.unique(came[0])) == 3
+
+
+class Neighbours(nn.Module):
+    """A network whose features are neighbouring pixels, so that no sum depends on who else is in the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.head: nn.Module = nn.Conv2d(3, 3, 1)
+        self.card: Card | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.card is not None:
+            self.card.compute(x)
+        out: Tensor = self.head(torch.cat([x, x.roll(1, 2), x.roll(-2, 3)], dim=1))
+        return out
+
+
+SHAPE = (150, 131)
+PIXELS = np.random.default_rng(2).integers(0, 256, SHAPE, dtype=np.uint8)
+TABLE = lookup_table(histogram(PIXELS))
+WHOLE = Box.whole(SHAPE)
+CHECKPOINT = Checkpoint("neighbours", "tem", 0.1, False, 32, 9, 0.0, "")
+
+
+def predictor(card: Card | Processor, monkeypatch: pytest.MonkeyPatch, lattice: Lattice | None = None) -> Predictor:
+    net = Neighbours()
+    net.card = card if isinstance(card, Card) else None
+    monkeypatch.setattr(Checkpoint, "network", lambda _: net)
+    predict.load_network.cache_clear()
+    return Predictor(CHECKPOINT, lattice or Lattice(SHAPE, 32, 9, 16), "float32", card)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(1, 9),
+    st.integers(0, 3000),
+    st.sampled_from([32, 64, 96, 160]),
+    st.lists(st.booleans(), max_size=6),
+    st.integers(2, 5),
+)
+def test_memory_and_chunks_change_nothing(fits: int, free: int, chunk: int, moody: list[bool], planes: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        expected = predictor(HERE, patch).predict(PIXELS, WHOLE, WHOLE, TABLE)
+        card = Card(fits=fits, free=free, takes=100, moody=moody)
+        batched = predictor(card, patch)
+        out = np.zeros((planes, *SHAPE), np.uint8)
+        for box in Grid(SHAPE, (chunk, chunk), smallest=9):
+            have = box.grow(9, SHAPE)
+            out[:, *box.slices] = batched.predict(PIXELS[have.slices], have, box, TABLE, out[:, *box.slices])
+        np.testing.assert_array_equal(out, expected[:planes])
+        assert (np.bincount(expected[0].ravel(), minlength=3) > 100).all()
+
+
+def test_the_probabilities_of_a_window_are_those_of_its_planes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for card in (HERE, Card(takes=125)):
+        one = predictor(card, monkeypatch)
+        planes = one.predict(PIXELS, WHOLE, WHOLE, TABLE)
+        for core in one.lattice.cores(WHOLE):
+            shares, inner = one.probabilities(core, PIXELS, WHOLE, TABLE)
+            shares = shares[:, *inner.slices]
+            np.testing.assert_array_equal(np.argmax(shares, axis=0), planes[0, *core.slices])
+            np.testing.assert_array_equal(np.rint(shares * 255), planes[2:, *core.slices])
+
+
+def test_of_equal_classes_the_first_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tied(_: Checkpoint) -> Neighbours:
+        net = Neighbours()
+        assert isinstance(net.head, nn.Conv2d)
+        assert net.head.bias is not None
+        nn.init.zeros_(net.head.weight)
+        net.head.bias.data = torch.tensor([-1.0, 2.0, 2.0])
+        return net
+
+    one = predictor(HERE, monkeypatch)
+    monkeypatch.setattr(Checkpoint, "network", tied)
+    assert (one.predict(PIXELS, WHOLE, WHOLE, TABLE)[0] == 1).all()
+
+
+def test_exponentials_are_taken_of_whole_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def softmax(scores: Tensor, dim: int) -> Tensor:
+        seen.append(tuple(scores.shape[-2:]))
+        return scores.softmax(dim)
+
+    monkeypatch.setattr(torch, "softmax", softmax)
+    predictor(HERE, monkeypatch).predict(PIXELS, WHOLE, WHOLE, TABLE)
+    assert set(seen) == {(32, 32), (32, 16)}  # the last cores are 22 px high and 3 px wide
+
+
+def test_windows_of_one_shape_go_together_and_batches_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Card(takes=125)
+    predictor(card, monkeypatch).predict(PIXELS, WHOLE, WHOLE, TABLE)
+    assert card.batches == [4] * (4 + 1 + 1 + 1)  # 4 × 4 whole cores, 4 at the right, 4 at the bottom, the corner
+
+
+@pytest.mark.parametrize("part", [(Checkpoint, "network"), (Card, "compute"), (Card, "upload")])
+def test_a_broken_gpu_is_told(part: tuple[type, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Tensor:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    one = predictor(Card(), monkeypatch)
+    monkeypatch.setattr(*part, fail)
+    with pytest.raises(DeviceError, match="unspecified launch failure"):
+        one.predict(PIXELS, WHOLE, WHOLE, TABLE)
+    with pytest.raises(DeviceError, match="unspecified launch failure"):
+        one.probabilities(Box(0, 0, 32, 32), PIXELS, WHOLE, TABLE)
+
+
+def test_too_little_memory_for_a_window_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeviceError, match="one window of 64 × 64 px"):
+        predictor(Card(fits=0), monkeypatch).predict(PIXELS, WHOLE, WHOLE, TABLE)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_gives_the_same_however_it_is_chunked() -> None:  # pragma: no cover
+    pixels = picture(tissue((300, 280)))
+    table, whole = lookup_table(histogram(pixels)), Box.whole((300, 280))
+    gpu = Predictor(Checkpoint.find("sem"), Lattice((300, 280), 64, 25, 16), "float16")
+    planes = gpu.predict(pixels, whole, whole, table)
+    for box in Grid((300, 280), (128, 128), smallest=25):
+        have = box.grow(25, (300, 280))
+        np.testing.assert_array_equal(gpu.predict(pixels[have.slices], have, box, table), planes[:, *box.slices])
+    here = Predictor(gpu.checkpoint, gpu.lattice, "float32", HERE).predict(pixels, whole, whole, table)
+    assert (planes[0] != here[0]).mean() < 0.005
