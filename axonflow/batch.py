@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from axonflow.analysis import Analysis, open_store
 from axonflow.engine.journal import write_whole
@@ -26,10 +25,9 @@ from axonflow.fiber.columns import Column
 from axonflow.fiber.maps import NEEDED
 from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, region_table
 from axonflow.fiber.table import read_parquet
-from axonflow.figures import draw_levels
 from axonflow.job import Job, prepare, run_job
 from axonflow.manifest import Listed
-from axonflow.ngff.maps import read_maps
+from axonflow.report import FIGURES, write_comparison
 from axonflow.tally import Tally
 
 __all__ = ["COLUMNS", "Entry", "Told", "check", "run_batch", "write_results"]
@@ -154,9 +152,9 @@ def run_batch(
 
 
 def write_results(table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the table as ``summary.csv``, and the maps of all slides as ``maps.png`` and ``maps.svg``.
+    """Write the table as ``summary.csv``, and figures and report that compare the slides.
 
-    Figures of an earlier table are removed where no slide is done.
+    Those of an earlier table are removed where no slide is done.
 
     Parameters
     ----------
@@ -169,20 +167,13 @@ def write_results(table: pd.DataFrame, folder: Path) -> list[Path]:
     list of Path
         What was written.
     """
-    summary, figures = folder / "summary.csv", [folder / "maps.png", folder / "maps.svg"]
+    summary = folder / "summary.csv"
     write_whole(summary, table.to_csv(index=False).encode())
-    done = table["state"] == "done"
-    if not done.any():
-        for figure in figures:
-            figure.unlink(missing_ok=True)
-        return [summary]
-    titles = [level or Path(name).stem for level, name in zip(table["level"], table["slide"], strict=True)]
-    maps: list[xr.Dataset | None] = [
-        read_maps(Path(store) / "maps") if is_done else None
-        for store, is_done in zip(table["store"], done, strict=True)
-    ]
-    draw_levels(list(zip(titles, maps, strict=True)), figures)
-    return [summary, *figures]
+    if (table["state"] == "done").any():
+        return [summary, *write_comparison(table, folder)]
+    for name in (*FIGURES, "report.html"):
+        (folder / name).unlink(missing_ok=True)
+    return [summary]
 
 
 def _entry(listed: Listed, settings: Mapping[str, Any], stores: Path, *, gpu: bool) -> Entry:

@@ -146,7 +146,8 @@ def run_job(
             return
         plan.check()
         _sweep(job.layout)
-        shutil.rmtree(job.layout.store / "figures", ignore_errors=True)  # they show what is about to change
+        (job.layout.store / "report.html").unlink(missing_ok=True)  # it shows what is about to change
+        shutil.rmtree(job.layout.store / "figures", ignore_errors=True)
         _note(job)
         with (
             _logged(job.layout.store / "run.log"),

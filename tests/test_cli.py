@@ -59,9 +59,11 @@ def store(slide: Path) -> Path:
 def test_every_command_is_there() -> None:
     stages = {"convert", "segment", "label", "measure", "map"}
     assert set(names(app)) == stages | {
-        *("run", "batch", "plan", "info", "export", "phantom", "train", "score", "evaluate")
+        *("run", "batch", "plan", "info", "export", "phantom", "train", "score", "evaluate"),
+        *("submit", "status", "doctor", "view", "report"),
     }
     assert {group: set(inner) for group, inner in GROUPS.items()} == {
+        "cluster": {"list", "show", "scheduler", "worker"},
         "models": {"list", "show", "path"},
         "astih": {"list", "download", "evaluate"},  # and models, a group in a group
     }

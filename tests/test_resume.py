@@ -243,14 +243,17 @@ def test_fresh_starts_over(given: Config, tmp_path: Path) -> None:
     assert not (config.out / "left-over").exists()
 
 
-def test_what_is_refused_leaves_the_store_as_it_was(given: Config, tmp_path: Path) -> None:
+def test_what_is_refused_leaves_the_store_as_it_was(
+    given: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = replace(given, out=tmp_path / "out", chunk=192)
     analyse(config)
+    monkeypatch.setattr("axonflow.engine.plan.WORKER_BYTES", 2**60)
     before = files(config.out)
     with pytest.raises(PlanError):
-        analyse(replace(config, max_myelin_um=0.5), memory=2**20)
+        analyse(replace(config, max_myelin_um=0.5))
     with pytest.raises(PlanError):
-        analyse(config, memory=2**20, fresh=True)
+        analyse(config, fresh=True)
     assert files(config.out) == before
     assert axonflow.open(config.out).record["complete"]
 

@@ -9,6 +9,7 @@ from axonflow.cli import cluster as _cluster
 from axonflow.cli import doctor as _doctor
 from axonflow.cli import evaluate as _evaluate
 from axonflow.cli import models as _models
+from axonflow.cli import report as _report
 from axonflow.cli import score as _score
 from axonflow.cli import status as _status
 from axonflow.cli import submit as _submit
@@ -19,7 +20,7 @@ from axonflow.cli.terminal import app
 __all__ = ["app", "main"]
 
 # imported, in this order, for what they hang on app
-_GROUPS = (_analyse, _view, _batch, _submit, _status, _cluster, _train, _score, _evaluate, _models, _astih, _doctor)
+_GROUPS = (_analyse, _view, _report, _batch, _submit, _status, _cluster, _train, _score, _evaluate, _models, _astih, _doctor)
 
 
 def main() -> None:

@@ -44,23 +44,18 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     Example: [bold]axonflow run slide.tif --pixel-size 0.1[/bold]
     """
     from axonflow.analysis import open_store
+    from axonflow.report import is_reported, write_report
 
     job = _run(slide, None, given)
     result = open_store(job.config.out)
-    figures = result.store / "figures"
-    if not figures.exists():
-        from axonflow.figures import draw_maps, draw_overlay
-
-        part = figures.with_name(".figures.part")
-        part.mkdir(exist_ok=True)
-        draw_maps(result.maps, part / "maps.png")
-        draw_overlay(result.pyramid(), result.pyramid("semantic"), part / "overlay.png")
-        part.rename(figures)
+    if not is_reported(result.store):
+        write_report(result)
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
         table.add_row(f"[bold]{name}[/bold]", value)
     console.print(table)
-    console.print(f"maps    {result.store / 'maps'}, drawn in {figures / 'maps.png'}", soft_wrap=True)
+    console.print(f"report  {result.store / 'report.html'}", soft_wrap=True)
+    console.print(f"maps    {result.store / 'maps'}, drawn in {result.store / 'figures' / 'maps.png'}", soft_wrap=True)
     console.print(f"axons   {job.layout.table}", soft_wrap=True)
     console.print(f"next    axonflow export {result.store} --format ads-csv", soft_wrap=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import socket
 import sys
@@ -73,5 +74,7 @@ def _pair(text: str, flag: str, words: str) -> tuple[float, float]:
     try:
         first, second = map(float, text.split(","))
     except ValueError:
-        raise InputError(f"{flag} was expected as {words}, {text!r} came.") from None
+        first = second = math.nan
+    if not (math.isfinite(first) and math.isfinite(second)):
+        raise InputError(f"{flag} was expected as {words}, {text!r} came.")
     return first, second

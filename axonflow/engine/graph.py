@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import dask
 import dask.array as da
+import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.patience import patiently
@@ -115,7 +116,13 @@ def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Ar
     reads = list(widths)
     reads[0] += first.x0 - outer.x0
     reads[-1] += outer.x1 - last.x1
-    pixels = da.from_array(_Part(overlap, outer), chunks=((outer.shape[0],), tuple(reads)), name=False)
+    part = _Part(overlap, outer)
+    pixels = da.from_array(
+        part,
+        chunks=((outer.shape[0],), tuple(reads)),
+        name=False,
+        meta=np.empty((0, 0), part.dtype),  # or dask would read a corner to see what it is
+    )
     return da.map_overlap(
         partial(_apply, overlap.apply, batch),
         pixels,
@@ -126,7 +133,7 @@ def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Ar
         new_axis=0,
         chunks=((overlap.planes,), (region.shape[0],), tuple(widths)),
         dtype=overlap.dtype,
-        meta=da.empty((0, 0, 0), dtype=overlap.dtype)._meta,
+        meta=np.empty((0, 0, 0), overlap.dtype),
     )
 
 

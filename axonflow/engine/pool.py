@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
@@ -179,22 +180,22 @@ class WorkersPool:
                     future = self.client.compute(dask.delayed(list)(build()), optimize_graph=False)
                     flying[future] = number
                     future.add_done_callback(ended.put)
-                try:
-                    future = ended.get(timeout=LOOK_S)
-                except Empty:
-                    continue
-                number, done = flying.pop(future), self._result(future)
-                yield number, done
+                together = _arrived(ended)
+                good = [future for future in together if future.status == "finished"]
+                for future, done in zip(good, self._results(good), strict=True):
+                    yield flying.pop(future), done
+                # What has failed comes last, so that nothing beside it is lost.
+                self._results([future for future in together if future.status != "finished"])
         finally:
             if flying:
                 self.client.cancel(list(flying), force=True)
 
-    def _result(self, future: Future[Any]) -> list[Done]:
+    def _results(self, futures: list[Future[Any]]) -> list[list[Done]]:
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
         try:
-            return list(future.result())
+            results: list[list[Done]] = self.client.gather(futures)
         except KilledWorker as error:
             raise RunError(
                 "A task was expected to end, but each worker that tried it died: most likely it ran out of memory. Use "
@@ -203,3 +204,14 @@ class WorkersPool:
             ) from error
         except FutureCancelledError as error:
             raise self.fleet.lost() from error
+        return results
+
+
+def _arrived(ended: SimpleQueue[Future[Any]]) -> list[Future[Any]]:
+    """Wait a while for what has ended; take all of it, as asking for results one by one costs a round trip each."""
+    arrived: list[Future[Any]] = []
+    with suppress(Empty):
+        arrived.append(ended.get(timeout=LOOK_S))
+        while True:
+            arrived.append(ended.get_nowait())
+    return arrived

@@ -31,4 +31,4 @@ def draw(analysis: Analysis, path: Path) -> None:
         )
     from axonflow.figures import draw_maps
 
-    draw_maps(analysis.maps, path)
+    draw_maps(analysis.maps, [path])

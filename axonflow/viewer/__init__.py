@@ -13,7 +13,7 @@ from axonflow.errors import InputError
 from axonflow.viewer.choosing import choose, follow
 from axonflow.viewer.exhibit import LIST, Exhibit
 from axonflow.viewer.layers import View, config_state, layer_name, legends, view_state
-from axonflow.viewer.screenshot import LEGEND_PX, take_screenshot
+from axonflow.viewer.screenshot import LEGEND_PX, check_picture, take_screenshot
 from axonflow.viewer.server import Server, serving
 
 __all__ = ["View", "screenshot", "viewing"]
@@ -59,12 +59,13 @@ def screenshot(
     Raises
     ------
     InputError
-        If the view names an overlay or an axon that is not there, or there is no browser.
+        If the view names an overlay or an axon that is not there, there is no browser, or no such picture
     RunError
         If the browser drew nothing.
     StoreError
         If one is no finished store.
     """
+    check_picture(path, size)
     exhibits = _exhibits(stores)
     view = _checked(exhibits, replace(view or View(), room=(size[0], size[1] - LEGEND_PX), panels=False))
     with _served(exhibits, view, 0) as server:

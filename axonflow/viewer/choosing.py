@@ -58,6 +58,7 @@ def choose(
     layers = {layer["name"]: layer for layer in state["layers"]}
     layers[listed]["segments"] = [] if row is None else [str(row["axon_id"])]
     layers[layer_name(exhibit, FRAME, several)]["annotations"] = [] if row is None else [_frame(exhibit, row)]
+    state["selectedLayer"] = {**state.get("selectedLayer", {}), "layer": listed}
     state["selection"] = {
         "visible": panels and row is not None,
         "layers": {} if row is None else {listed: {"value": str(row["axon_id"])}},

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from axonflow.analysis import Analysis
 from axonflow.fiber.maps import Cells
-from axonflow.figures import PANELS
+from axonflow.figures.style import PANELS
 from axonflow.ngff import Pyramid
 from axonflow.viewer.painted import Painted
 from axonflow.viewer.segments import listed_axons, segment_properties
@@ -41,7 +41,7 @@ MAPS = {
     "gratio_aggregate": "aggregate g-ratio",
     "gratio_mean": "mean g-ratio",
     "axon_diameter_mean": "axon diameter, mean",
-    "axon_diameter_std": "axon diameter, standard deviation",
+    "axon_diameter_std": "axon diameter, SD",
     "covered_area": "covered area",
     "covered_fraction": "covered fraction",
     "confidence": "confidence",
@@ -54,7 +54,7 @@ CLOSE_UP_PX = 120
 
 FIBERS = {
     "gratio": ("gratio", "fibers by g-ratio", "", "viridis"),
-    "diameter": ("axon_diam (um)", "fibers by axon diameter", "µm", "viridis"),
+    "diameter": ("axon_diam (um)", "fibers by diameter", "µm", "viridis"),
 }
 """What fibers are painted by: the column, the title, its unit and the colours."""
 

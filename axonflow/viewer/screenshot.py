@@ -27,7 +27,7 @@ from axonflow.viewer.layers import span
 from axonflow.viewer.server import Server
 from axonflow.viewer.shaders import CLASS_COLOURS
 
-__all__ = ["FLAGS", "find_browser", "take_screenshot"]
+__all__ = ["FLAGS", "LEGEND_PX", "check_picture", "find_browser", "take_screenshot"]
 
 BROWSERS = (
     "chromium",
@@ -41,6 +41,7 @@ FLAGS = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshad
 """With which Chromium draws WebGL on the processor."""
 
 LEGEND_PX = 64
+SMALLEST_PX = 200
 PATIENCE_S = 180
 
 
@@ -59,6 +60,23 @@ def find_browser() -> str:
             "install one, for instance with: apt install chromium."
         )
     return found
+
+
+def check_picture(path: Path, size: tuple[int, int]) -> None:
+    """Refuse a picture that could not be drawn or written.
+
+    Raises
+    ------
+    InputError
+        If the file's name is of no image, the picture too small, or there is no browser.
+    """
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise InputError(f"The name of an image file such as slide.png was expected, {path} came.")
+    if min(size) < SMALLEST_PX:
+        raise InputError(
+            f"A picture with a width,height of at least {SMALLEST_PX} px was expected, {size[0]},{size[1]} came."
+        )
+    find_browser()
 
 
 def take_screenshot(server: Server, exhibits: Sequence[Exhibit], show: str, path: Path, size: tuple[int, int]) -> None:

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 
-from axonflow.figures import AXON, MYELIN
+from axonflow.figures.style import AXON, MYELIN
 
 __all__ = ["CLASSES", "CLASS_COLOURS", "SLIDE", "colour_map", "colours"]
 

@@ -1,0 +1,30 @@
+"""The command that writes the report of a store, or of a batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from axonflow.cli.terminal import app, console
+
+__all__: list[str] = []
+
+
+@app.command()
+def report(
+    result: Annotated[
+        Path, typer.Argument(help="The store of a finished run, or the folder of a batch.", show_default=False)
+    ],
+) -> None:
+    """Write the report of a result once more: one HTML file that opens anywhere, and its figures at print size.
+
+    Example: [bold]axonflow report slide.ome.zarr[/bold]
+    """
+    from axonflow.analysis import open_store
+    from axonflow.report import write_batch_report, write_report
+
+    is_store = (result / "run.json").exists()
+    written = write_report(open_store(result)) if is_store else write_batch_report(result)
+    console.print(f"report  {written}", soft_wrap=True)

@@ -1,0 +1,19 @@
+"""What a person reads of a result: one HTML file that opens anywhere, and its figures at print size.
+
+::
+
+    slide      a store → STORE/report.html and STORE/figures/
+    slides     a batch → DIR/report.html and the figures that compare its slides
+    drawing    which figures a store has, and what each of them shows
+    outlines   mask and regions, to be drawn over the slide
+    counted    the axons that count
+    trust      how far to believe the numbers, and what was left out
+    origin     what made them
+    words      numbers as they are read
+    page       figures and words → one file
+"""
+
+from axonflow.report.slide import is_reported, write_report
+from axonflow.report.slides import FIGURES, write_batch_report, write_comparison
+
+__all__ = ["FIGURES", "is_reported", "write_batch_report", "write_comparison", "write_report"]
