@@ -77,6 +77,7 @@ def reproducible() -> Iterator[None]:
     """Have torch compute the same again, and leave its random numbers and settings as they were."""
     device = torch.cuda.is_available()
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device else []):
         if device:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses
@@ -87,6 +88,7 @@ def reproducible() -> Iterator[None]:
         finally:
             torch.use_deterministic_algorithms(before[0])
             torch.backends.cudnn.benchmark = before[1]
+            torch.set_num_threads(threads)
 
 
 class State:
@@ -105,6 +107,8 @@ class State:
     ----------
     step : int
         Steps that are done.
+    threads : int
+        That torch computes with.
     """
 
     def __init__(
@@ -115,7 +119,7 @@ class State:
         start: UNet | None = None,
         precision: Precision | None = None,
     ) -> None:
-        self.recipe, self.step = recipe, 0
+        self.recipe, self.step, self.threads = recipe, 0, torch.get_num_threads()
         self.precision = precision or training_precision()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(_seed(recipe.seed))
@@ -153,6 +157,7 @@ class State:
         RunError
             If the loss is no number.
         """
+        torch.set_num_threads(self.threads)
         torch.manual_seed(_seed(self.recipe.seed, self.step))  # of the dropout
         for group in self._optimiser.param_groups:
             group["lr"] = self.recipe.rate_at(self.step)
@@ -193,7 +198,7 @@ class State:
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a saved state.
+        """Go on from a saved state, with as many threads as it had: sums depend on how they are shared out.
 
         Raises
         ------
@@ -204,7 +209,7 @@ class State:
             content = torch.load(path, map_location="cpu", weights_only=True)
             for name, part in self._parts().items():
                 part.load_state_dict(content[name])
-            self.step = int(content["step"])
+            self.step, self.threads = int(content["step"]), int(content["threads"])
         except Exception as error:  # a damaged pickle raises what it likes
             raise StoreError(
                 f"The state of this training was expected in {path}, but it cannot be read: {error}; "
@@ -216,7 +221,10 @@ class State:
         return {"net": self._net, "optimiser": self._optimiser, "scaler": self._scaler} | averaged
 
     def _content(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()} | {"step": self.step}
+        return {name: part.state_dict() for name, part in self._parts().items()} | {
+            "step": self.step,
+            "threads": self.threads,
+        }
 
 
 def _seed(*numbers: int) -> int:
