@@ -113,7 +113,14 @@ def check(
 
 
 def run_batch(
-    entries: Sequence[Entry], pool: Pool, profile: Profile, watch: Watch, told: Told, *, fresh: bool = False
+    entries: Sequence[Entry],
+    pool: Pool,
+    profile: Profile,
+    watch: Watch,
+    told: Told,
+    *,
+    fresh: bool = False,
+    then: Callable[[Analysis], object] | None = None,
 ) -> pd.DataFrame:
     """Run what is missing of all slides, one after the other on one pool.
 
@@ -128,6 +135,8 @@ def run_batch(
     told : callable
     fresh : bool
         Whether to remove the stores first.
+    then : callable, optional
+        What else to make of each result, such as its report.
 
     Returns
     -------
@@ -142,7 +151,7 @@ def run_batch(
     for entry in entries:
         if entry.job is None:
             told(entry, "failed", entry.reason)
-    rows = [_run(entry, pool, profile, watch, told, fresh=fresh) for entry in entries]
+    rows = [_run(entry, pool, profile, watch, told, fresh=fresh, then=then) for entry in entries]
     kinds = {"str": ("object", ""), "int64": ("Int64", None)}  # which know a missing value
     table = {}
     for column in COLUMNS:
@@ -183,7 +192,16 @@ def _entry(listed: Listed, settings: Mapping[str, Any], stores: Path, *, gpu: bo
         return Entry(listed, None, _reason(error))
 
 
-def _run(entry: Entry, pool: Pool, profile: Profile, watch: Watch, told: Told, *, fresh: bool) -> dict[str, Any]:
+def _run(
+    entry: Entry,
+    pool: Pool,
+    profile: Profile,
+    watch: Watch,
+    told: Told,
+    *,
+    fresh: bool,
+    then: Callable[[Analysis], object] | None,
+) -> dict[str, Any]:
     """Return a slide's row."""
     row: dict[str, Any] = {"slide": entry.listed.name, "level": entry.listed.level}
     if entry.job is None:
@@ -192,6 +210,8 @@ def _run(entry: Entry, pool: Pool, profile: Profile, watch: Watch, told: Told, *
     told(entry, "begun", "")
     try:
         run_job(entry.job, profile, pool=pool, fresh=fresh, watch=watch)
+        if then:
+            then(open_store(entry.job.config.out))
         row |= {"state": "done"} | _numbers(entry.job)
     except FleetError:
         raise

@@ -102,9 +102,8 @@ class Status:
 
 def stores(path: Path) -> Iterator[Path]:
     """Yield a store in which a run was begun or submitted, or all of them in a folder and its folders, by name."""
-    if (path / ".axonflow").is_dir():
-        if any(file.exists() for file in _files(path)):
-            yield path
+    if any(file.exists() for file in _files(path)):
+        yield path
     elif path.is_dir() and path.suffix != ".zarr":  # the parts of another program's store are many
         with suppress(PermissionError):
             for inner in sorted(path.iterdir()):

@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 FAULTY = Path(__file__).with_name("faulty")
-SIDE_PX = 512
+SIDE_PX = 448
 PATIENCE_S = 400
 """For one command."""
 AXONFLOW = (sys.executable, "-m", "axonflow")
@@ -178,7 +178,8 @@ def befall(fault: Fault, run: Run, slide: Path, model: Path, batches: int) -> tu
     (run.folder / "faulty").mkdir(parents=True)
     prologue = f"export PYTHONPATH={FAULTY} AXONFLOW_FAULTY={run.folder / 'faulty'}"
     share, begun = run.random.uniform(*fault.within), time.monotonic()
-    struck, kept, codes, said = "from the start", "", [], ""
+    struck, kept, said = "from the start", "", ""
+    codes: list[int] = []
     recorded: dict[Path, int] = {}
     while not codes or (codes[-1] and len(codes) < 4):
         if fault.before:
@@ -186,17 +187,18 @@ def befall(fault: Fault, run: Run, slide: Path, model: Path, batches: int) -> tu
         flags = fault.flags if not codes or fault.again is None else fault.again
         words = [*AXONFLOW, "run", str(slide), "--out", str(run.store), "--model", str(model), *_CUT, *flags]
         with (run.folder / f"driver{len(codes)}.log").open("wb") as log:
-            run.driver = subprocess.Popen([*words, "--prologue", prologue], cwd=run.folder, stdout=log, stderr=log)
+            words += ["--prologue", prologue]
+            run.driver = driver = subprocess.Popen(words, cwd=run.folder, stdout=log, stderr=log)
             if fault.strike and not codes:
-                _wait(lambda: len(run.done()) >= share * batches or run.driver.poll() is not None)
+                _wait(lambda p=driver: len(run.done()) >= share * batches or p.poll() is not None)
                 recorded, stage = run.done(), _stage(run)
                 struck = f"{time.monotonic() - begun:.0f} s, {stage}, {len(recorded)} of {batches} batches"
                 fault.strike(run)
             try:
-                codes.append(run.driver.wait(PATIENCE_S))
+                codes.append(driver.wait(PATIENCE_S))
             except subprocess.TimeoutExpired:
-                run.driver.kill()
-                codes.append(run.driver.wait())
+                driver.kill()
+                codes.append(driver.wait())
                 said = f"HANGS for {PATIENCE_S} s"
         if codes[-1] and not said:
             said = _said(Path(log.name))
@@ -214,11 +216,11 @@ _CUT = ("--chunk", "64", "--cell", "7")
 
 
 def contents(store: Path) -> dict[str, str]:
-    """Digest every file of a store but its record, its log and the journal."""
+    """Digest every file of a store but its record, report, log and journal."""
     return {
         str(path.relative_to(store)): sha256(path.read_bytes()).hexdigest()
         for path in sorted(store.rglob("*"))
-        if path.is_file() and path.name not in {"run.json", "run.log"} and ".axonflow" not in path.parts
+        if path.is_file() and path.name not in {"report.html", "run.json", "run.log"} and ".axonflow" not in path.parts
     }
 
 
@@ -229,7 +231,7 @@ def prepare(folder: Path) -> tuple[Path, Path]:
 
     write(folder / "slide.tif", Phantom((SIDE_PX, SIDE_PX)))
     found = Checkpoint.find("tem")
-    replace(found, name="small", lattice_px=64).save(found.network(), folder)
+    replace(found, name="small", lattice_px=64, pixel_size_um=0.1).save(found.network(), folder)
     return folder / "slide.tif", folder / "small.json"
 
 
@@ -281,10 +283,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where slides, stores and logs go; it must not exist")
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--first", type=int, default=1, help="number of the first of them")
     parser.add_argument("--only", default="", help="faults whose name holds this")
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
-    folder, chance = given.folder.absolute(), random.Random(given.seed)
+    chance, folder = random.Random(given.seed), given.folder.absolute()
     slide, model = prepare(folder)
     reference = Run(folder / "local", chance)
     words = [*AXONFLOW, "run", str(slide), "--out", str(reference.store), "--model", str(model), *_CUT]
@@ -294,8 +297,9 @@ def main() -> None:
     order = chance.sample(chosen, len(chosen))
     order += chance.choices([fault for fault in chosen if fault.strike] or chosen, k=given.runs)
     outcomes: list[Outcome] = []
-    for i, fault in enumerate(order[: given.runs], 1):
-        outcome, found = befall(fault, Run(folder / f"{i:02}", chance), slide, model, batches)
+    for i, fault in enumerate(order[given.first - 1 : given.runs], given.first):
+        run = Run(folder / f"{i:02}", random.Random(f"{given.seed} {i}"))
+        outcome, found = befall(fault, run, slide, model, batches)
         outcomes.append(replace(outcome, same=found == expected))
         print(f"{i:02}", json.dumps(asdict(outcomes[-1]), ensure_ascii=False), flush=True)
         (folder / "faults.json").write_text(json.dumps([asdict(one) for one in outcomes], indent=1) + "\n")

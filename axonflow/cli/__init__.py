@@ -20,7 +20,21 @@ from axonflow.cli.terminal import app
 __all__ = ["app", "main"]
 
 # imported, in this order, for what they hang on app
-_GROUPS = (_analyse, _view, _report, _batch, _submit, _status, _cluster, _train, _score, _evaluate, _models, _astih, _doctor)
+_GROUPS = (
+    _analyse,
+    _view,
+    _report,
+    _batch,
+    _submit,
+    _status,
+    _cluster,
+    _train,
+    _score,
+    _evaluate,
+    _models,
+    _astih,
+    _doctor,
+)
 
 
 def main() -> None:

@@ -44,17 +44,16 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     Example: [bold]axonflow run slide.tif --pixel-size 0.1[/bold]
     """
     from axonflow.analysis import open_store
-    from axonflow.report import is_reported, write_report
+    from axonflow.report import keep_report
 
     job = _run(slide, None, given)
     result = open_store(job.config.out)
-    if not is_reported(result.store):
-        write_report(result)
+    report = keep_report(result)
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
         table.add_row(f"[bold]{name}[/bold]", value)
     console.print(table)
-    console.print(f"report  {result.store / 'report.html'}", soft_wrap=True)
+    console.print(f"report  {report}", soft_wrap=True)
     console.print(f"maps    {result.store / 'maps'}, drawn in {result.store / 'figures' / 'maps.png'}", soft_wrap=True)
     console.print(f"axons   {job.layout.table}", soft_wrap=True)
     console.print(f"next    axonflow export {result.store} --format ads-csv", soft_wrap=True)

@@ -59,6 +59,7 @@ def batch(
     from axonflow.job import staffed
     from axonflow.manifest import list_slides, read_manifest
     from axonflow.progress import Bars
+    from axonflow.report import keep_report
 
     manifest = Path(slides[0]) if len(slides) == 1 and slides[0].lower().endswith(".csv") else None
     listed = read_manifest(manifest) if manifest else list_slides(slides)
@@ -81,7 +82,7 @@ def batch(
             elif state == "failed":
                 _say("[bold red]failed[/bold red]", name, reason)
 
-        table = run_batch(entries, pool, profile, bars, told, fresh=given["fresh"])
+        table = run_batch(entries, pool, profile, bars, told, fresh=given["fresh"], then=keep_report)
     written = write_results(table, folder)
     _show(table)
     for path in written:

@@ -32,6 +32,8 @@ _ENDED = frozenset(
 )
 _CANCEL = {"slurm": "scancel", "pbs": "qdel", "sge": "qdel", "lsf": "bkill"}
 _ASK = {"pbs": ("qstat",), "sge": ("qstat", "-j"), "lsf": ("bjobs",)}
+_GONE = {"pbs": (-2, {"C", "F"}), "lsf": (2, {"DONE", "EXIT"})}
+"""Where the last line of an answer has the job's state, and in which of them it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,16 @@ def states(system: str, jobs: Iterable[str]) -> Tickets | None:
     """
     wanted = list(jobs)
     if system != "slurm":
-        # The answers differ from version to version, but all fail for a job that is no more.
+        # The answers differ from version to version, but fail for a job that is no more, or give its state for a while.
         answers = {job: _run(*_ASK[system], job) for job in wanted}
-        return {job: Ticket(answer is not None) for job, answer in answers.items()}
+        if None in answers.values():
+            return None
+        return {job: Ticket(_is_there(system, answer)) for job, answer in answers.items() if answer}
     answer = _run("squeue", "--me", "--noheader", "--states=all", "--format=%A|%T|%r")
-    if answer is None:
+    if answer is None or answer.returncode:
         return None
-    found = {job: (state, reason) for job, state, reason in (line.split("|", 2) for line in answer.splitlines())}
+    rows = (line.split("|", 2) for line in answer.stdout.splitlines())
+    found = {job: (state, reason) for job, state, reason in rows}
     return {job: Ticket(found[job][0] not in _ENDED, *found[job]) if job in found else Ticket(False) for job in wanted}
 
 
@@ -111,10 +116,17 @@ class Ledger:
             self.path.unlink()
 
 
-def _run(*command: str) -> str | None:
-    """Return what a command printed; None if it failed or is not there."""
+def _is_there(system: str, answer: subprocess.CompletedProcess[str]) -> bool:
+    if answer.returncode:
+        return False
+    column, ended = _GONE.get(system, (0, set()))
+    words = answer.stdout.strip().rpartition("\n")[2].split()
+    return len(words) <= abs(column) or words[column] not in ended
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
+    """Return how a command ended; None if it is not there, or does not end."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None

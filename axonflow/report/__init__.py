@@ -13,7 +13,7 @@
     page       figures and words → one file
 """
 
-from axonflow.report.slide import is_reported, write_report
+from axonflow.report.slide import keep_report, write_report
 from axonflow.report.slides import FIGURES, write_batch_report, write_comparison
 
-__all__ = ["FIGURES", "is_reported", "write_batch_report", "write_comparison", "write_report"]
+__all__ = ["FIGURES", "keep_report", "write_batch_report", "write_comparison", "write_report"]

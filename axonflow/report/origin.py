@@ -10,7 +10,7 @@ import numpy as np
 from axonflow.analysis import Analysis
 from axonflow.engine.pace import duration
 from axonflow.net.checkpoint import EMBEDDED, Checkpoint
-from axonflow.report.words import Fact, count, memory, share, size
+from axonflow.report.words import Fact, count, memory, number, share, size
 
 __all__ = ["Step", "network_in_words", "settings", "steps", "versions"]
 
@@ -45,7 +45,7 @@ def network_in_words(result: Analysis, contract: Checkpoint | None) -> str:
     return f"{said}, trained on {data}." if data else f"{said}."
 
 
-def settings(result: Analysis) -> list[Fact]:
+def settings(result: Analysis, contract: Checkpoint | None) -> list[Fact]:
     """Return what was measured, by what, and with which settings."""
     record = result.record
     slide, labels, made_by = record["slide"], record["labels"], record["model"]
@@ -66,12 +66,17 @@ def settings(result: Analysis) -> list[Fact]:
             Fact("sha256 of its weights", made_by["sha256"]),
             Fact("windows", f"{made_by['lattice_px']} px", f"and {made_by['halo_px']} px more on each side"),
         ]
-    defaults = {"slide", "out", "pixel_size", "labels", "axon_mask", "myelin_mask", "model", "halo"}
-    facts += [
-        Fact(name.replace("_", " "), "as by default" if value is None else str(value))
-        for name, value in config.items()
-        if name not in defaults and not (name.endswith("_unit") and config[name.removesuffix("_unit")] is None)
-    ]
+    limit = contract.smallest_axon_um2 if contract else None
+    given = {
+        "image in the file": config["series"],
+        "mask": config["mask"],
+        "regions": config.get("regions"),
+        "side of a cell": f"{config['cell_um']:g} µm",
+        "smallest axon": number(limit if (own := config["min_axon_area_um2"]) is None else own, "g", "µm²"),
+        "longest way through myelin": f"{config['max_myelin_um']:g} µm",
+        "what one task writes": f"{labels['chunk']:,} px a side",
+    }
+    facts += [Fact(name, str(value)) for name, value in given.items() if value is not None]
     return facts
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from axonflow.engine.journal import write_whole
 
-__all__ = ["spark", "vector", "photograph", "write_page"]
+__all__ = ["photograph", "spark", "vector", "write_page"]
 
 JPEG_QUALITY = 88
 
@@ -42,7 +42,7 @@ def photograph(path: Path) -> str:
 
 def spark(counts: Sequence[int], words: str) -> Markup:
     """Draw a histogram as small as a word; its words are for those who do not see it."""
-    most = max(max(counts), 1)
+    most = max(*counts, 1)
     bars = "".join(f"M{i} 20V{20 - 19 * n / most:.3g}h.86V20z" for i, n in enumerate(counts) if n)
     return Markup(
         '<svg class="spark" viewBox="0 0 {} 20" preserveAspectRatio="none" role="img" aria-label="{}">'

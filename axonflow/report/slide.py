@@ -19,7 +19,7 @@ from axonflow.report.page import photograph, spark, vector, write_page
 from axonflow.report.trust import contract_of, doubts, left_out, warnings
 from axonflow.report.words import Fact, area, count, number, size
 
-__all__ = ["is_reported", "write_report"]
+__all__ = ["keep_report", "write_report"]
 
 REGION_NUMBERS = {
     "area (mm^2)": ("area, mm²", ".4g"),
@@ -36,9 +36,21 @@ REGION_NUMBERS = {
 """Columns of the table of regions that the report shows, how they are headed and written."""
 
 
-def is_reported(store: Path) -> bool:
-    """Tell whether a store has its figures and its report; a run that changes anything takes them away."""
-    return (store / "report.html").exists() and (store / "figures").exists()
+def keep_report(result: Analysis) -> Path:
+    """Write the report of a result unless it is there; a run that changes anything takes it away.
+
+    Returns
+    -------
+    Path
+        ``STORE/report.html``.
+
+    Raises
+    ------
+    OSError
+        As :func:`write_report`.
+    """
+    report = result.store / "report.html"
+    return report if report.exists() and (result.store / "figures").exists() else write_report(result)
 
 
 def write_report(result: Analysis) -> Path:
@@ -85,7 +97,7 @@ def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder:
         "regions": _regions(result),
         "doubts": list(doubts(result, axons)),
         "left_out": list(left_out(result, axons)),
-        "settings": settings(result),
+        "settings": settings(result, contract),
         "steps": steps(result),
         "versions": versions(result),
         "store": result.store.name,

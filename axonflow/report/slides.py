@@ -75,7 +75,7 @@ def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
     stores = [
         Path(store) if done else None for store, done in zip(table["store"], table["state"] == "done", strict=True)
     ]
-    maps: list[xr.Dataset | None] = [store and read_maps(store / "maps") for store in stores]
+    maps: list[xr.Dataset | None] = [read_maps(store / "maps") if store else None for store in stores]
     draw_levels(list(zip(titles, maps, strict=True)), [folder / name for name in FIGURES[:2]])
     spreads = [(title, *_spread(store)) for title, store in zip(titles, stores, strict=True) if store]
     draw_spreads(spreads, [folder / name for name in FIGURES[2:]])
@@ -99,8 +99,8 @@ def _read_summary(folder: Path) -> pd.DataFrame:
         return table.assign(**{name: table[name].fillna("").astype(str) for name in words})
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
-            f"A store that 'axonflow run' wrote, or the folder of a batch, was expected at {folder}, but there is neither "
-            "run.json nor a readable summary.csv in it."
+            f"A store that 'axonflow run' wrote, or the folder of a batch, was expected at {folder}, but there is "
+            "neither run.json nor a readable summary.csv in it."
         ) from error
 
 

@@ -63,7 +63,7 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         yield Fact("confidence", number(mapped["confidence"], ".3f"), said)
     unfamiliar, judged = _unfamiliar(result)
     if judged:
-        said = f"of {count(judged, 'cell')}: brighter, darker, coarser, finer or less sure than any training image"
+        said = f"of {count(judged, 'cell')} that could be judged: brighter, darker, coarser, finer or less sure than any training image"
         yield Fact("unfamiliar cells", count(unfamiliar), said)
     if seams and seams["exact_halo_disagrees"] is not None:
         pairs = count(seams["seams_sampled"], "pair")
@@ -71,7 +71,7 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
             "of the labels would be others if each window of the network saw all that it can use (--halo exact); "
             f"measured on {pairs} of neighbouring windows"
         )
-        yield Fact("labels that hang on the windows", share(seams["exact_halo_disagrees"]), said)
+        yield Fact("labels that depend on windows", share(seams["exact_halo_disagrees"]), said)
         said = "of the labels right beside a seam differ between the two windows that meet there, at the worst"
         yield Fact("disagreement at seams", share(seams["neighbours_disagree"]), said)
     if axons.empty:

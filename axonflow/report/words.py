@@ -42,11 +42,9 @@ def share(part: float) -> str:
     """Return a part of 1 in per cent, with two digits that say something."""
     if not isfinite(part):
         return MISSING
-    if part == 0:
-        return "0 %"
-    if part < 0.0001:
-        return "less than 0.01 %"
-    return f"{100 * part:.2g} %" if part < 0.1 else f"{100 * part:.0f} %"
+    if 0 < part < 0.0001:
+        return "less than 0.01\N{NO-BREAK SPACE}%"
+    return (f"{100 * part:.2g}" if part < 0.1 else f"{100 * part:.0f}") + "\N{NO-BREAK SPACE}%"
 
 
 def length(um: float) -> str:

@@ -1,4 +1,5 @@
-// Beside neuroglancer's page: dragging is not clicking, numbers are rounded, and what is visible has its colours explained.
+// Beside neuroglancer's page: dragging is not clicking, a layer's name switches it, numbers are rounded, and what is
+// visible has its colours explained.
 // It reads the page's state as JSON, and the constants that the server wrote into the page: AXONFLOW.legends, by layer,
 // and AXONFLOW.lists, the layer with the list of axons of each panel from left to right.
 "use strict";
@@ -25,6 +26,16 @@ addEventListener(
   true,
 );
 
+const LISTED = ".neuroglancer-layer-list-panel-item";
+addEventListener("click", ({ target, ctrlKey, altKey }) => {
+  const name = target.closest?.(`${LISTED}-name, ${LISTED}-number`)?.closest(LISTED).querySelector(`${LISTED}-name`);
+  if (!name || ctrlKey || altKey) return;
+  name.readOnly = true; // a layer that is renamed here would be lost to the server
+  name.blur();
+  const layer = viewer.layerManager.getLayerByName(name.value ?? name.textContent);
+  layer?.setVisible(!layer.visible);
+});
+
 function round(element) {
   const rounded = String(Number(Number(element.textContent).toPrecision(4)));
   if (element.textContent !== "" && rounded !== "NaN" && rounded !== element.textContent) element.textContent = rounded;
@@ -42,6 +53,8 @@ new MutationObserver((changes) => {
 
 const style = document.createElement("style");
 style.textContent = `
+  .neuroglancer-layer-list-panel-item > input[type="checkbox"] { display: none; }
+  .neuroglancer-layer-list-panel-item-name { cursor: pointer; }
   .neuroglancer-segment-list-entry-extra-property { width: 11ch !important; }
   #axonflow-legends { position: fixed; right: 0; bottom: 0; padding: 8px; pointer-events: none; z-index: 1; }
   #axonflow-legends > div { width: 260px; margin-top: 6px; padding: 8px 10px; background: #202020e0; color: #eee;

@@ -56,6 +56,8 @@ def choose(
     exhibit, several = exhibits[number], len(exhibits)
     listed = layer_name(exhibit, "axons", several)
     layers = {layer["name"]: layer for layer in state["layers"]}
+    if listed not in layers or layer_name(exhibit, FRAME, several) not in layers:
+        return  # taken away on the page
     layers[listed]["segments"] = [] if row is None else [str(row["axon_id"])]
     layers[layer_name(exhibit, FRAME, several)]["annotations"] = [] if row is None else [_frame(exhibit, row)]
     state["selectedLayer"] = {**state.get("selectedLayer", {}), "layer": listed}

@@ -212,6 +212,17 @@ def test_the_whole_slide_is_in_view_at_the_start_with_one_overlay(looking: Open,
         assert len(state["layers"]) == len(Exhibit(analysis).names) + 2
 
 
+def test_a_click_on_its_name_shows_and_hides_a_layer_and_explains_its_colours(looking: Open) -> None:
+    shown = "(viewer.state.toJSON().layers.find(({ name }) => name === 'fibers by g-ratio').visible ?? true) === %s"
+    explained = "document.querySelector('#axonflow-legends').textContent.includes('fibers by g-ratio') === %s"
+    with looking() as page:
+        for visible in ("true", "false"):
+            page.page.locator(".neuroglancer-layer-list-panel-item-name").nth(4).click()
+            page.until(shown % visible)
+            page.until(explained % visible)
+        assert page.faults == []
+
+
 def total_ids(words: str) -> str:
     return (
         "[...document.querySelectorAll('.neuroglancer-segment-list-status *')]"

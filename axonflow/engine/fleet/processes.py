@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import dask
 import psutil
 
 from axonflow.engine.fleet.contract import GRACE_S, nobody, settle
@@ -44,16 +45,21 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
     count = profile.workers or len(found) or 1
     memory = profile.memory or psutil.virtual_memory().total // (count + profile.beside)
     cores = profile.cores or max((os.cpu_count() or 1) // (count + profile.beside), 1)
-    with LocalCluster(
-        n_workers=0,
-        memory_limit=memory,
-        dashboard_address=profile.dashboard,
-        host="127.0.0.1",
-        protocol="tls://",
-        security=Security.temporary(),  # in memory: every user of this machine could connect
-        silence_logs=50,
-        local_directory=None if profile.scratch is None else os.path.expandvars(profile.scratch),
-    ) as cluster:
+    # The nanny of a worker restarts it; who is given up before that is done would never be asked for again.
+    returns = dask.config.set({"distributed.deploy.lost-worker-timeout": f"{GRACE_S}s"})
+    with (
+        returns,
+        LocalCluster(
+            n_workers=0,
+            memory_limit=memory,
+            dashboard_address=profile.dashboard,
+            host="127.0.0.1",
+            protocol="tls://",
+            security=Security.temporary(),  # in memory: every user of this machine could connect
+            silence_logs=50,
+            local_directory=None if profile.scratch is None else os.path.expandvars(profile.scratch),
+        ) as cluster,
+    ):
         for i in range(count + profile.beside):
             gpu = profile.gpus and i < count
             env = {"OMP_NUM_THREADS": str(cores), "NUMBA_NUM_THREADS": str(cores)}

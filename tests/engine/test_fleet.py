@@ -1,0 +1,181 @@
+"""Workers break, die and lose their accelerator; what comes out is the same, or one message says why nothing does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from axonflow.engine.fleet import open_pool, processes
+from axonflow.engine.graph import build
+from axonflow.engine.journal import Journal
+from axonflow.engine.pool import Census, Pool, WorkersPool
+from axonflow.engine.profile import Profile
+from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.stage import Overlap, Result, Stage
+from axonflow.errors import DeviceError, FleetError, RunError
+from axonflow.grid import Box, Grid
+
+SHAPE, CORE, HALO = (48, 64), 8, 2
+FLEET = Profile.find("local-gpu").but(workers=2, beside=1, cores=2, memory=1.0)
+
+
+def claim(path: Path) -> bool:
+    """Whether we are the first to ask."""
+    with suppress(FileExistsError):
+        path.touch(exist_ok=False)
+        return True
+    return False
+
+
+def blur(folder: Path, pixels: NDArray[Any], box: Box) -> NDArray[Any]:
+    """Sum up neighbours, and note who did so when; a file in the folder asks for a fault."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    if (folder / "kills").exists() or ((folder / "kills-once").exists() and claim(folder / "killed")):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if (folder / "breaks").exists() or ((folder / "breaks-one").exists() and claim(folder / "broken")):
+        (folder / "broken").write_text(str(worker.name))
+    if str(worker.name) == (folder / "broken").read_text() if (folder / "broken").exists() else False:
+        raise DeviceError("it is broken")
+    begun = time.time()
+    time.sleep(0.02)
+    window = box.grow(HALO, SHAPE)
+    wide = np.pad(pixels.astype(np.int64), HALO)
+    y, x = box.y0 - window.y0 + HALO, box.x0 - window.x0 + HALO
+    moves = range(-HALO, HALO + 1)
+    out = sum(wide[y + i : y + i + box.shape[0], x + j : x + j + box.shape[1]] for i in moves for j in moves)
+    gpus = worker.state.total_resources.get("GPU", 0)
+    line = {"who": str(worker.name), "gpus": gpus, "begun": begun, "ended": time.time()}
+    with (folder / f"{os.getpid()}.jsonl").open("a") as log:
+        log.write(json.dumps(line) + "\n")
+    return np.asarray(out)[None]
+
+
+def keep(folder: Path, planes: NDArray[Any], box: Box) -> Result:
+    """Write a core."""
+    out = np.load(folder / "out.npy", mmap_mode="r+")
+    out[box.slices] = planes[0]
+    out.flush()
+    return {"sum": planes.sum()}
+
+
+def create(folder: Path) -> None:
+    """Create what is written to."""
+    np.save(folder / "out.npy", np.zeros(SHAPE, np.int64))
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A stage that wants an accelerator."""
+    np.save(tmp_path / "in.npy", np.arange(SHAPE[0] * SHAPE[1]).reshape(SHAPE))
+    return Stage(
+        name="blur",
+        revision=1,
+        parameters={},
+        after=(),
+        shape=SHAPE,
+        batches=tuple(Grid(SHAPE, (CORE, CORE)).batches(2)),
+        task=partial(keep, tmp_path),
+        prepare=partial(create, tmp_path),
+        overlap=Overlap(partial(np.load, tmp_path / "in.npy"), HALO, 1, "int64", partial(blur, tmp_path)),
+        memory=2**20,
+        accelerated=True,
+    )
+
+
+def run(stage: Stage, folder: Path, pool: Pool) -> list[dict[str, Any]]:
+    """Run the stage, check what it wrote, and return what was noted of each application."""
+    run_stages([stage], Journal(folder / "journal"), pool, Silent())
+    wide = np.pad(np.load(folder / "in.npy"), HALO)
+    expected = np.lib.stride_tricks.sliding_window_view(wide, (2 * HALO + 1,) * 2).sum(axis=(2, 3))
+    np.testing.assert_array_equal(np.load(folder / "out.npy"), expected)
+    return [json.loads(line) for path in folder.glob("*.jsonl") for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[WorkersPool]:
+    """Two workers that declare a GPU, and one that does not."""
+    with open_pool(FLEET, tmp_path / "private") as pool:
+        assert isinstance(pool, WorkersPool)
+        yield pool
+
+
+def await_workers(fleet: WorkersPool, count: int) -> Census:
+    """Wait until there are so many."""
+    until = time.monotonic() + 100
+    while len((census := Census.take(fleet.client)).names) != count and time.monotonic() < until:
+        time.sleep(0.2)
+    assert len(census.names) == count
+    return census
+
+
+def test_only_what_applies_is_annotated(stage: Stage) -> None:
+    for gpu in (True, False):
+        graph = build(stage, stage.batches[0], gpu=gpu)
+        layers = graph[0].__dask_graph__().layers
+        wants = [name for name, layer in layers.items() if layer.annotations]
+        assert len(wants) == gpu
+        assert all(layers[name].annotations == {"resources": {"GPU": 1}} for name in wants)
+        assert all("blur" in name or "apply" in name for name in wants)
+
+
+def test_accelerated_work_is_done_on_gpus_alone_one_at_a_time(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
+    assert fleet.client.scheduler.address.startswith("tls://")
+    await_workers(fleet, 3)
+    lines = run(stage, tmp_path, fleet)
+    assert len(lines) == sum(map(len, stage.batches))
+    assert {line["gpus"] for line in lines} == {1}
+    assert len({line["who"] for line in lines}) == 2
+    for who in {line["who"] for line in lines}:
+        spans = sorted((line["begun"], line["ended"]) for line in lines if line["who"] == who)
+        assert all(early[1] <= late[0] for early, late in zip(spans, spans[1:], strict=False))
+
+
+def test_a_broken_gpu_retires_its_worker(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
+    await_workers(fleet, 3)
+    (tmp_path / "breaks-one").touch()
+    lines = run(stage, tmp_path, fleet)
+    assert (tmp_path / "broken").read_text() not in {line["who"] for line in lines}
+    assert {line["gpus"] for line in lines} == {1}
+    assert await_workers(fleet, 2).gpus == 1
+    (event,) = (event for _, event in fleet.client.get_events("axonflow-device"))
+    assert "it is broken" in event
+
+
+def test_no_gpu_left_is_said(stage: Stage, tmp_path: Path, fleet: WorkersPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "GRACE_S", 1.0)
+    (tmp_path / "breaks").touch()
+    with pytest.raises(FleetError, match=r"with a GPU.*same command again"):
+        run(stage, tmp_path, fleet)
+
+
+def test_a_killed_worker_comes_back(
+    stage: Stage, tmp_path: Path, fleet: WorkersPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "slow"  # to start, as on a busy machine
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text("import time; time.sleep(7)\n")
+    monkeypatch.setenv("PYTHONPATH", str(slow), prepend=os.pathsep)
+    await_workers(fleet, 3)
+    (tmp_path / "kills-once").touch()
+    run(stage, tmp_path, fleet)
+    assert (tmp_path / "killed").exists()
+    assert await_workers(fleet, 3).gpus == 2
+
+
+def test_a_task_that_kills_its_worker_is_told(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
+    (tmp_path / "kills").touch()
+    with pytest.raises(RunError, match=r"out of memory.*--chunk.*--memory"):
+        run(stage, tmp_path, fleet)
