@@ -154,11 +154,11 @@ def contents(store: Path) -> dict[str, str]:
 
 
 def files(store: Path) -> dict[str, str]:
-    """Digest every file of a store but its record, its log and the journal."""
+    """Digest every file of a store but its record, its log, the report of both, and the journal."""
     return {
         str(path.relative_to(store)): sha256(path.read_bytes()).hexdigest()
         for path in _files(store)
-        if path.name not in {"run.json", "run.log"} and ".axonflow" not in path.parts
+        if path.name not in {"run.json", "run.log", "report.html"} and ".axonflow" not in path.parts
     }
 
 

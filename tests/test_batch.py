@@ -48,7 +48,7 @@ from axonflow.record import read_record
 SHAPES = {"C3": (150, 170), "C5": (140, 220), "T1": (190, 130)}
 FLAGS = ("--cell", 6, "--workers", 1)
 SETTINGS = {"cell_um": 6.0}
-FIGURES = ("maps.png", "maps.svg")
+FIGURES = ("maps.png", "maps.svg", "distributions.png", "distributions.svg", "report.html")
 
 
 @dataclass(frozen=True)

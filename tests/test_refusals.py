@@ -396,5 +396,7 @@ def test_a_disk_that_fills_up_while_drawing_leaves_results_without_figures(
     assert "No space left on device" in ran.err
     assert axonflow.open(desk.out).record["complete"]
     assert not (desk.out / "figures").exists()
+    assert not (desk.out / "report.html").exists()
     assert command(*desk.command()).code == 0
-    assert sorted(path.name for path in (desk.out / "figures").iterdir()) == ["maps.png", "overlay.png"]
+    assert {"maps.png", "maps.svg", "overlay.png"} < {path.name for path in (desk.out / "figures").iterdir()}
+    assert (desk.out / "report.html").exists()

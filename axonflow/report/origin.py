@@ -100,9 +100,11 @@ def steps(result: Analysis) -> list[Step]:
 
 def versions(result: Analysis) -> list[Fact]:
     """Return the computer and the programs."""
-    host = result.record["host"]
-    machine = Fact("computer", host["name"], f"{host['machine']}, {count(host['cores'], 'core')}")
-    return [machine, *(Fact(name, version or "not installed") for name, version in result.record["versions"].items())]
+    host, programs = result.record["host"], result.record["versions"]
+    return [
+        Fact("computer", host["name"], f"{host['machine']}, {count(host['cores'], 'core')}"),
+        Fact("programs", ", ".join(f"{name} {version or '(not installed)'}" for name, version in programs.items())),
+    ]
 
 
 def _busy(busy: dict[str, float] | None) -> str:
