@@ -156,6 +156,7 @@ def run_job(
         ):
             log.info("run %s on %s", job.config.slide, profile)
             run_stages(stages, job.journal, opened, told)
+        _sweep(job.layout)
         _note(job)
 
 

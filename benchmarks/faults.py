@@ -190,7 +190,7 @@ def befall(fault: Fault, run: Run, slide: Path, model: Path, batches: int) -> tu
             words += ["--prologue", prologue]
             run.driver = driver = subprocess.Popen(words, cwd=run.folder, stdout=log, stderr=log)
             if fault.strike and not codes:
-                _wait(lambda p=driver: len(run.done()) >= share * batches or p.poll() is not None)
+                _reach(run, driver, share * batches)
                 recorded, stage = run.done(), _stage(run)
                 struck = f"{time.monotonic() - begun:.0f} s, {stage}, {len(recorded)} of {batches} batches"
                 fault.strike(run)
@@ -239,6 +239,10 @@ def _wait(until: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not until() and time.monotonic() < end:
         time.sleep(0.05)
+
+
+def _reach(run: Run, driver: subprocess.Popen[bytes], batches: float) -> None:
+    _wait(lambda: len(run.done()) >= batches or driver.poll() is not None)
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:

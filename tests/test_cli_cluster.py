@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import typer
 from distributed import Client
 from hypothesis import given
 from hypothesis import strategies as st
-from slides import command, files, picture, tissue, write_labels, write_slide
+from slides import command, picture, tissue, write_labels, write_slide
 
 from axonflow.cli import app
 from axonflow.cli import cluster as cluster_commands
@@ -258,53 +257,3 @@ def test_a_driver_goes_on_without_its_terminal(tmp_path: Path) -> None:
     while not log.read_text() and time.monotonic() < until:
         time.sleep(0.05)
     assert log.read_text().splitlines() == ["run", "--cluster", "slurm", "my slide.tif", "--partition", "long"]
-
-
-@pytest.fixture
-def expected(slide: Path, tmp_path: Path) -> dict[str, str]:
-    """What this machine makes of the slide."""
-    store = tmp_path / "local" / "slide.ome.zarr"  # its name is in its metadata
-    flags = ["--labels", slide.with_name("labels.png"), "--cell", 7, "--workers", 1]
-    assert command("run", slide, "--out", store, *flags).code == 0
-    return files(store)
-
-
-def wait(job: str) -> None:
-    """Wait for a job to end."""
-    until = time.monotonic() + 200
-    while time.monotonic() < until:
-        asked = subprocess.run(["squeue", "-h", "-j", job], capture_output=True, text=True, check=False)
-        if not asked.stdout.strip():
-            return
-        time.sleep(0.5)
-    with suppress(subprocess.SubprocessError):
-        subprocess.run(["scancel", job], check=False)
-    pytest.fail(f"job {job} did not end")
-
-
-@pytest.mark.slurm
-def test_submit_on_a_real_slurm(slide: Path, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(slide.parent)
-    small = ["--memory", 1, "--workers", 1, "--walltime", "00:10:00", "--driver-memory", 1]
-    ran = command("submit", "slide.tif", "--cluster", "slurm", "--labels", "labels.png", "--cell", 7, *small)
-    assert ran.code == 0, ran.err
-    store = slide.with_name("slide.ome.zarr")
-    note = json.loads((store / ".axonflow" / "submitted.json").read_text())
-    wait(note["job"])
-    assert json.loads((store / "run.json").read_text())["complete"], Path(note["log"]).read_text()
-    assert files(store) == expected
-
-
-@pytest.mark.slurm
-def test_an_allocation_on_a_real_slurm(slide: Path, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(slide.parent)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", str(slide.parent))
-    script = ["-n", "1", "--mem-per-cpu=1G", "-t", "10", str(PROFILES / "allocation.sbatch")]
-    words = ["slide.tif", "--labels", "labels.png", "--cell", "7"]
-    asked = subprocess.run(["sbatch", "--parsable", *script, *words], capture_output=True, text=True, check=True)
-    wait(asked.stdout.strip())
-    log = slide.with_name(f"axonflow-{asked.stdout.strip()}.log").read_text()
-    assert slide.with_name("slide.ome.zarr").exists(), log
-    assert files(slide.with_name("slide.ome.zarr")) == expected
-    assert not list(slide.parent.glob(".axonflow-fleet-*"))

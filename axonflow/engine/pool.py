@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +31,9 @@ Tell = Callable[[int, str], None]
 
 LOOK_S = 1.0
 """Between two looks at the fleet."""
+
+FETCH_S = 10.0
+"""How long results may be on their way here, until the fleet is looked at again."""
 
 
 class Pool(Protocol):
@@ -160,6 +164,8 @@ class WorkersPool:
         FleetError
             If nobody is left to compute them.
         """
+        from distributed.comm.core import CommClosedError
+
         waiting = iter(graphs)
         flying: dict[Future[Any], int] = {}
         ended: SimpleQueue[Future[Any]] = SimpleQueue()
@@ -182,20 +188,32 @@ class WorkersPool:
                     future.add_done_callback(ended.put)
                 together = _arrived(ended)
                 good = [future for future in together if future.status == "finished"]
-                for future, done in zip(good, self._results(good), strict=True):
+                for future, done in zip(good, self._results(good), strict=False):
                     yield flying.pop(future), done
                 # What has failed comes last, so that nothing beside it is lost.
-                self._results([future for future in together if future.status != "finished"])
+                self._results([future for future in together if future.status in {"error", "cancelled"}])
+                for future in together:
+                    if future in flying:  # its worker died with the result, and may have to be replaced first
+                        future.add_done_callback(ended.put)
+        except CommClosedError as error:
+            raise self.fleet.lost() from error
         finally:
             if flying:
-                self.client.cancel(list(flying), force=True)
+                with suppress(CommClosedError):
+                    self.client.cancel(list(flying), force=True)
 
     def _results(self, futures: list[Future[Any]]) -> list[list[Done]]:
+        """Fetch what has ended; nothing if that takes long, as it does when results went with their workers."""
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
         try:
-            results: list[list[Done]] = self.client.gather(futures)
+            gather = partial(self.client.gather, futures, asynchronous=True)
+            results: list[list[Done]] = self.client.sync(gather, callback_timeout=FETCH_S)
+        except TimeoutError:
+            if any(future.status == "error" for future in futures):  # a task's own, of a file system
+                raise
+            return []
         except KilledWorker as error:
             raise RunError(
                 "A task was expected to end, but each worker that tried it died: most likely it ran out of memory. Use "

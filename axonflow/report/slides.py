@@ -95,8 +95,8 @@ def _read_summary(folder: Path) -> pd.DataFrame:
     path = folder / "summary.csv"
     words = ["slide", "level", "store", "state", "reason", "warnings"]
     try:
-        table = pd.read_csv(path, float_precision="round_trip")
-        return table.assign(**{name: table[name].fillna("").astype(str) for name in words})
+        table = pd.read_csv(path, dtype=dict.fromkeys(words, "object"))
+        return table.assign(**{name: table[name].fillna("") for name in words})
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
             f"A store that 'axonflow run' wrote, or the folder of a batch, was expected at {folder}, but there is "
@@ -128,14 +128,14 @@ def _content(table: pd.DataFrame, titles: list[str], folder: Path) -> dict[str, 
         if row[what]
     ]
     density = done["axon_density (mm^-2)"].dropna()
-    between = f"{density.min():,.0f} to {density.max():,.0f} axons per mm²" if len(density) else "no axons"
+    between = f"{density.min():,.0f} to {density.max():,.0f} axons per mm²" if len(density) else "nothing counts"
     return {
         "title": folder.resolve().name,
         "subtitle": f"{count(len(table), 'slide')} compared",
         "numbers": [
             Fact("slides", count(len(done)), f"of {len(table)} are done"),
             Fact("axons", count(float(done["axon_count"].sum())), f"in {area(float(done['area (mm^2)'].sum()))}"),
-            Fact("axon density", number(float(density.median()) if len(density) else None, ",.0f"), between),
+            Fact("median density", number(float(density.median()) if len(density) else None, ",.0f"), between),
         ],
         "head": [title for title, _ in NUMBERS.values()],
         "rows": rows,

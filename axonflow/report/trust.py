@@ -63,7 +63,8 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         yield Fact("confidence", number(mapped["confidence"], ".3f"), said)
     unfamiliar, judged = _unfamiliar(result)
     if judged:
-        said = f"of {count(judged, 'cell')} that could be judged: brighter, darker, coarser, finer or less sure than any training image"
+        which = f"of {count(judged, 'cell')} that could be judged"
+        said = f"{which}: brighter, darker, coarser, finer or less sure than any training image"
         yield Fact("unfamiliar cells", count(unfamiliar), said)
     if seams and seams["exact_halo_disagrees"] is not None:
         pairs = count(seams["seams_sampled"], "pair")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def test_accelerated_work_is_done_on_gpus_alone_one_at_a_time(stage: Stage, tmp_
     assert len({line["who"] for line in lines}) == 2
     for who in {line["who"] for line in lines}:
         spans = sorted((line["begun"], line["ended"]) for line in lines if line["who"] == who)
-        assert all(early[1] <= late[0] for early, late in zip(spans, spans[1:], strict=False))
+        assert all(early[1] <= late[0] for early, late in pairwise(spans))
 
 
 def test_a_broken_gpu_retires_its_worker(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from axonflow.engine import queue
 from axonflow.engine.queue import Ledger, Ticket, cancel, states
 
 Say = Callable[[str, str], None]
@@ -95,7 +95,7 @@ def test_jobs_are_ended_in_one_call(say: Say, called: Path, system: str, program
 
 
 def test_ended_jobs_are_waited_for(say: Say, called: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue.time, "sleep", lambda _: (tmp_path / "over").touch())
+    monkeypatch.setattr(time, "sleep", lambda _: (tmp_path / "over").touch())
     say("scancel", "")
     say("squeue", f'[ -e "{tmp_path}/over" ] && echo "1|CANCELLED|None" || echo "1|COMPLETING|None"')
     cancel("slurm", ["1"])

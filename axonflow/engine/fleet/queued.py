@@ -47,7 +47,9 @@ def queued(profile: Profile, private: Path) -> Iterator[tuple[SpecCluster, Jobs]
     try:
         with cluster_class(profile)(**job_options(profile, folder, gpu=profile.gpus > 0)) as cluster:
             _staff(cluster, profile, folder)
-            yield cluster, Jobs(profile, cluster, ledger)
+            jobs = Jobs(profile, cluster, ledger)
+            jobs.enter()  # a driver may be killed at any moment
+            yield cluster, jobs
     finally:
         ledger.settle()
         certificates.remove(folder)
@@ -85,16 +87,21 @@ class Jobs:
         self.early = 0  # jobs in a row whose worker never was
         self.note = ""
 
+    def enter(self) -> dict[str, str]:
+        """Note the jobs that there are in the ledger; return them by the names of their workers."""
+        jobs = {str(name): str(job.job_id) for name, job in dict(self.cluster.workers).items() if job.job_id}
+        if frozenset(jobs.values()) != self.noted:
+            self.noted = frozenset(jobs.values())
+            self.ledger.write(self.profile.system, jobs.values())
+        return jobs
+
     def mend(self, census: Census, *, on_gpus: bool) -> str:  # noqa: ARG002  # one that waits says so in its note
         """Forget jobs that are no more, so that others are queued; say what those that wait are waiting for."""
         now = time.monotonic()
         if now - self.mended < (MEND_S if self.early < TRIES else GRACE_S):  # a bad node is not asked again at once
             return self.note
         self.mended = now
-        jobs = {str(name): job.job_id for name, job in dict(self.cluster.workers).items() if job.job_id}
-        if frozenset(jobs.values()) != self.noted:
-            self.noted = frozenset(jobs.values())
-            self.ledger.write(self.profile.system, jobs.values())
+        jobs = self.enter()
         here = {job for name, job in jobs.items() if name in census.names}
         if here - self.met:
             self.early = 0
@@ -153,5 +160,5 @@ def _last_words(path: Path) -> str:
     try:
         lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
-        lines = []
-    return f"its log {path} ends with {lines[-1]!r}." if lines else f"there is no log of it at {path}."
+        return f"there is no log of it at {path}."
+    return f"its log {path} ends with {lines[-1]!r}." if lines else f"its log {path} is empty."
