@@ -86,6 +86,27 @@ class Analysis:
         return read_regions(self.store / "tables" / "regions.parquet")
 
     @cached_property
+    def counted_fibers(self) -> pd.DataFrame:
+        """The rows of the axons that count in the maps: all, or those whose centroid the mask covers.
+
+        Which ones a mask covers is what the stage that made the maps has noted. If its journal is gone, the axons of
+        the cells of which anything counts are taken.
+        """
+        fibers = self.fibers
+        if self.record["config"]["mask"] is None:
+            return fibers
+        rows = _noted_rows(self.store / ".axonflow" / "journal" / "map")
+        if len(rows) != int(self.maps["axon_count"].sum()):
+            side = float(self.maps.attrs["cell_side_um"])
+            counts = self.maps["covered_area"].to_numpy() > 0
+            cells = tuple(
+                np.minimum((fibers[f"{axis}0 (um)"].to_numpy() / side).astype(np.int64), counts.shape[i] - 1)
+                for i, axis in enumerate("yx")
+            )
+            rows = np.flatnonzero(counts[cells])
+        return fibers.iloc[rows]
+
+    @cached_property
     def maps(self) -> xr.Dataset:
         """The maps over (y, x) in µm, with units and long names."""
         return read_maps(self.store / "maps")
@@ -146,8 +167,9 @@ class Analysis:
         avf, mvf = (
             float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf")
         )
-        diameter = fibers["axon_diam (um)"]
-        bare = int((fibers["myelin_area (um^2)"] == 0).sum())
+        counting = self.counted_fibers
+        diameter = counting["axon_diam (um)"]
+        bare = int((counting["myelin_area (um^2)"] == 0).sum())
         beyond = self.record["stages"]["measure"]["myelin_px_beyond_reach"]
         numbers = {
             "axons": f"{count:,}" + (f" ({len(fibers):,} with those outside the mask)" if count != len(fibers) else ""),
@@ -156,7 +178,7 @@ class Analysis:
             "AVF": f"{avf:.3f}",
             "MVF": f"{mvf:.3f}",
             "g-ratio": f"{(avf / (avf + mvf)) ** 0.5:.3f} (aggregate)" if avf else "–",
-            "axon diameter": f"{diameter.mean():.2f} ± {diameter.std(ddof=0):.2f} µm" if len(fibers) else "–",
+            "axon diameter": f"{diameter.mean():.2f} ± {diameter.std(ddof=0):.2f} µm" if len(counting) else "–",
             "without myelin": f"{bare:,} axons",
         }
         if beyond:
@@ -193,6 +215,14 @@ def open_store(store: str | Path) -> Analysis:
             f"A finished store was expected at {path}, but its run was interrupted; run it again to complete it."
         )
     return Analysis(path, record)
+
+
+def _noted_rows(journal: Path) -> NDArray[np.int64]:
+    found = [np.zeros(0, np.int64)]
+    for path in journal.glob("*/*.npz"):
+        with np.load(path) as arrays:
+            found += [arrays[name] for name in arrays.files if name.endswith("/rows")]
+    return np.sort(np.concatenate(found))
 
 
 def _lazy(pyramid: Pyramid) -> da.Array:

@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
+import subprocess
 import sys
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,9 +27,11 @@ from typing import Any
 
 import numpy as np
 import psutil
+from distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
 from axonflow.engine.fleet import open_pool
+from axonflow.engine.fleet.processes import Processes
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import Pool, WorkersPool
 from axonflow.engine.profile import Profile
@@ -38,6 +41,9 @@ from axonflow.grid import Box, Grid
 
 SIDE, HALO = 64, 8
 """Of a chunk and of what it sees around it, px."""
+
+EACH = 16
+"""Simulated workers in a process."""
 
 
 class Blank:
@@ -150,7 +156,7 @@ class Peak(AbstractContextManager["Peak"]):
 
 
 def graph(chunks: int, workers: int, sleep_s: float) -> dict[str, Any]:
-    """Run many chunks on workers that are threads of a few processes' event loops, as only the machinery is meant."""
+    """Run many chunks on workers that share a few processes, as only the machinery is meant."""
     with TemporaryDirectory() as folder, simulated(workers) as pool, Peak() as peak:
         asleep = stage(chunks, sleep_s, 0.0, None)
         run_stages([asleep], Journal(Path(folder) / "journal"), pool, Silent())
@@ -164,26 +170,27 @@ def graph(chunks: int, workers: int, sleep_s: float) -> dict[str, Any]:
         "seconds": summary["seconds"],
         "outside_tasks": round(1 - inside / (workers * summary["seconds"]), 4),
         "scheduler_and_client_peak_bytes": peak.most,
-        "peak_by_the_system_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        * (1 if sys.platform == "darwin" else 1024),
     }
 
 
-def simulated(workers: int) -> AbstractContextManager[Pool]:
+@contextmanager
+def simulated(workers: int) -> Iterator[Pool]:
     """Open a pool of workers that share a few processes."""
-    import subprocess
-    from contextlib import ExitStack, contextmanager
+    with (
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50) as cluster,
+        Client(cluster) as client,
+        ExitStack() as stack,
+    ):
+        for first in range(0, workers, EACH):
+            words = (cluster.scheduler_address, str(first), str(min(EACH, workers - first)))
+            crowd = subprocess.Popen([sys.executable, "-m", "benchmarks.crowd", *words], stderr=subprocess.DEVNULL)
+            stack.callback(crowd.wait)
+            stack.callback(crowd.kill)
+        client.wait_for_workers(workers)
+        yield WorkersPool(client, Processes(), gpu=True)
 
-    from distributed import Client, LocalCluster
 
-    from axonflow.engine.fleet.processes import Processes
-
-    @contextmanager
-    def opened() -> Any:
-        code = (
-            "import asyncio, sys, dask; from distributed import Worker\n"
-            "dask.config.set({'distributed.admin.log-format': '', 'distributed.worker.daemon': True})\n"
-            "async def main():\n"
+def main():\n"
             "    async with __import__('contextlib').AsyncExitStack() as stack:\n"
             "        there = [await stack.enter_async_context(Worker(sys.argv[1], nthreads=1, name=f'{sys.argv[2]}-{i}',"
             " resources={'GPU': 1}, memory_limit=2**30, dashboard=False)) for i in range(int(sys.argv[3]))]\n"

@@ -6,7 +6,6 @@
     slides     a batch → DIR/report.html and the figures that compare its slides
     drawing    which figures a store has, and what each of them shows
     outlines   mask and regions, to be drawn over the slide
-    counted    the axons that count
     trust      how far to believe the numbers, and what was left out
     origin     what made them
     words      numbers as they are read

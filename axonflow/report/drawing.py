@@ -11,15 +11,14 @@ import pandas as pd
 
 from axonflow import figures
 from axonflow.analysis import Analysis
-from axonflow.fiber.tissue import DIAMETER, GRATIO
+from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.figures.overlay import coarse
 from axonflow.grid import Box
 from axonflow.ngff import Pyramid
-from axonflow.report.counted import myelinated
 from axonflow.report.outlines import covered_pixels, region_pixels
 from axonflow.report.words import count, length, number
 
-__all__ = ["Figure", "draw_figures"]
+__all__ = ["Figure", "draw_figures", "myelinated"]
 
 THUMBNAIL_PX = 1200
 DETAIL_DIAMETERS = 30
@@ -165,3 +164,8 @@ def _extent_mm(result: Analysis) -> tuple[float, float]:
     slide = result.record["slide"]
     height, width = (n * um / 1000 for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
     return height, width
+
+
+def myelinated(axons: pd.DataFrame) -> pd.DataFrame:
+    """Return the axons that have myelin; the g-ratio of the others is 1 by definition and says nothing."""
+    return axons[axons[MYELIN_AREA] > 0]

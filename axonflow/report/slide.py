@@ -12,7 +12,6 @@ import pandas as pd
 from axonflow.analysis import Analysis
 from axonflow.fiber.region_table import HISTOGRAM
 from axonflow.fiber.tissue import DIAMETER
-from axonflow.report.counted import counted_axons
 from axonflow.report.drawing import Figure, draw_figures
 from axonflow.report.origin import network_in_words, settings, steps, versions
 from axonflow.report.page import photograph, spark, vector, write_page
@@ -74,7 +73,7 @@ def write_report(result: Analysis) -> Path:
     part = figures.with_name(".figures.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    axons = counted_axons(result)
+    axons = result.counted_fibers
     drawn = draw_figures(result, axons, part)
     report.unlink(missing_ok=True)  # it must not outlive its figures
     shutil.rmtree(figures, ignore_errors=True)

@@ -15,7 +15,7 @@ from axonflow.errors import StoreError
 from axonflow.fiber.tissue import DIAMETER, GRATIO
 from axonflow.figures import draw_levels, draw_spreads
 from axonflow.ngff.maps import read_maps
-from axonflow.report.counted import counted_axons, myelinated
+from axonflow.report.drawing import myelinated
 from axonflow.report.page import vector, write_page
 from axonflow.report.words import Fact, area, count, number
 
@@ -106,7 +106,7 @@ def _read_summary(folder: Path) -> pd.DataFrame:
 
 def _spread(store: Path) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
     """Return the diameters of a slide's axons, and the g-ratios of those with myelin."""
-    axons = counted_axons(open_store(store))
+    axons = open_store(store).counted_fibers
     return axons[DIAMETER].to_numpy(), myelinated(axons)[GRATIO].to_numpy()
 
 
