@@ -190,38 +190,6 @@ def simulated(workers: int) -> Iterator[Pool]:
         yield WorkersPool(client, Processes(), gpu=True)
 
 
-def main():\n"
-            "    async with __import__('contextlib').AsyncExitStack() as stack:\n"
-            "        there = [await stack.enter_async_context(Worker(sys.argv[1], nthreads=1, name=f'{sys.argv[2]}-{i}',"
-            " resources={'GPU': 1}, memory_limit=2**30, dashboard=False)) for i in range(int(sys.argv[3]))]\n"
-            "        await asyncio.gather(*(worker.finished() for worker in there))\n"
-            "asyncio.run(main())\n"
-        )
-        with ExitStack() as stack:
-            cluster = stack.enter_context(
-                LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50)
-            )
-            client = stack.enter_context(Client(cluster))
-            each = 16
-            started = [
-                subprocess.Popen(
-                    [sys.executable, "-c", code, cluster.scheduler_address, str(i), str(min(each, workers - i))],
-                    stderr=subprocess.DEVNULL,
-                )
-                for i in range(0, workers, each)
-            ]
-            try:
-                client.wait_for_workers(workers)
-                yield WorkersPool(client, Processes(), gpu=True)
-            finally:
-                for process in started:
-                    process.kill()
-                    process.wait()
-
-    context: AbstractContextManager[Pool] = opened()
-    return context if workers else nullcontext(None)  # type: ignore[arg-type]
-
-
 def main() -> None:
     """Measure one question and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

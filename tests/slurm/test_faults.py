@@ -101,7 +101,7 @@ def test_a_killed_worker_is_restarted_in_its_job(trial: Trial) -> None:
     ("flags", "reason"),
     [
         (["--partition", "nix"], "invalid partition"),
-        (["--cores", 999], "node configuration is not available"),
+        (["--cores", 999], "PartitionConfig"),
         (["--directive=--hold"], "JobHeldUser"),
         (["--prologue", "echo there is no module gcc; exit 3"], "3 jobs of slurm in a row.*there is no module gcc"),
     ],
