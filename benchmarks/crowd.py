@@ -6,7 +6,11 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack
 
+import dask
 from distributed import Worker
+
+# What every worker does for itself, whether or not there is work, would be done many times over by the same few cores.
+ALONE = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "60s"}
 
 
 async def main(address: str, name: str, count: int) -> None:
@@ -29,4 +33,5 @@ async def main(address: str, name: str, count: int) -> None:
 
 
 if __name__ == "__main__":
+    dask.config.set(ALONE)
     asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

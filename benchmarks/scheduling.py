@@ -67,7 +67,7 @@ def source(shape: tuple[int, int], read_s: float) -> Source:
     return Blank(shape, read_s)
 
 
-def network(sleep_s: float, log: Path | None, pixels: NDArray[Any], box: Box) -> NDArray[Any]:
+def network(sleep_s: float, log: Path | None, _pixels: NDArray[Any], box: Box) -> NDArray[Any]:
     """Sleep for as long as a network would take; note who slept when."""
     started = time.time()
     time.sleep(sleep_s)

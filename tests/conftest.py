@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("trial_slides",)
+
 PARTS = {
     "slurm": "a Slurm that answers sinfo (scripts/slurm start gives one)",
     "browser": "Chromium on the path",

@@ -130,7 +130,7 @@ class Ended(Silent):
 def analyse(config: Config, **options: Any) -> list[str]:
     """Run in this process; return the names of the stages that were not done yet."""
     ended = Ended()
-    run_job(prepare(config), **{"profile": LOCAL, "watch": ended} | options)
+    run_job(prepare(config), LOCAL, watch=ended, **options)
     return ended.names
 
 
