@@ -25,12 +25,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import dask
 import numpy as np
 import psutil
 from distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
-from axonflow.engine.fleet import open_pool
+from axonflow.engine.fleet import SETTINGS, open_pool
 from axonflow.engine.fleet.processes import Processes
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import Pool, WorkersPool
@@ -177,6 +178,7 @@ def graph(chunks: int, workers: int, sleep_s: float) -> dict[str, Any]:
 def simulated(workers: int) -> Iterator[Pool]:
     """Open a pool of workers that share a few processes."""
     with (
+        dask.config.set(SETTINGS),
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50) as cluster,
         Client(cluster) as client,
         ExitStack() as stack,

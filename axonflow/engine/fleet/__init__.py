@@ -15,9 +15,9 @@ import dask
 from axonflow.engine.pool import Census, LocalPool, Pool, WorkersPool
 from axonflow.engine.profile import Profile
 
-__all__ = ["open_pool"]
+__all__ = ["SETTINGS", "open_pool"]
 
-_SETTINGS = {
+SETTINGS: dict[str, object] = {
     "distributed.worker.daemon": True,
     # ^C reaches the whole process group; only this process answers it, and closes its workers.
     "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
@@ -26,6 +26,8 @@ _SETTINGS = {
     "distributed.deploy.lost-worker-timeout": "5s",
     "distributed.worker.memory.spill": False,  # tasks write their output; there is nothing to spill
     "distributed.worker.memory.target": False,
+    # What dask keeps to show afterwards would grow with the slide: as long as there is work, all is one computation.
+    "distributed.diagnostics.computations.max-history": 0,
 }
 
 
@@ -52,7 +54,7 @@ def open_pool(profile: Profile, private: Path) -> Iterator[Pool]:
         return
     from distributed import Client
 
-    with dask.config.set(_SETTINGS):
+    with dask.config.set(SETTINGS):
         if profile.system == "scheduler":
             from axonflow.engine.fleet.joined import Volunteers, joined
 
