@@ -27,6 +27,7 @@ import psutil
 
 FAULTY = Path(__file__).with_name("faulty")
 SIDE_PX = 448
+MISSED = "did not strike"
 PATIENCE_S = 400
 """For one command."""
 AXONFLOW = (sys.executable, "-m", "axonflow")
@@ -113,6 +114,8 @@ class Fault:
         Done before each command.
     within : (float, float)
         The share of all batches that are recorded when it happens.
+    proof : callable, optional
+        Whether it did happen, asked when the run has ended.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Fault:
     again: tuple[str, ...] | None = None
     before: Callable[[Run], None] | None = None
     within: tuple[float, float] = (0.03, 0.85)
+    proof: Callable[[Run], bool] | None = None
 
 
 def _fleet(run: Run) -> None:
@@ -135,6 +139,22 @@ def _fleet(run: Run) -> None:
     _wait((run.folder / "fleet" / "scheduler.json").exists)
 
 
+def _timed_out(run: Run) -> bool:
+    """Whether Slurm ended one of its jobs at the time limit."""
+    asked = ("squeue", "--me", "--noheader", "--states=TIMEOUT", "--format=%Z")
+    return str(run.folder) in subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def _left(run: Run) -> bool:
+    """Whether a worker that was started by hand left by itself, as one with a broken device does."""
+    return "gracefully" in (run.folder / "helpers.log").read_text(errors="replace")
+
+
+def _befell(kind: str) -> Callable[[Run], bool]:
+    """Return whether a worker took up what it was asked for."""
+    return lambda run: not (run.folder / "faulty" / kind).exists()
+
+
 def _kill_scheduler(run: Run) -> None:
     run.helpers[0].kill()
 
@@ -143,16 +163,20 @@ FAULTS = (
     Fault("worker job cancelled (scancel)", lambda run: _slurm("scancel", run.job())),
     Fault("worker killed -9", lambda run: run.worker().kill()),
     Fault("nanny of a worker killed -9", lambda run: run.nanny().kill()),
-    Fault("worker out of memory", lambda run: run.ask("memory")),
+    Fault("worker out of memory", lambda run: run.ask("memory"), proof=_befell("memory")),
     Fault("walltime: workers leave before it", flags=("--walltime", "00:01:00", "--cluster", "slurm", "--memory", "1")),
-    Fault("walltime: jobs ended at it", flags=(*SLURM, "--directive=--time=1", "--prologue", "sleep 40")),
+    Fault(
+        "walltime: jobs ended at it", flags=(*SLURM, "--directive=--time=1", "--prologue", "sleep 40"), proof=_timed_out
+    ),
     Fault("worker job requeued", lambda run: _slurm("scontrol", "requeue", run.job())),
     Fault("driver killed -9", lambda run: run.end(signal.SIGKILL)),
     Fault("driver told to end (SIGTERM)", lambda run: run.end(signal.SIGTERM)),
     Fault("scheduler killed", _kill_scheduler, ("--cluster", "fleet"), before=_fleet),
-    Fault("GPU broken (simulated)", lambda run: run.ask("gpu"), ("--cluster", "fleet"), None, _fleet, (0.13, 0.2)),
-    Fault("file system fails once (EIO)", lambda run: run.ask("EIO")),
-    Fault("file system answers after 15 s", lambda run: run.ask("slow")),
+    Fault(
+        "GPU broken (simulated)", lambda run: run.ask("gpu"), ("--cluster", "fleet"), None, _fleet, (0.02, 0.06), _left
+    ),
+    Fault("file system fails once (EIO)", lambda run: run.ask("EIO"), proof=_befell("EIO")),
+    Fault("file system answers after 15 s", lambda run: run.ask("slow"), proof=_befell("slow")),
     Fault("wrong partition", flags=(*SLURM, "--partition", "nix"), again=SLURM),
     Fault("jobs held", flags=(*SLURM, "--directive=--hold"), again=SLURM),
     Fault("prologue fails", flags=(*SLURM, "--prologue", "exit 3"), again=SLURM),
@@ -206,6 +230,8 @@ def befall(fault: Fault, run: Run, slide: Path, model: Path, batches: int) -> tu
     lost = sum(not path.exists() for path in recorded)
     kept = f"{len(recorded) - again - lost} of {len(recorded)}" if recorded else ""
     _end(run.helpers)
+    if fault.proof and not fault.proof(run):
+        struck = f"{MISSED} ({struck})"
     time.sleep(2)
     left = len(run.jobs()) + (run.store / ".axonflow" / "certificates").exists()
     outcome = Outcome(fault.name, struck, tuple(codes), said, kept, left, round(time.monotonic() - begun), False)
@@ -308,7 +334,7 @@ def main() -> None:
         print(f"{i:02}", json.dumps(asdict(outcomes[-1]), ensure_ascii=False), flush=True)
         (folder / "faults.json").write_text(json.dumps([asdict(one) for one in outcomes], indent=1) + "\n")
     print(table(outcomes))
-    if not all(one.same and not one.codes[-1] and not one.left for one in outcomes):
+    if not all(one.same and not one.codes[-1] and not one.left and MISSED not in one.struck for one in outcomes):
         raise SystemExit(1)
 
 
