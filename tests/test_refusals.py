@@ -271,7 +271,7 @@ CASES: dict[str, tuple[Callable[[Desk], Arguments], str]] = {
     "unit of no length": (flag("--mask-unit", "km"), r"px or um, 'km' came"),
     "absent slide": (lambda desk: ["run", desk.folder / "no.tif"], r"no\.tif does not exist"),
     "a folder": (lambda desk: ["run", desk.folder], r"the folder .* has no multiscales metadata"),
-    "too little memory": (flag("--memory", 0.01), r"0\.01 GiB per worker are there.* projected to need 0\.\d+ GiB"),
+    "next to no memory": (flag("--memory", 0.01), r"memory was expected to be 0\.25 or more"),
 }
 
 

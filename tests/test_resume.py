@@ -250,7 +250,7 @@ def test_what_is_refused_leaves_the_store_as_it_was(
     analyse(config)
     monkeypatch.setattr("axonflow.engine.plan.WORKER_BYTES", 2**60)
     before = files(config.out)
-    with pytest.raises(PlanError):
+    with pytest.raises(PlanError, match=r"per worker are there.* projected to need \d+\.\d+ GiB"):
         analyse(replace(config, max_myelin_um=0.5))
     with pytest.raises(PlanError):
         analyse(config, fresh=True)
