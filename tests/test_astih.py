@@ -457,21 +457,34 @@ def test_links_in_archives_are_refused(tmp_path: Path) -> None:
     assert contents(tmp_path).keys() == {"a.zip"}
 
 
-@settings(deadline=None, max_examples=40)
-@given(at=st.floats(0, 1, exclude_max=True), cut=st.booleans())
-def test_damaged_archives_never_pass(tmp_path_factory: pytest.TempPathFactory, at: float, cut: bool) -> None:
-    files = {"x/a": bytes(range(256)) * 8, "y/b": b"b" * 100}
-    whole = zipped(files)
-    place = int(at * len(whole))
-    damaged = whole[:place] if cut else whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :]
-    folder = tmp_path_factory.mktemp("damaged")
-    (folder / "a.zip").write_bytes(damaged)
+def survives(folder: Path, archive: bytes, files: dict[str, bytes]) -> None:
+    """An archive is unpacked with all its contents, or not at all."""
+    (folder / "a.zip").write_bytes(archive)
     try:
         unpack(folder / "a.zip", folder / "a")
     except (RunError, InputError):
         assert not (folder / "a").exists()
     else:  # a byte that says nothing of what is inside: a time, a version, a name
         assert sorted(contents(folder / "a").values()) == sorted(files.values())
+        shutil.rmtree(folder / "a")
+
+
+@settings(deadline=None, max_examples=40)
+@given(at=st.floats(0, 1, exclude_max=True), flip=st.integers(0, 255))
+def test_damaged_archives_never_pass(tmp_path_factory: pytest.TempPathFactory, at: float, flip: int) -> None:
+    files = {"x/a": bytes(range(256)) * 8, "y/b": b"b" * 100}
+    whole = zipped(files)
+    place = int(at * len(whole))
+    damaged = whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :] if flip else whole[:place]
+    survives(tmp_path_factory.mktemp("damaged"), damaged, files)
+
+
+@pytest.mark.parametrize("flip", [1, 49, 78, 255])
+def test_no_byte_of_the_list_of_members_loses_one(tmp_path: Path, flip: int) -> None:
+    files = {"x/a": bytes(range(256)) * 8, "y/b": b"b" * 100}
+    whole = zipped(files)
+    for place in range(whole.find(b"PK\1\2"), len(whole)):
+        survives(tmp_path, whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :], files)
 
 
 def test_a_damaged_archive_is_fetched_again(served: Served, tmp_path: Path) -> None:

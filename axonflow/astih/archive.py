@@ -32,6 +32,10 @@ Watch = Callable[[int, int | None], None]
 _BLOCK = 1 << 20
 _PATIENCE_S = 60
 _PARTIAL, _NOTHING_LEFT = 206, 416
+_END_RECORD_MOST = 22 + 0xFFFF
+"""Bytes of a zip archive's end record with the longest comment."""
+_COUNTED_ELSEWHERE = 0xFFFF
+"""The number of members in the end record of an archive that has too many for it."""
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError)
 """What reading a damaged zip archive may raise."""
 
@@ -108,6 +112,7 @@ def unpack(file: Path, folder: Path) -> None:
 
 
 def _extract(archive: zipfile.ZipFile, file: Path, folder: Path) -> None:
+    _refuse_lost(archive, file)
     members = [info for info in archive.infolist() if not info.filename.startswith("__MACOSX/")]
     if not members:
         raise zipfile.BadZipFile("it is empty")
@@ -116,11 +121,12 @@ def _extract(archive: zipfile.ZipFile, file: Path, folder: Path) -> None:
     tops = {PurePosixPath(info.filename).parts[0] for info in members}
     depth = int(len(tops) == 1 and all("/" in info.filename for info in members))
     for info in members:
-        if not info.is_dir():
-            target = folder.joinpath(*PurePosixPath(info.filename).parts[depth:])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(info) as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink, _BLOCK)  # checks the member's CRC at its end
+        with archive.open(info) as source:  # holds the name against the member's own: no file passes for a folder
+            if not info.is_dir():
+                target = folder.joinpath(*PurePosixPath(info.filename).parts[depth:])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as sink:
+                    shutil.copyfileobj(source, sink, _BLOCK)  # checks the member's CRC at its end
 
 
 def _receive(url: str, part: Path, tag: Path, watch: Watch | None) -> None:
@@ -183,6 +189,20 @@ def _room() -> Iterator[None]:
         raise RunError(
             "Room on the disk was expected, there is none left; what came is kept: make room and run again to continue."
         ) from error
+
+
+def _refuse_lost(archive: zipfile.ZipFile, file: Path) -> None:
+    """Hold the members that were found against their number in the archive's end record, which zipfile does not read.
+
+    A damaged length in the list of members can swallow the members after it.
+    """
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - _END_RECORD_MOST))
+        tail = stream.read()
+    (said,) = struct.unpack_from("<H", tail, tail.rfind(b"PK\5\6") + 10)
+    found = len(archive.infolist())
+    if said not in {found, _COUNTED_ELSEWHERE}:
+        raise zipfile.BadZipFile(f"it should have {said} members, {found} were found")
 
 
 def _refuse_outside(info: zipfile.ZipInfo, file: Path) -> None:
