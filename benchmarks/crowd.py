@@ -20,7 +20,7 @@ async def main(address: str, name: str, count: int) -> None:
             await stack.enter_async_context(
                 Worker(
                     address,
-                    nthreads=1,
+                    nthreads=2,
                     name=f"{name}-{i}",
                     resources={"GPU": 1},
                     memory_limit=2**30,

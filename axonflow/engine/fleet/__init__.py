@@ -28,6 +28,7 @@ SETTINGS: dict[str, object] = {
     "distributed.worker.memory.target": False,
     # What dask keeps to show afterwards would grow with the slide: as long as there is work, all is one computation.
     "distributed.diagnostics.computations.max-history": 0,
+    "distributed.admin.low-level-log-length": 50,  # whole tasks, to and from every worker
 }
 
 
