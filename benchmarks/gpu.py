@@ -32,8 +32,9 @@ from axonflow.job import prepare, run_job
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Gpu, best_precision, device_name, first_line, gpus, works
 from axonflow.net.lattice import Lattice
+from axonflow.net.loaded import load_network
 from axonflow.net.normalise import histogram, lookup_table
-from axonflow.net.predict import Predictor, load_network
+from axonflow.net.predict import Predictor
 from axonflow.phantom import Phantom, write
 from axonflow.record import read_record
 

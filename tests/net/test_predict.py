@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from axonflow.errors import DeviceError
 from axonflow.grid import Box, Grid
-from axonflow.net import predict
+from axonflow.net import loaded
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Processor
 from axonflow.net.lattice import Lattice
@@ -102,7 +102,7 @@ def predictor(card: Card | Processor, monkeypatch: pytest.MonkeyPatch, lattice: 
     net = Neighbours()
     net.card = card if isinstance(card, Card) else None
     monkeypatch.setattr(Checkpoint, "network", lambda _: net)
-    predict.load_network.cache_clear()
+    loaded.load_network.cache_clear()
     return Predictor(CHECKPOINT, lattice or Lattice(SHAPE, 32, 9, 16), "float32", card)
 
 
