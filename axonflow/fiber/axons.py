@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from axonflow.fiber.compiled import compiled
+from axonflow.fiber.runs import Columns, Runs, find_runs
 from axonflow.grid import Box
 from axonflow.tally import FAR, Ints, Tally
 
@@ -70,14 +70,12 @@ def survey(mask: NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> Pieces:
     shape : (int, int)
         Height and width of the slide, px.
     """
-    local, n = _components(mask)
-    begin, area = _begin_and_area(local, n)
-    y, x = np.divmod(begin, mask.shape[1])
-    return Pieces(
-        (y + box.y0) * shape[1] + x + box.x0,
-        area,
-        *(np.ascontiguousarray(edge) for edge in (local[0], local[-1], local[:, 0], local[:, -1])),
-    )
+    found, piece, n = _components(mask)
+    first, area = _first_and_area(found.first, found.begin, found.end, piece, n, box.y0, box.x0, shape[1])
+    h, w = box.shape
+    edges = np.zeros(w, np.int32), np.zeros(w, np.int32), np.zeros(h, np.int32), np.zeros(h, np.int32)
+    _write_edges(found.first, found.begin, found.end, piece, *edges)
+    return Pieces(first, area, *edges)
 
 
 def number(pieces: Mapping[Box, Pieces], smallest_area: int = 0) -> dict[Box, NDArray[np.uint32]]:
@@ -132,13 +130,20 @@ def label(mask: NDArray[np.bool_], table: NDArray[np.uint32]) -> NDArray[np.uint
     -------
     (h, w) uint32
     """
-    return table[_components(mask)[0]]
+    found, piece, _ = _components(mask)
+    labels = np.zeros(mask.shape, np.uint32)
+    _paint(found.first, found.begin, found.end, table[piece], labels)
+    return labels
 
 
-def _components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """Label the 8-connected components of a core by 1, 2, …; always alike for the same mask."""
-    local, n = ndimage.label(mask, np.ones((3, 3), np.int8), output=np.int32)
-    return local, n
+def _components(mask: NDArray[np.bool_]) -> tuple[Runs, NDArray[np.int32], int]:
+    """Return the runs of a core's axons, the 8-connected piece of each by its local id, and the number of pieces.
+
+    Local ids 1, 2, … follow the first pixels of the pieces in raster order, so they are alike for the same mask.
+    """
+    found = find_runs(mask.view(np.uint8))
+    piece = np.empty(len(found.begin), np.int32)
+    return found, piece, _join(found.first, found.begin, found.end, piece)
 
 
 def _seams(pieces: Mapping[Box, Pieces], offset: Mapping[Box, int], axis: int) -> Iterator[tuple[Ints, Ints]]:
@@ -163,16 +168,88 @@ def _seams(pieces: Mapping[Box, Pieces], offset: Mapping[Box, int], axis: int) -
 
 
 @compiled
-def _begin_and_area(local: NDArray[np.int32], n: int) -> tuple[Ints, Ints]:
-    """Return the raster index in the core of each piece's first pixel, and its area; both (n,)."""
-    begin = np.zeros(n, np.int64)
+def _join(first: Ints, begin: Columns, end: Columns, piece: NDArray[np.int32]) -> int:
+    """Write the piece of each run, and return how many there are.
+
+    Runs are joined to a forest, in which each hangs on an earlier one of its piece, up to the first. So a piece is
+    numbered before any run that hangs on it is come to.
+    """
+    above = np.arange(len(begin))
+    for y in range(1, len(first) - 1):
+        i = first[y - 1]
+        for j in range(first[y], first[y + 1]):
+            while i < first[y] and end[i] < begin[j]:
+                i += 1
+            k = i
+            while k < first[y] and begin[k] <= end[j]:  # at its end, not only before it: over a corner
+                a, b = _root(above, k), _root(above, j)
+                above[max(a, b)] = min(a, b)
+                k += 1
+    n = 0
+    for i in range(len(begin)):
+        if above[i] == i:
+            n += 1
+            piece[i] = n
+        else:
+            piece[i] = piece[above[i]]
+    return n
+
+
+@compiled
+def _root(above: Ints, i: int) -> int:
+    """Return the first run of the tree that holds run ``i``, and halve the way to it."""
+    while above[i] != i:
+        above[i] = above[above[i]]
+        i = above[i]
+    return i
+
+
+@compiled
+def _first_and_area(
+    first: Ints, begin: Columns, end: Columns, piece: NDArray[np.int32], n: int, top: int, left: int, width: int
+) -> tuple[Ints, Ints]:
+    """Return the raster index in the slide of each piece's first pixel, and its area; both (n,)."""
+    index = np.zeros(n, np.int64)
     area = np.zeros(n, np.int64)
-    h, w = local.shape
+    for y in range(len(first) - 1):
+        for i in range(first[y], first[y + 1]):
+            k = piece[i] - 1
+            if area[k] == 0:
+                index[k] = (top + y) * width + left + begin[i]
+            area[k] += end[i] - begin[i]
+    return index, area
+
+
+@compiled
+def _write_edges(
+    first: Ints,
+    begin: Columns,
+    end: Columns,
+    piece: NDArray[np.int32],
+    top: NDArray[np.int32],
+    bottom: NDArray[np.int32],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+) -> None:
+    """Write the pieces along the four edges of a core."""
+    h, w = len(left), len(top)
+    for edge, y in ((top, 0), (bottom, h - 1)):
+        for i in range(first[y], first[y + 1]):
+            edge[begin[i] : end[i]] = piece[i]
     for y in range(h):
-        for x in range(w):
-            piece = local[y, x] - 1
-            if piece >= 0:
-                if area[piece] == 0:
-                    begin[piece] = y * w + x
-                area[piece] += 1
-    return begin, area
+        if first[y] < first[y + 1]:
+            i, j = first[y], first[y + 1] - 1
+            if begin[i] == 0:
+                left[y] = piece[i]
+            if end[j] == w:
+                right[y] = piece[j]
+
+
+@compiled
+def _paint(
+    first: Ints, begin: Columns, end: Columns, label: NDArray[np.uint32], labels: NDArray[np.uint32]
+) -> None:
+    """Fill every run with its label."""
+    for y in range(len(first) - 1):
+        for i in range(first[y], first[y + 1]):
+            labels[y, begin[i] : end[i]] = label[i]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
+from axonflow.fiber.runs import Columns, find_runs
 from axonflow.fiber.slots import slots
 from axonflow.grid import Box
 from axonflow.tally import Ints
@@ -23,6 +24,9 @@ from axonflow.tally import Ints
 __all__ = ["Hulls", "convex_areas", "hulls"]
 
 Corners = NDArray[np.int32]
+
+EMPTY = 2**30
+"""A column to the right of all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,11 +95,12 @@ def hulls(labels: NDArray[np.uint32], core: Box, window: Box) -> Hulls:
     window : Box
         The part that ``labels`` shows: at least the core.
     """
-    inside = labels[core.relative_to(window).slices]
-    ids, slot = slots(inside)
+    found = find_runs(labels, core.relative_to(window))
+    ids, row = slots(found.label)
     if len(ids) == 0:
         return Hulls(ids, np.zeros(1, np.int64), np.zeros((0, 2), np.int32))
-    start, corner = _enclose(inside, core.y0, core.x0, ids[0], slot, len(ids))
+    top, at, low, high = _outermost(found.first, found.begin, found.end, row, len(ids))
+    start, corner = _enclose(core.y0, core.x0, top, at, low, high)
     return Hulls(ids, start, corner)
 
 
@@ -135,52 +140,81 @@ def _chain(points: Ints, n: int, out: Ints) -> int:
 
 
 @compiled
-def _enclose(inside: NDArray[np.uint32], top: int, left: int, first: int, slot: Ints, k: int) -> tuple[Ints, Corners]:
-    """Enclose the pixels of each id, of which only the two outermost of every row matter."""
-    h, w = inside.shape
-    begin, end = np.full(k, h), np.zeros(k, np.int64)
-    for y in range(h):
-        for x in range(w):
-            if inside[y, x] > 0:
-                i = slot[np.int64(inside[y, x]) - first]
-                begin[i], end[i] = min(begin[i], y), max(end[i], y + 1)
-    at = np.zeros(k + 1, np.int64)
-    at[1:] = np.cumsum(end - begin)
-    outermost = np.empty((at[k], 2), np.int64)
-    outermost[:, 0], outermost[:, 1] = w, -1
-    for y in range(h):
-        for x in range(w):
-            if inside[y, x] > 0:
-                i = slot[np.int64(inside[y, x]) - first]
-                row = outermost[at[i] + y - begin[i]]
-                row[0], row[1] = min(row[0], x), max(row[1], x)
+def _outermost(first: Ints, begin: Columns, end: Columns, row: Ints, k: int) -> tuple[Ints, Ints, Columns, Columns]:
+    """Return each object's first row, and the outermost pixels of its rows; more do not matter to a hull.
 
-    tallest = (end - begin).max()
-    halves = np.empty((2 * tallest + 1, 2), np.int64)
-    points = np.empty((4 * tallest + 2, 2), np.int64)
-    hull = np.empty((2 * len(points), 2), np.int64)
+    Returns
+    -------
+    top : (k,) int64
+    at : (k + 1,) int64
+        Where the rows of each object begin in ``low`` and ``high``, and the end of the last.
+    low, high : (at[k],) int32
+        Columns of the outermost pixels; ``EMPTY`` and -1 in a row without any.
+    """
+    h = len(first) - 1
+    top, bottom = np.full(k, h), np.zeros(k, np.int64)
+    for y in range(h):
+        for r in range(first[y], first[y + 1]):
+            top[row[r]], bottom[row[r]] = min(top[row[r]], y), y + 1
+    at = np.zeros(k + 1, np.int64)
+    at[1:] = np.cumsum(bottom - top)
+    low, high = np.full(at[k], EMPTY, np.int32), np.full(at[k], -1, np.int32)
+    for y in range(h):
+        for r in range(first[y], first[y + 1]):
+            i = at[row[r]] + y - top[row[r]]
+            low[i], high[i] = min(low[i], begin[r]), max(high[i], end[r] - 1)
+    return top, at, low, high
+
+
+@compiled
+def _enclose(y0: int, x0: int, top: Ints, at: Ints, low: Columns, high: Columns) -> tuple[Ints, Corners]:
+    """Enclose each object in two chains: down its left side, and up its right one."""
+    k = len(top)
     start = np.zeros(k + 1, np.int64)
     corner = np.empty((4 * at[k] + 2 * k, 2), np.int32)
     for i in range(k):
-        rows = end[i] - begin[i]
-        halves[: 2 * rows + 1, 0], halves[: 2 * rows + 1, 1] = 2 * w + 1, -1
-        for y in range(rows):
-            low, high = outermost[at[i] + y]
-            if high >= 0:
-                for half, wider in ((2 * y, 0), (2 * y + 1, 1), (2 * y + 2, 0)):
-                    halves[half, 0] = min(halves[half, 0], 2 * low + 1 - wider)
-                    halves[half, 1] = max(halves[half, 1], 2 * high + 1 + wider)
-        n = 0
-        for half in range(2 * rows + 1):
-            low, high = halves[half]
-            for x in (low, high):
-                if high >= 0 and (x == low or high > low):
-                    points[n] = 2 * (top + begin[i]) + half, 2 * left + x
-                    n += 1
-        size = _chain(points, n, hull)
-        corner[start[i] : start[i] + size] = hull[:size]
-        start[i + 1] = start[i] + size
+        lefts, rights = low[at[i] : at[i + 1]], high[at[i] : at[i + 1]]
+        oy, ox, ends = 2 * (y0 + top[i]), 2 * x0, 2 * len(lefts)
+        size = start[i]
+        for half in range(ends + 1):
+            x = _half_pixel(lefts, half, -1)
+            if x >= 0:
+                size = _push(corner, start[i], size, oy + half, ox + x)
+        # The chains share the lowest point if there is one alone: it comes twice, and the next one turns out the second.
+        lowest = size - 1
+        for half in range(ends, -1, -1):
+            x = _half_pixel(rights, half, 1)
+            if x >= 0:
+                size = _push(corner, lowest, size, oy + half, ox + x)
+        if corner[size - 1, 1] == corner[start[i], 1]:  # likewise the highest one
+            size -= 1
+        start[i + 1] = size
     return start, corner[: start[k]].copy()
+
+
+@compiled
+def _half_pixel(outermost: Columns, half: int, side: int) -> int:
+    """Return where an object ends on a line of half pixels, to its left (side -1) or right (1); -1 if it is not there.
+
+    An odd line runs through the pixels of a row and meets the tips of the outermost, an even one between two rows.
+    """
+    y = half // 2
+    if half % 2:
+        column = outermost[y]
+        return 2 * column + 1 + side if 0 <= column < EMPTY else -1
+    column = outermost[max(y - 1, 0)]
+    if y < len(outermost):
+        column = min(column, outermost[y]) if side < 0 else max(column, outermost[y])
+    return 2 * column + 1 if 0 <= column < EMPTY else -1
+
+
+@compiled
+def _push(corner: Corners, bottom: int, size: int, y: int, x: int) -> int:
+    """Add a point to the chain ``corner[bottom:size]``, less what it then goes around, and return its end (Andrew)."""
+    while size - bottom >= 2 and not _turns_left(corner[size - 2], corner[size - 1], y, x):
+        size -= 1
+    corner[size, 0], corner[size, 1] = y, x
+    return size + 1
 
 
 @compiled

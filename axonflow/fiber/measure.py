@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
+from axonflow.fiber.runs import Columns, find_runs
 from axonflow.fiber.slots import slots
 from axonflow.grid import Box
 from axonflow.tally import FAR, Ints, Tally
@@ -48,68 +49,106 @@ def count(labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, 
         Keys are ids, sums :data:`SUMS`, minima and maxima :data:`BOUNDS`. Coordinates are those of pixel centres
         about the slide's first pixel. Sums may wrap modulo 2⁶⁴.
     """
-    seen = core.grow(HALO, shape)
-    h, w = core.shape
-    around = np.zeros((h + 2 * HALO, w + 2 * HALO), np.uint32)  # beyond the slide nothing has a label
-    frame = Box(core.y0 - HALO, core.x0 - HALO, core.y1 + HALO, core.x1 + HALO)
-    around[seen.relative_to(frame).slices] = labels[seen.relative_to(window).slices]
-    ids, slot = slots(around[HALO:-HALO, HALO:-HALO])
+    labels = np.ascontiguousarray(labels)
+    found = find_runs(labels, core.relative_to(window))
+    ids, row = slots(found.label)
     total = np.zeros((len(ids), len(SUMS)), np.int64)
     low = np.full((len(ids), len(BOUNDS)), FAR)
     high = np.full((len(ids), len(BOUNDS)), -FAR)
-    if len(ids):
-        _count(around, core.y0, core.x0, ids[0], slot, total, low, high)
+    _add_runs(found.first, found.begin, found.end, row, core.y0, core.x0, total, low, high)
+    inside = core.relative_to(window)
+    _add_borders(found.first, found.begin, found.end, row, labels, inside.y0, inside.x0, total)
     return Tally(ids, total, low, high)
 
 
 @compiled
-def _count(
-    around: NDArray[np.uint32], top: int, left: int, first: int, slot: Ints, total: Ints, low: Ints, high: Ints
+def _add_runs(
+    first: Ints, begin: Columns, end: Columns, row: Ints, top: int, left: int, total: Ints, low: Ints, high: Ints
 ) -> None:
-    """Add every pixel but the two rings around them to the rows of its id."""
-    h, w = around.shape
-    for i in range(2, h - 2):
-        for j in range(2, w - 2):
-            label = around[i, j]
-            if label == 0:
-                continue
-            k = slot[np.int64(label) - first]
-            y, x = np.int64(top + i - 2), np.int64(left + j - 2)
-            total[k, 0] += 1
-            total[k, 1] += y
-            total[k, 2] += x
-            total[k, 3] += y * y
-            total[k, 4] += x * x
-            total[k, 5] += x * y
+    """Add the pixels of every run to the row of its id, by the formulas of their sums."""
+    for i in range(len(first) - 1):
+        y = np.int64(top + i)
+        for r in range(first[i], first[i + 1]):
+            k = row[r]
+            x, n = np.int64(left + begin[r]), np.int64(end[r] - begin[r])
+            steps = n * (n - 1) // 2  # Σ j over the run's pixels x + j
+            squares = steps * (2 * n - 1) // 3  # Σ j²; of j alone, as a run is short and these may not wrap
+            sum_x = n * x + steps
+            total[k, 0] += n
+            total[k, 1] += n * y
+            total[k, 2] += sum_x
+            total[k, 3] += n * y * y
+            total[k, 4] += n * x * x + 2 * x * steps + squares
+            total[k, 5] += sum_x * y
             low[k, 0], low[k, 1] = min(low[k, 0], y), min(low[k, 1], x)
-            high[k, 0], high[k, 1] = max(high[k, 0], y + 1), max(high[k, 1], x + 1)
-            if _on_border(around, i, j):
-                kind = _border_kind(around, i, j)
-                if kind > 0:
-                    total[k, 5 + kind] += 1
+            high[k, 0], high[k, 1] = max(high[k, 0], y + 1), max(high[k, 1], x + n)
 
 
 @compiled
-def _on_border(around: NDArray[np.uint32], i: int, j: int) -> bool:
-    """Tell whether a pixel has another label above, below, left or right of it."""
-    label = around[i, j]
-    return bool(
-        around[i - 1, j] != label or around[i + 1, j] != label or around[i, j - 1] != label or around[i, j + 1] != label
-    )
+def _add_borders(
+    first: Ints,
+    begin: Columns,
+    end: Columns,
+    row: Ints,
+    labels: NDArray[np.uint32],
+    top: int,
+    left: int,
+    total: Ints,
+) -> None:
+    """Add the kinds of the border pixels in every run; a core begins at (top, left) of the window."""
+    w = labels.shape[1]
+    lines = np.zeros((3, w + 2), np.uint32)  # of the row above, this one, and the one below, with a pixel around
+    for y in (top - 1, top):
+        _outline(labels, y, lines[y % 3])
+    for i in range(len(first) - 1):
+        y = top + i
+        above, here, below = lines[(y - 1) % 3], lines[y % 3], lines[(y + 1) % 3]
+        _outline(labels, y + 1, below)
+        for r in range(first[i], first[i + 1]):
+            for x in range(left + begin[r] + 1, left + end[r] + 1):
+                if here[x] != 0:
+                    kind = _border_kind(above, here, below, x)
+                    if kind > 0:
+                        total[row[r], 5 + kind] += 1
 
 
 @compiled
-def _border_kind(around: NDArray[np.uint32], i: int, j: int) -> int:
+def _outline(labels: NDArray[np.uint32], y: int, line: NDArray[np.uint32]) -> None:
+    """Write the labels of a row's border pixels to ``line[1:-1]``, and 0 where there is none, or no such row."""
+    h, w = labels.shape
+    if y < 0 or y >= h:
+        line[:] = 0
+        return
+    here, inner = labels[y], line[1:-1]
+    if y == 0 or y == h - 1:  # beyond is another label, as the window ends with the slide
+        inner[:] = here
+        return
+    above, below = labels[y - 1], labels[y + 1]
+    for x in range(1, w - 1):
+        label = here[x]
+        alone = (above[x] != label) | (below[x] != label) | (here[x - 1] != label) | (here[x + 1] != label)
+        inner[x] = label if alone else np.uint32(0)
+    inner[0], inner[-1] = here[0], here[-1]
+
+
+@compiled
+def _border_kind(
+    above: NDArray[np.uint32], here: NDArray[np.uint32], below: NDArray[np.uint32], x: int
+) -> int:
     """Return 1 where a border pixel lies on a straight run, 2 on a diagonal one, 3 on a turn, 0 elsewhere."""
-    beside, across = 0, 0
-    for di in range(-1, 2):
-        for dj in range(-1, 2):
-            if around[i + di, j + dj] == around[i, j] and _on_border(around, i + di, j + dj):
-                if di == 0 or dj == 0:
-                    beside += 1  # counts the pixel itself
-                else:
-                    across += 1
-    beside -= 1
+    label = here[x]
+    beside = (
+        np.int64(above[x] == label)
+        + np.int64(below[x] == label)
+        + np.int64(here[x - 1] == label)
+        + np.int64(here[x + 1] == label)
+    )
+    across = (
+        np.int64(above[x - 1] == label)
+        + np.int64(above[x + 1] == label)
+        + np.int64(below[x - 1] == label)
+        + np.int64(below[x + 1] == label)
+    )
     code = 1 + 2 * beside + 10 * across  # the code of the paper, and of scikit-image
     if code in (5, 7, 15, 17, 25, 27):
         return 1

@@ -19,6 +19,12 @@ from axonflow.units import PixelSize
 
 __all__ = ["assign", "cut_off", "reach_px"]
 
+Arrivals = NDArray[np.uint64]
+"""Pixels that growth has come to, and whose: the id above, the index in the window below."""
+
+ID, PIXEL = np.uint64(32), np.uint64(2**32 - 1)
+"""Where the two are: windows are smaller than 65,536 × 65,536 px."""
+
 
 def reach_px(thickness_um: float, pixel_size: PixelSize) -> int:
     """Return the rounds that cross myelin of a given thickness in any direction.
@@ -45,10 +51,14 @@ def assign(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int) -> 
     (h, w) uint32
         Ids of fibers: each axon and its myelin; 0 is none.
     """
-    fibers = axons.copy()
+    h, w = axons.shape
+    fibers, free = np.zeros((h + 2, w + 2), np.uint32), np.zeros((h + 2, w + 2), np.bool_)
+    inside = (slice(1, -1), slice(1, -1))  # a pixel around that is not free: nobody looks where the window ends
+    fibers[inside] = axons
     if reach > 0:
-        _grow(axons, fibers, myelin & (axons == 0), reach)
-    return fibers
+        np.logical_and(myelin, axons == 0, out=free[inside])
+        _grow(fibers.ravel(), free.ravel(), w + 2, _by_id(_shores(fibers, free)), reach)
+    return np.ascontiguousarray(fibers[inside])
 
 
 def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, window: Box) -> int:
@@ -65,49 +75,91 @@ def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, wi
     core, window : Box
         The part to count in, and the part that both arrays show.
     """
-    taken = np.pad(fibers > 0, 1)
-    beside = taken[:-2, 1:-1] | taken[2:, 1:-1] | taken[1:-1, :-2] | taken[1:-1, 2:]
-    return int(np.count_nonzero((myelin & (fibers == 0) & beside)[core.relative_to(window).slices]))
+    inside = core.relative_to(window)
+    return _count_next(fibers, myelin, inside.y0, inside.x0, inside.y1, inside.x1)
 
 
 @compiled
-def _grow(axons: NDArray[np.uint32], fibers: NDArray[np.uint32], free: NDArray[np.bool_], reach: int) -> None:
-    """Let ``fibers`` grow into the ``free`` pixels, in place; every free pixel enters the queue at most once."""
-    h, w = axons.shape
-    state = free.view(np.uint8)  # 1 is free, 2 was taken in this round and may still change hands, 0 is settled
-    queue = np.empty(np.count_nonzero(free), np.int64)
-    last = 0
-    for y in range(h):
-        for x in range(w):
-            if state[y, x] == 0:
-                continue
-            smallest = np.uint32(0)
-            for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                if 0 <= v < h and 0 <= u < w:
-                    axon = axons[v, u]
-                    if axon > 0 and (smallest == 0 or axon < smallest):
-                        smallest = axon
-            if smallest > 0:
-                fibers[y, x] = smallest
-                queue[last] = y * w + x
-                last += 1
-    first = 0
-    for _ in range(1, reach):
-        end = last
-        for i in range(first, end):
-            state[queue[i] // w, queue[i] % w] = 0
-        for i in range(first, end):
-            y, x = queue[i] // w, queue[i] % w
-            fiber = fibers[y, x]
-            for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                if 0 <= v < h and 0 <= u < w:
-                    if state[v, u] == 1:
-                        state[v, u] = 2
-                        fibers[v, u] = fiber
-                        queue[last] = v * w + u
-                        last += 1
-                    elif state[v, u] == 2 and fiber < fibers[v, u]:
-                        fibers[v, u] = fiber
-        first = end
-        if first == last:
+def _shores(fibers: NDArray[np.uint32], free: NDArray[np.bool_]) -> Arrivals:
+    """Return the pixels of axons that have a free neighbour, in raster order."""
+    h, w = fibers.shape
+    on_shore = np.zeros(w, np.bool_)
+    column = np.empty(w + 1, np.int64)
+    found = np.empty(np.count_nonzero(fibers), np.uint64)
+    n = 0
+    for y in range(1, h - 1):
+        axons, above, here, below = fibers[y], free[y - 1], free[y], free[y + 1]
+        for x in range(1, w - 1):
+            on_shore[x] = (axons[x] != 0) & (above[x] | below[x] | here[x - 1] | here[x + 1])
+        k = 0
+        for x in range(w):  # without a branch, which a processor could not foretell
+            column[k] = x
+            k += np.int64(on_shore[x])
+        for x in column[:k]:
+            found[n] = (np.uint64(axons[x]) << ID) | np.uint64(y * w + x)
+            n += 1
+    return found[:n]
+
+
+@compiled
+def _by_id(arrivals: Arrivals) -> Arrivals:
+    """Order arrivals by their ids, which lie close together: by counting them."""
+    if len(arrivals) == 0:
+        return arrivals
+    low, high = np.int64(arrivals.min() >> ID), np.int64(arrivals.max() >> ID)
+    at = np.zeros(high - low + 2, np.int64)
+    for arrival in arrivals:
+        at[np.int64(arrival >> ID) - low + 1] += 1
+    at = np.cumsum(at)
+    ordered = np.empty_like(arrivals)
+    for arrival in arrivals:
+        i = np.int64(arrival >> ID) - low
+        ordered[at[i]] = arrival
+        at[i] += 1
+    return ordered
+
+
+@compiled
+def _grow(fibers: NDArray[np.uint32], free: NDArray[np.bool_], width: int, shores: Arrivals, reach: int) -> None:
+    """Let ``fibers`` grow from their shores into the ``free`` pixels, in place; both are (h · width,).
+
+    The shores are ordered by id. So whoever comes first has the smallest id of all who come in that round, and those
+    who have come are in the order of their ids again.
+    """
+    room = np.count_nonzero(free) + 1
+    arrived, arriving, spare = shores, np.empty(room, np.uint64), np.empty(room, np.uint64)
+    for _ in range(reach):
+        n = 0
+        for arrival in arrived:
+            fiber, at = arrival & ~PIXEL, np.int64(arrival & PIXEL)
+            for beside in (at - width, at + width, at - 1, at + 1):
+                # Written in any case, and kept if it was free: a branch could not be foretold.
+                arriving[n] = fiber | np.uint64(beside)
+                n += np.int64(free[beside])
+                free[beside] = False
+        arrived, arriving, spare = arriving[:n], spare, arriving
+        for arrival in arrived:
+            fibers[np.int64(arrival & PIXEL)] = np.uint32(arrival >> ID)
+        if n == 0:
             break
+
+
+@compiled
+def _count_next(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], y0: int, x0: int, y1: int, x1: int) -> int:
+    """Count the myelin pixels in a part of the window that belong to no fiber and lie beside one."""
+    h, w = fibers.shape
+    nothing = np.zeros(w, np.uint32)
+    total = 0
+    for y in range(y0, y1):
+        here, myelin_here = fibers[y], myelin[y]
+        above = fibers[y - 1] if y > 0 else nothing
+        below = fibers[y + 1] if y + 1 < h else nothing
+        n = np.int32(0)
+        for x in range(1, w - 1):
+            beside = above[x] | below[x] | here[x - 1] | here[x + 1]
+            n += np.int32(myelin_here[x] & (here[x] == 0) & (beside != 0) & (x0 <= x) & (x < x1))
+        for x in range(0, w, max(w - 1, 1)):  # the window's first and last column
+            beside = above[x] | below[x] | here[max(x - 1, 0)] | here[min(x + 1, w - 1)]
+            n += np.int32(myelin_here[x] & (here[x] == 0) & (beside != 0) & (x0 <= x) & (x < x1))
+        total += n
+    return total
