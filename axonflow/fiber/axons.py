@@ -246,9 +246,7 @@ def _write_edges(
 
 
 @compiled
-def _paint(
-    first: Ints, begin: Columns, end: Columns, label: NDArray[np.uint32], labels: NDArray[np.uint32]
-) -> None:
+def _paint(first: Ints, begin: Columns, end: Columns, label: NDArray[np.uint32], labels: NDArray[np.uint32]) -> None:
     """Fill every run with its label."""
     for y in range(len(first) - 1):
         for i in range(first[y], first[y + 1]):

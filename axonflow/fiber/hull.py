@@ -180,7 +180,7 @@ def _enclose(y0: int, x0: int, top: Ints, at: Ints, low: Columns, high: Columns)
             x = _half_pixel(lefts, half, -1)
             if x >= 0:
                 size = _push(corner, start[i], size, oy + half, ox + x)
-        # The chains share the lowest point if there is one alone: it comes twice, and the next one turns out the second.
+        # Where one point alone is the lowest, both chains have it: the next one drops the second of the two.
         lowest = size - 1
         for half in range(ends, -1, -1):
             x = _half_pixel(rights, half, 1)

@@ -49,6 +49,9 @@ def count(labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, 
         Keys are ids, sums :data:`SUMS`, minima and maxima :data:`BOUNDS`. Coordinates are those of pixel centres
         about the slide's first pixel. Sums may wrap modulo 2⁶⁴.
     """
+    seen = core.grow(HALO, shape)
+    if window & seen != seen:
+        raise ValueError(f"A window that shows {seen} was expected, {window} came; read the core with its halo.")
     labels = np.ascontiguousarray(labels)
     found = find_runs(labels, core.relative_to(window))
     ids, row = slots(found.label)
@@ -132,9 +135,7 @@ def _outline(labels: NDArray[np.uint32], y: int, line: NDArray[np.uint32]) -> No
 
 
 @compiled
-def _border_kind(
-    above: NDArray[np.uint32], here: NDArray[np.uint32], below: NDArray[np.uint32], x: int
-) -> int:
+def _border_kind(above: NDArray[np.uint32], here: NDArray[np.uint32], below: NDArray[np.uint32], x: int) -> int:
     """Return 1 where a border pixel lies on a straight run, 2 on a diagonal one, 3 on a turn, 0 elsewhere."""
     label = here[x]
     beside = (

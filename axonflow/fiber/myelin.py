@@ -91,7 +91,7 @@ def _shores(fibers: NDArray[np.uint32], free: NDArray[np.bool_]) -> Arrivals:
         axons, above, here, below = fibers[y], free[y - 1], free[y], free[y + 1]
         for x in range(1, w - 1):
             on_shore[x] = (axons[x] != 0) & (above[x] | below[x] | here[x - 1] | here[x + 1])
-        k = 0
+        k = np.int64(0)
         for x in range(w):  # without a branch, which a processor could not foretell
             column[k] = x
             k += np.int64(on_shore[x])
@@ -129,7 +129,7 @@ def _grow(fibers: NDArray[np.uint32], free: NDArray[np.bool_], width: int, shore
     room = np.count_nonzero(free) + 1
     arrived, arriving, spare = shores, np.empty(room, np.uint64), np.empty(room, np.uint64)
     for _ in range(reach):
-        n = 0
+        n = np.int64(0)
         for arrival in arrived:
             fiber, at = arrival & ~PIXEL, np.int64(arrival & PIXEL)
             for beside in (at - width, at + width, at - 1, at + 1):
@@ -149,7 +149,7 @@ def _count_next(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], y0: int, 
     """Count the myelin pixels in a part of the window that belong to no fiber and lie beside one."""
     h, w = fibers.shape
     nothing = np.zeros(w, np.uint32)
-    total = 0
+    total = np.int64(0)
     for y in range(y0, y1):
         here, myelin_here = fibers[y], myelin[y]
         above = fibers[y - 1] if y > 0 else nothing
@@ -162,4 +162,4 @@ def _count_next(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], y0: int, 
             beside = above[x] | below[x] | here[max(x - 1, 0)] | here[min(x + 1, w - 1)]
             n += np.int32(myelin_here[x] & (here[x] == 0) & (beside != 0) & (x0 <= x) & (x < x1))
         total += n
-    return total
+    return int(total)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.columns import Column, read_columns, write_columns
 from axonflow.fiber.compiled import compiled
+from axonflow.fiber.runs import Columns, find_runs
 from axonflow.fiber.slots import slots
 from axonflow.fiber.tissue import AREAS, DIAMETER, tissue
 from axonflow.tally import Ints, Tally
@@ -86,11 +87,11 @@ def count_regions(
     Tally
         Keys are the regions that the core has a pixel of, sums are :data:`axonflow.fiber.tissue.AREAS`.
     """
-    numbers, slot = slots(regions)
+    found = find_runs(regions)
+    numbers, row = slots(found.label)
     total = np.zeros((len(numbers), len(AREAS)), np.int64)
     none = np.zeros((len(numbers), 0), np.int64)
-    if len(numbers):
-        _add_up(regions, semantic, axons, covered, numbers[0], slot, total)
+    _add_up(found.first, found.begin, found.end, row, semantic, axons, covered, total)
     return Tally(numbers, total, none, none)
 
 
@@ -174,23 +175,24 @@ def read_regions(path: Path) -> pd.DataFrame:
 
 @compiled
 def _add_up(
-    regions: NDArray[np.uint32],
+    first: Ints,
+    begin: Columns,
+    end: Columns,
+    row: Ints,
     semantic: NDArray[np.uint8],
     axons: NDArray[np.uint32],
     covered: NDArray[np.bool_],
-    first: int,
-    slot: Ints,
     total: Ints,
 ) -> None:
-    """Add every covered pixel to the row of its region in ``total``, (regions, areas)."""
-    h, w = regions.shape
-    for y in range(h):
-        for x in range(w):
-            if covered[y, x] and regions[y, x] > 0:
-                k = slot[np.int64(regions[y, x]) - first]
-                total[k, 0] += 1
-                total[k, 1] += axons[y, x] > 0
-                total[k, 2] += semantic[y, x] == _MYELIN
+    """Add the covered pixels of every run to the row of its region in ``total``, (regions, areas)."""
+    for y in range(len(first) - 1):
+        for r in range(first[y], first[y + 1]):
+            k = row[r]
+            for x in range(begin[r], end[r]):
+                if covered[y, x]:
+                    total[k, 0] += 1
+                    total[k, 1] += axons[y, x] > 0
+                    total[k, 2] += semantic[y, x] == _MYELIN
 
 
 def _percentiles(part: Ints, values: NDArray[np.float64], number: Ints) -> NDArray[np.float64]:

@@ -98,8 +98,8 @@ class LoadedNetwork:
         """Return the probability of each class in a part of windows, (n, 3, h, w) float32; codes are (n, h, w)."""
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             images = table.index_select(0, codes.flatten()).view(len(codes), 1, *codes.shape[1:])
-            features = self.features(images.to(memory_format=torch.channels_last))
-            return torch.softmax(self.head(features[:, :, *part.slices]), dim=1)
+            features = self.features(images.to(memory_format=torch.channels_last), part)
+            return torch.softmax(self.head(features), dim=1)
 
     @torch.inference_mode()
     def planes(self, table: Tensor, inner: Box, count: int, codes: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from axonflow.grid import Box
 from axonflow.net.architecture import Architecture
 
 __all__ = ["UNet"]
@@ -73,13 +74,18 @@ class UNet(nn.Module):
         self.decode = nn.ModuleList(Block(2 * f, f, k, n, dropout) for f, k in zip(features, kernels, strict=True))
         self.head: nn.Module = nn.Conv2d(features[0], 3, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+        self.margin = tuple(n * (kernel // 2) for kernel in kernels)
+
+    def forward(self, x: Tensor, part: Box | None = None) -> Tensor:
         """Return class scores before the softmax.
 
         Parameters
         ----------
         x : (n, 1, h, w) Tensor
             Normalised windows; h and w are multiples of the stride.
+        part : Box, optional
+            Of the windows; the scores are asked for there alone. Nothing else is computed on the way up, where most
+            of the work is done.
 
         Returns
         -------
@@ -90,8 +96,39 @@ class UNet(nn.Module):
         for encode, down in zip(self.encode, self.down, strict=True):
             skips.append(encode(x))
             x = down(skips[-1])  # (n, f, h/2, w/2)
-        for up, decode, skip in zip(reversed(self.up), reversed(self.decode), reversed(skips), strict=True):
+        seen, deepest = self._needed(part, [_shape(skip) for skip in skips])
+        x, there = _cut(x, deepest), deepest
+        for up, decode, skip, (wanted, around) in zip(
+            reversed(self.up), reversed(self.decode), reversed(skips), reversed(seen), strict=True
+        ):
             x = up(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))  # (n, f, h, w)
-            x = decode(torch.cat([skip, x], dim=1))
+            there = Box(2 * there.y0, 2 * there.x0, 2 * there.y1, 2 * there.x1)
+            x = decode(torch.cat([skip[:, :, *around.slices], x[:, :, *around.relative_to(there).slices]], dim=1))
+            x, there = _cut(x, wanted.relative_to(around)), wanted
         out: Tensor = self.head(x)
         return out
+
+    def _needed(self, part: Box | None, shapes: list[tuple[int, int]]) -> tuple[list[tuple[Box, Box]], Box]:
+        """Return what is needed of every level on the way up, what its convolutions must see of it, and of the deepest.
+
+        Interpolation looks one pixel back and ahead, the 2 × 2 convolution after it another one ahead.
+        """
+        seen: list[tuple[Box, Box]] = []
+        wanted = part or Box.whole(shapes[0])
+        for margin, shape in zip(self.margin, shapes, strict=True):
+            around = wanted.grow(margin, shape)
+            seen.append((wanted, around))
+            below = Box(around.y0 // 2 - 1, around.x0 // 2 - 1, around.y1 // 2 + 2, around.x1 // 2 + 2)
+            wanted = below & Box(0, 0, shape[0] // 2, shape[1] // 2)
+        return seen, wanted
+
+
+def _cut(maps: Tensor, part: Box) -> Tensor:
+    """Cut maps; of those that are not contiguous torch interpolates in another way, and rounds otherwise."""
+    if part == Box.whole(_shape(maps)):
+        return maps
+    return maps[:, :, *part.slices].contiguous(memory_format=torch.channels_last)
+
+
+def _shape(maps: Tensor) -> tuple[int, int]:
+    return maps.shape[2], maps.shape[3]

@@ -84,11 +84,11 @@ class Neighbours(nn.Module):
         self.head: nn.Module = nn.Conv2d(3, 3, 1)
         self.card: Card | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, part: Box) -> Tensor:
         if self.card is not None:
             self.card.compute(x)
         out: Tensor = self.head(torch.cat([x, x.roll(1, 2), x.roll(-2, 3)], dim=1))
-        return out
+        return out[:, :, *part.slices]
 
 
 SHAPE = (150, 131)
