@@ -10,7 +10,12 @@ import dask
 from distributed import Worker
 
 # What every worker does for itself, whether or not there is work, would be done many times over by the same few cores.
-ALONE = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "60s"}
+ALONE = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "60s",
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.cycle": "10s",
+}
 
 
 async def main(address: str, name: str, count: int) -> None:

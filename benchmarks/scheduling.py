@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from axonflow.engine.fleet import SETTINGS, open_pool
 from axonflow.engine.fleet.processes import Processes
+from axonflow.engine.fleet.unobserved import unobserved
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import Pool, WorkersPool
 from axonflow.engine.profile import Profile
@@ -189,7 +190,7 @@ def simulated(workers: int) -> Iterator[Pool]:
             stack.callback(crowd.wait)
             stack.callback(crowd.kill)
         client.wait_for_workers(workers)
-        yield WorkersPool(client, Processes(), gpu=True)
+        yield WorkersPool(unobserved(client), Processes(), gpu=True)
 
 
 def main() -> None:

@@ -84,7 +84,8 @@ def build(stage: Stage, batch: Batch, *, gpu: bool = False) -> Graph:
     windows = _overlapped(stage.overlap, stage.shape, batch)
     windows.dask.layers[windows.name].annotations = wants or None  # of map_overlap's layers, the one that applies
     blocks = windows.to_delayed(optimize_graph=False).ravel()
-    return [dask.delayed(_write)(stage.task, block, box) for block, box in zip(blocks, batch, strict=True)]
+    # What is not dask's goes into the function, or dask would look through it for more of its own.
+    return [dask.delayed(partial(_write, stage.task, box))(block) for block, box in zip(blocks, batch, strict=True)]
 
 
 class _Part:
@@ -116,7 +117,7 @@ def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Ar
     reads = list(widths)
     reads[0] += first.x0 - outer.x0
     reads[-1] += outer.x1 - last.x1
-    part = _Part(overlap, outer)
+    part = _Part(overlap, outer)  # stays a task that all reads depend on, which brings them to one worker
     pixels = da.from_array(
         part,
         chunks=((outer.shape[0],), tuple(reads)),
@@ -148,7 +149,7 @@ def _apply(
     return _Applied(planes, _whoami(), time.perf_counter() - started)
 
 
-def _write(task: Callable[..., Result], applied: _Applied, box: Box) -> Done:
+def _write(task: Callable[..., Result], box: Box, applied: _Applied) -> Done:
     return Done(patiently(partial(task, applied.planes, box)), _peak(), applied.worker, applied.busy)
 
 

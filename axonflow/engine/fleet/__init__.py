@@ -55,19 +55,21 @@ def open_pool(profile: Profile, private: Path) -> Iterator[Pool]:
         return
     from distributed import Client
 
+    from axonflow.engine.fleet.unobserved import unobserved
+
     with dask.config.set(SETTINGS):
         if profile.system == "scheduler":
             from axonflow.engine.fleet.joined import Volunteers, joined
 
             with joined(profile) as client:
-                yield WorkersPool(client, Volunteers(client), gpu=Census.take(client).gpus > 0)
+                yield WorkersPool(unobserved(client), Volunteers(client), gpu=Census.take(client).gpus > 0)
         elif profile.system == "local":
             from axonflow.engine.fleet.processes import Processes, processes
 
             with processes(profile) as cluster, Client(cluster) as client:
-                yield WorkersPool(client, Processes(), gpu=profile.gpus > 0)
+                yield WorkersPool(unobserved(client), Processes(), gpu=profile.gpus > 0)
         else:
             from axonflow.engine.fleet.queued import queued
 
             with queued(profile, private) as (cluster, fleet), Client(cluster) as client:
-                yield WorkersPool(client, fleet, gpu=profile.gpus > 0)
+                yield WorkersPool(unobserved(client), fleet, gpu=profile.gpus > 0)
