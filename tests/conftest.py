@@ -9,6 +9,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("axonflow", deadline=None)
+settings.load_profile("axonflow")
 
 pytest_plugins = ("trial_slides",)
 

@@ -343,7 +343,7 @@ def test_a_published_model_is_fetched(served: Served, tmp_path: Path) -> None:
     assert served.asked == []
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(size=st.integers(1, 5000), breaks=st.lists(st.integers(0, 5000), max_size=3), strong=st.booleans())
 def test_a_transfer_continues_wherever_it_broke(
     tmp_path_factory: pytest.TempPathFactory, size: int, breaks: list[int], strong: bool
@@ -418,7 +418,7 @@ def test_a_full_disk_is_told_of(served: Served, tmp_path: Path) -> None:
 names = st.text("abc", min_size=1, max_size=3)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     files=st.dictionaries(st.tuples(st.sampled_from("xyz"), names).map("/".join), st.binary(max_size=50), min_size=1),
     top=st.sampled_from(["", "top"]),
@@ -469,7 +469,7 @@ def survives(folder: Path, archive: bytes, files: dict[str, bytes]) -> None:
         shutil.rmtree(folder / "a")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(at=st.floats(0, 1, exclude_max=True), flip=st.integers(0, 255))
 def test_damaged_archives_never_pass(tmp_path_factory: pytest.TempPathFactory, at: float, flip: int) -> None:
     files = {"x/a": bytes(range(256)) * 8, "y/b": b"b" * 100}

@@ -21,7 +21,7 @@ from axonflow.phantom import Phantom, write
 EIGHT = np.ones((3, 3))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.tuples(st.integers(1, 400), st.integers(1, 400)), st.integers(0, 5), st.data())
 def test_any_box_is_that_part_of_the_whole(shape: tuple[int, int], seed: int, data: st.DataObject) -> None:
     phantom, whole = Phantom(shape, seed), Box.whole(shape)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -22,7 +22,6 @@ def noise(shape: tuple[int, int]) -> np.ndarray[tuple[int, int], np.dtype[np.uin
     return np.random.default_rng(shape[0] * 1000 + shape[1]).integers(0, 256, shape, np.uint8)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_part_is_that_part_of_the_whole_to_the_bit(data: st.DataObject) -> None:
     resampling = data.draw(resamplings())
@@ -37,7 +36,6 @@ def test_any_part_is_that_part_of_the_whole_to_the_bit(data: st.DataObject) -> N
     np.testing.assert_array_equal(part, whole[box.slices])
 
 
-@settings(deadline=None)
 @given(resamplings(), st.floats(-100, 100, width=32))
 def test_one_grey_stays_one_grey(resampling: Resampling, grey: float) -> None:
     box = Box.whole(resampling.out_shape)
@@ -65,7 +63,6 @@ def test_away_from_the_edges_it_is_pillows_triangle_filter(have: float, want: fl
     np.testing.assert_allclose(ours[inner], theirs[inner], rtol=1e-5, atol=1e-4)
 
 
-@settings(deadline=None)
 @given(resamplings())
 def test_a_place_stays_where_it_is_about_the_origin(resampling: Resampling) -> None:
     """A ramp of the distance from the slide's top-left corner keeps its values, away from the edges."""

@@ -134,7 +134,7 @@ def assert_follows_the_oracles(store: Path, classes: Classes, smallest: int, rea
     xr.testing.assert_identical(maps, tissue_maps(cells, areas, table, np.ones(len(table), bool)))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.data())
 def test_any_tissue_in_any_chunks_is_that_of_the_whole_image(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -318,7 +318,7 @@ def test_finetuning_starts_from_the_models_weights(dataset: Path, undisturbed: P
 names = st.lists(st.text("abcdef", min_size=1, max_size=3), min_size=1, max_size=12, unique=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(names, st.one_of(st.none(), st.floats(0.01, 0.99)), st.integers(0, 99))
 def test_a_split_is_of_whole_subjects(subjects: list[str], share: float | None, seed: int) -> None:
     if share is not None and max(round(share * len(subjects)), 1) >= len(subjects):

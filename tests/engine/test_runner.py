@@ -140,7 +140,7 @@ def keep(target: Path, planes: NDArray[Any], box: Box) -> Result:
     return {}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 60), st.integers(4, 20), st.integers(0, 4), st.integers(1, 4))
 def test_overlap_gives_every_core_its_whole_window(
     tmp_path_factory: pytest.TempPathFactory, h: int, w: int, core: int, halo: int, batch: int

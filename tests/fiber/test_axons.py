@@ -12,14 +12,14 @@ from axonflow.fiber.axons import number, survey
 from axonflow.grid import Box, Grid
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(chunked_masks(), st.sampled_from((0, 1, 2, 5, 30)))
 def test_any_chunking_labels_as_scipy_does_the_whole(case: tuple[Mask, list[Box]], smallest_area: int) -> None:
     mask, boxes = case
     np.testing.assert_array_equal(label_cores(mask, boxes, smallest_area), oracles.axon_labels(mask, smallest_area))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(masks(), st.integers(1, 9))
 def test_a_grid_of_equal_cores_labels_as_scipy_does_the_whole(mask: Mask, core: int) -> None:
     np.testing.assert_array_equal(label_cores(mask, list(Grid(mask.shape, (core, core)))), oracles.axon_labels(mask))

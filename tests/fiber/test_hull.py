@@ -20,7 +20,7 @@ def assert_same(a: Hulls, b: Hulls) -> None:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(chunked_masks(), st.integers(0, 2))
 def test_any_chunking_gives_the_hulls_of_the_whole(case: tuple[Mask, list[Box]], extra_halo: int) -> None:
     mask, boxes = case
@@ -28,7 +28,7 @@ def test_any_chunking_gives_the_hulls_of_the_whole(case: tuple[Mask, list[Box]],
     assert_same(hull_cores(axons, boxes, extra_halo), hull_cores(axons, [Box.whole(mask.shape)]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(chunked_tissues())
 def test_areas_are_those_of_scikit_image(case: Case) -> None:
     semantic, boxes = case
@@ -39,7 +39,7 @@ def test_areas_are_those_of_scikit_image(case: Case) -> None:
     assert convex_areas(merged).tolist() == [o.area_convex for o in objects]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(generators)
 def test_large_objects_too(rng: np.random.Generator) -> None:
     points = np.zeros((700, 900), np.uint32)
@@ -67,7 +67,7 @@ def test_nothing_has_no_hull() -> None:
     assert len(nothing.key) == len(nothing.corner) == len(convex_areas(nothing)) == 0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(chunked_masks())
 def test_what_ends_inside_a_core_is_never_joined(case: tuple[NDArray[np.bool_], list[Box]]) -> None:
     mask, boxes = case

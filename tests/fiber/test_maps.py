@@ -27,7 +27,7 @@ def cases(draw: st.DrawFn) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[B
     return semantic, draw(masks(semantic.shape)), boxes, cells
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(cases())
 def test_any_chunking_maps_what_a_plain_loop_over_the_cells_finds(
     case: tuple[NDArray[np.uint8], NDArray[np.bool_], list[Box], Cells],

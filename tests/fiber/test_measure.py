@@ -22,7 +22,7 @@ def assert_same(a: Tally, b: Tally) -> None:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(chunked_tissues(), st.integers(0, 3))
 def test_any_chunking_and_order_counts_alike(case: Case, extra_halo: int) -> None:
     semantic, boxes = case

@@ -33,7 +33,7 @@ def assert_like_regionprops(found: Ellipses, labels: NDArray[np.uint32], spacing
     np.testing.assert_allclose(found.orientation[clear & ~vertical], expected[clear & ~vertical], atol=1e-8)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(masks(), st.sampled_from(((1.0, 1.0), (0.3, 0.1), (0.1, 0.25))))
 def test_ellipses_are_those_of_scikit_image(mask: NDArray[np.bool_], spacing: tuple[float, float]) -> None:
     labels = oracles.axon_labels(mask)

@@ -16,7 +16,7 @@ from axonflow.units import PixelSize
 Case = tuple[NDArray[np.uint8], list[Box]]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(chunked_tissues(), st.integers(0, 12), st.sampled_from((0, 8)))
 def test_any_chunking_grows_as_the_whole(case: Case, reach: int, smallest_area: int) -> None:
     semantic, boxes = case
@@ -27,7 +27,7 @@ def test_any_chunking_grows_as_the_whole(case: Case, reach: int, smallest_area: 
     np.testing.assert_array_equal(assign_cores(axons, myelin, reach, boxes), expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(chunked_tissues(), st.integers(0, 5))
 def test_any_chunking_counts_what_the_next_round_would_take(case: Case, reach: int) -> None:
     semantic, boxes = case

@@ -30,13 +30,13 @@ def labels_of(mask: Mask) -> Mask:
     return np.asarray(found == 1, np.bool_)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(masks())
 def test_the_pixels_inside_are_those_of_the_mask(mask: Mask) -> None:
     np.testing.assert_array_equal(labels_of(mask), mask)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(masks())
 def test_each_part_is_a_valid_polygon_and_all_are_one(mask: Mask) -> None:
     shapes = shapes_of(mask)
@@ -55,7 +55,7 @@ def holes_of(part: Mask) -> int:
     return int(n) - 1
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(masks())
 def test_every_corner_is_one(mask: Mask) -> None:
     for ring in (ring for rings in outlines(mask) for ring in rings):

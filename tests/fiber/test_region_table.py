@@ -37,7 +37,7 @@ def table_of(regions: Ints, diameters: list[float]) -> pd.DataFrame:
     return region_table(areas, [str(k) for k in key], axons, regions, SIZE)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data(), chunked_tissues(), generators)
 def test_any_chunking_counts_what_is_in_the_whole_image(
     data: st.DataObject, case: tuple[NDArray[np.uint8], list[Box]], rng: np.random.Generator

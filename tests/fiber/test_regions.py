@@ -23,7 +23,7 @@ def geojson(*areas: list[Ring]) -> str:
     return json.dumps({"type": "MultiPolygon", "coordinates": areas})
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data(), generators, shapes)
 def test_any_chunking_covers_the_pixels_whose_centres_are_inside(
     data: st.DataObject, rng: np.random.Generator, shape: tuple[int, int]
@@ -111,7 +111,7 @@ def test_what_is_no_area_is_refused(text: str, message: str) -> None:
         Polygons.from_geojson(text)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data(), shapes, shapes)
 def test_any_chunking_looks_up_the_mask_pixel_under_each_centre(
     data: st.DataObject, shape: tuple[int, int], mask_shape: tuple[int, int]
@@ -156,7 +156,7 @@ def test_regions_are_named_by_class_then_by_name_then_by_place() -> None:
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data(), generators, shapes)
 def test_the_first_area_of_the_file_has_a_pixel(
     data: st.DataObject, rng: np.random.Generator, shape: tuple[int, int]

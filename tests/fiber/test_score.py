@@ -82,7 +82,7 @@ def by_axondeepseg(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[
     return hits, len(candidates - set().union(*true_axons)), len(true_axons)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs())
 def test_pixel_scores_are_scikit_learns(pair: Pair) -> None:
     from sklearn import metrics
@@ -102,7 +102,7 @@ def test_pixel_scores_are_scikit_learns(pair: Pair) -> None:
     assert scores.mean_iou == pytest.approx(metrics.jaccard_score(*flat, average="macro", zero_division=0), abs=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs())
 @example(EDGES[0])
 @example(EDGES[1])
@@ -126,7 +126,7 @@ def test_dice_and_iou_are_monais(pair: Pair) -> None:
     assert (sum(known) / len(known) if known else nan) == pytest.approx(mean, abs=1e-6, nan_ok=True)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(pairs())
 def test_detection_is_axondeepsegs(pair: Pair) -> None:
     found, truth = pair
@@ -135,7 +135,7 @@ def test_detection_is_axondeepsegs(pair: Pair) -> None:
     assert (counted.true_positives, counted.false_positives, counted.true_axons) == expected
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(pairs())
 def test_axons_are_numbered_as_everywhere(pair: Pair) -> None:
     assert np.array_equal(axon_ids(pair[0]), axon_labels(pair[0] == 2))
@@ -150,7 +150,7 @@ def equals_stardist(found: NDArray[np.int32], true: NDArray[np.int32], iou: floa
         assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs())
 @example(EDGES[0])
 @example(EDGES[2])
@@ -160,7 +160,7 @@ def test_matching_is_stardists(pair: Pair) -> None:
     equals_stardist(axon_ids(pair[0]), axon_ids(pair[1]), 0.5)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(patchworks(), st.sampled_from((0.05, 0.1, 0.2, 0.25, 1 / 3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)))
 def test_matching_is_stardists_where_several_could_be_paired(
     ids: tuple[NDArray[np.int32], NDArray[np.int32]], iou: float
@@ -234,7 +234,7 @@ def test_centroids_are_whole_pixels() -> None:
     assert at.tolist() == [[1, 0], [0, 2]]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs())
 def test_tissue_is_scikit_images(pair: Pair) -> None:
     classes, _ = pair
@@ -252,7 +252,7 @@ def test_tissue_is_scikit_images(pair: Pair) -> None:
     assert of.axon_diameter_um == pytest.approx(mean_px * (0.1 * 0.25) ** 0.5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs())
 def test_errors_are_relative_and_need_no_pixel_size(pair: Pair) -> None:
     known, unknown = (score(*pair, size).row() for size in (SIZE, None))
@@ -266,7 +266,7 @@ def test_errors_are_relative_and_need_no_pixel_size(pair: Pair) -> None:
         assert isnan(unknown[name])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs(), st.sampled_from((0, 1, 2, 3, 6, 20)))
 def test_small_axons_become_background(pair: Pair, smallest_px: int) -> None:
     classes, _ = pair

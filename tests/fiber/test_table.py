@@ -43,7 +43,7 @@ def a_table() -> pd.DataFrame:
     return table_of(semantic, [Box.whole(semantic.shape)])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(chunked_tissues())
 def test_any_chunking_gives_the_same_table_to_the_bit(case: tuple[NDArray[np.uint8], list[Box]]) -> None:
     semantic, boxes = case
@@ -52,7 +52,7 @@ def test_any_chunking_gives_the_same_table_to_the_bit(case: tuple[NDArray[np.uin
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(chunked_tissues(), st.sampled_from((SIZE, PixelSize(0.3, 0.1))))
 def test_every_column_follows_scikit_image(case: tuple[NDArray[np.uint8], list[Box]], size: PixelSize) -> None:
     semantic, boxes = case

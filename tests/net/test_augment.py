@@ -24,7 +24,7 @@ ALL = Augmentation(scale=1.4, gamma=1.5, uneven=0.3, contrast=0.35, brightness=0
 Image = NDArray[np.float32]
 Classes = NDArray[np.uint8]
 seeds = st.integers(0, 2**32)
-few = settings(deadline=None, max_examples=25)
+few = settings(max_examples=25)
 
 
 def noise(shape: tuple[int, int], seed: int = 0) -> tuple[Image, Classes]:

@@ -40,7 +40,7 @@ def through(card: Card, batches: Batches, some: Windows) -> list[NDArray[Any]]:
     return list(batches.through(on_card, itself, some))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.integers(0, 30), st.integers(1, 12), st.integers(0, 100), st.integers(1, 20), st.lists(st.booleans()))
 def test_any_memory_gives_what_one_by_one_gives(
     count: int, fits: int, free: int, takes: int, moody: list[bool]

@@ -10,7 +10,7 @@ from axonflow.grid import Box, Grid
 from axonflow.net.lattice import Lattice
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.tuples(st.integers(1, 150), st.integers(1, 150)),
     st.sampled_from([16, 32, 48]),

@@ -46,7 +46,7 @@ def test_equalisation_is_that_of_scikit_image() -> None:
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.9999
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 59), max_size=6))
 def test_parts_add_up(cuts: list[int]) -> None:
     pixels = np.random.default_rng(2).integers(0, 65536, (60, 40), dtype=np.uint16)

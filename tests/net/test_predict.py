@@ -106,7 +106,7 @@ def predictor(card: Card | Processor, monkeypatch: pytest.MonkeyPatch, lattice: 
     return Predictor(CHECKPOINT, lattice or Lattice(SHAPE, 32, 9, 16), "float32", card)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.integers(1, 9),
     st.integers(0, 3000),

@@ -43,7 +43,7 @@ def differences(block: Image) -> tuple[int, int]:
     return sum(pairs), len(pairs)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(images())
 def test_sums_are_those_of_the_pixels_block_by_block(image: tuple[Image, Image]) -> None:
     confidence, grey = image
@@ -56,7 +56,7 @@ def test_sums_are_those_of_the_pixels_block_by_block(image: tuple[Image, Image])
         assert totals.reshape(-1, 6)[i].tolist() == expected
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(images(), st.integers(1, 4), st.integers(1, 4))
 def test_sums_do_not_depend_on_how_the_image_is_cut(image: tuple[Image, Image], tall: int, wide: int) -> None:
     confidence, grey = image
@@ -66,7 +66,7 @@ def test_sums_do_not_depend_on_how_the_image_is_cut(image: tuple[Image, Image], 
         np.testing.assert_array_equal(part, whole[box.coarser(16).slices])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(images(), st.integers(1, 3))
 def test_traits_of_squares_are_those_of_their_pixels(image: tuple[Image, Image], side: int) -> None:
     confidence, grey = image

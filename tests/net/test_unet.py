@@ -47,7 +47,7 @@ def test_output_shifts_by_the_stride() -> None:
     torch.testing.assert_close(whole[:, :, 16:][:, :, inner, inner], shifted[:, :, inner, inner])
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.lists(st.integers(0, 96), min_size=2, max_size=2, unique=True), st.data())
 def test_a_part_is_cut_from_the_whole(rows: list[int], data: st.DataObject) -> None:
     columns = data.draw(st.lists(st.integers(0, 112), min_size=2, max_size=2, unique=True))

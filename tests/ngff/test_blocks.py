@@ -17,7 +17,7 @@ from axonflow.ngff import Blocks
 NAMES = ("a", "b")
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.data())
 def test_what_is_written_core_by_core_is_read_in_any_box(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -87,7 +87,7 @@ def partitions(draw: st.DrawFn, grid: Grid) -> list[Box]:
     return draw(st.permutations(list(cut(0, 0, *grid.counts))))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(pyramids(), st.data())
 def test_any_partition_in_any_order_gives_the_levels_of_the_whole_image(pyramid: Pyramid, data: st.DataObject) -> None:
     pixels = noise(pyramid.shape, pyramid.dtype)

@@ -35,7 +35,7 @@ def empty(folder: Path, pixels: NDArray[Any], codec: Any) -> zarr.Array[Any]:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, SIDE), st.integers(1, SIDE)),
     dtype=st.sampled_from(["uint8", "uint16", "uint32", "float32"]),

@@ -15,14 +15,14 @@ from axonflow.slide.luminance import GREY, RGB, Luminance
 
 
 @given(arrays(np.uint8, (5, 7, 3)))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_uint8_is_pillows(pixels: NDArray[np.uint8]) -> None:
     grey = RGB.of(*np.moveaxis(pixels, -1, 0))
     np.testing.assert_array_equal(grey, np.asarray(Image.fromarray(pixels).convert("L")))
 
 
 @given(arrays(np.uint16, (5, 7, 3)))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_uint16_is_the_formula_within_half_a_grey(pixels: NDArray[np.uint16]) -> None:
     grey = RGB.of(*np.moveaxis(pixels, -1, 0))
     assert grey.dtype == np.uint16

@@ -104,7 +104,7 @@ def sharded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows=st.lists(st.integers(0, 70), min_size=2, max_size=2, unique=True).map(sorted),
     columns=st.lists(st.integers(0, 90), min_size=2, max_size=2, unique=True).map(sorted),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_any_box_of_a_sharded_array(sharded: Path, rows: list[int], columns: list[int]) -> None:
     slide = open_slide(sharded)
     assert slide.grain == (32, 16)

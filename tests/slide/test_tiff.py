@@ -161,7 +161,7 @@ def test_whole_image(written: dict[str, Slide], name: str) -> None:
 
 
 @given(box=boxes(), name=st.sampled_from(list(LAYOUTS)))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_box_is_a_part_of_the_whole(written: dict[str, Slide], box: Box, name: str) -> None:
     np.testing.assert_array_equal(written[name].read(box), LAYOUTS[name][2][box.slices])
 

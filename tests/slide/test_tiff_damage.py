@@ -39,7 +39,7 @@ def test_truncated(tmp_path: Path, options: dict[str, Any], kept: float) -> None
 
 
 @given(kept=st.integers(0, 2000), options=st.sampled_from(LAYOUTS))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_truncated_in_its_header(tmp_path_factory: pytest.TempPathFactory, kept: int, options: dict[str, Any]) -> None:
     path = tmp_path_factory.mktemp("cut") / "slide.tif"
     tifffile.imwrite(path, PIXELS, **options)
@@ -49,7 +49,7 @@ def test_truncated_in_its_header(tmp_path_factory: pytest.TempPathFactory, kept:
 
 
 @given(at=st.integers(8, 400), value=st.integers(0, 255))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_no_other_error_whatever_byte_is_wrong(tmp_path_factory: pytest.TempPathFactory, at: int, value: int) -> None:
     path = tmp_path_factory.mktemp("spoilt") / "slide.tif"
     tifffile.imwrite(path, PIXELS, tile=(32, 32), compression="zlib", resolution=(3, 3))
