@@ -28,8 +28,9 @@ from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
 from axonflow.record import read_record, write_record
 from axonflow.resample import Resampling
 from axonflow.slide import Slide, open_slide
-from axonflow.stages import GROUPS, Frame, Layout, Masks, Network, declare
+from axonflow.stages.declare import GROUPS, Masks, Network, declare
 from axonflow.stages.drawn import Everywhere, open_drawn, open_regions
+from axonflow.stages.layout import Frame, Layout
 
 __all__ = ["Job", "estimate_seconds", "prepare", "run_job", "staffed"]
 
@@ -94,13 +95,13 @@ def prepare(config: Config, *, gpu: bool = False) -> Job:
         If anything that was given cannot be used. Nothing is written.
     """
     slide = open_slide(config.slide, series=config.series, pixel_size=config.pixel_size)
-    job = _declare(config, slide, _classes(config, gpu=gpu))
-    if isinstance(job.classes, Network) and (made := _made_in(config.out)):
+    if not config.own_masks and (made := _made_in(config.out)):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
-        before = _declare(config, slide, replace(job.classes, precision=made))
+        before = _declare(config, slide, _classes(config, made))
         if any(before.journal.record(stage).begun for stage in before.stages if stage.name == "segment"):
             return before
-    return job
+    # The driver may be on a node without the GPU that its workers have.
+    return _declare(config, slide, _classes(config, "float16" if gpu else None))
 
 
 def run_job(
@@ -221,19 +222,21 @@ def _made_in(store: Path) -> Precision | None:
     return made
 
 
-def _classes(config: Config, *, gpu: bool) -> Network | Masks:
+def _classes(config: Config, precision: Precision | None) -> Network | Masks:
+    """Open the masks, or find the model; without a precision, torch is loaded to say which is best here."""
     if config.labels is not None:
         return Masks((open_slide(config.labels),))
     if config.axon_mask is not None and config.myelin_mask is not None:
         return Masks((open_slide(config.axon_mask), open_slide(config.myelin_mask)))
-    from axonflow.net.device import best_precision
-
     checkpoint = Checkpoint.find(config.model)
     halo = checkpoint.halo_px if config.halo is None else config.halo
     if halo == "exact":
         halo = checkpoint.shape.radius
-    # The driver may be on a node without the GPU that its workers have.
-    return Network(checkpoint, halo, "float16" if gpu else best_precision(), config.keep_probabilities)
+    if precision is None:
+        from axonflow.net.device import best_precision
+
+        precision = best_precision()
+    return Network(checkpoint, halo, precision, config.keep_probabilities)
 
 
 def _chunk(config: Config, classes: Network | Masks, native: Frame, work: Frame) -> int:

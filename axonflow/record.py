@@ -15,7 +15,8 @@ from axonflow.engine.journal import Journal, write_whole
 from axonflow.engine.stage import Stage
 from axonflow.errors import StoreError
 from axonflow.slide import Slide
-from axonflow.stages import Layout, Masks, Network
+from axonflow.stages.declare import Masks, Network
+from axonflow.stages.layout import Layout
 
 __all__ = ["read_record", "write_record"]
 

@@ -27,8 +27,8 @@ from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Stage
 from axonflow.grid import ceil_to
 from axonflow.phantom import SEM_PIXEL, Phantom
-from axonflow.stages import Frame, Layout
 from axonflow.stages.label import label_axons
+from axonflow.stages.layout import Frame, Layout
 from axonflow.stages.measure import measure
 from benchmarks.measuring import Goal, Sample, interleaved, report
 

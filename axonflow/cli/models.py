@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markdown import Markdown
 from rich.table import Table
 
 from axonflow.cli.terminal import app, console
@@ -47,6 +46,8 @@ def show_model(model: Model) -> None:
 
     Example: [bold]axonflow models show sem[/bold]
     """
+    from rich.markdown import Markdown  # its parser would be loaded by every command
+
     from axonflow.net.checkpoint import Checkpoint
 
     checkpoint = Checkpoint.find(model)

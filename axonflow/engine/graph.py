@@ -15,10 +15,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dask
-import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +25,9 @@ from axonflow.engine.patience import patiently
 from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
 from axonflow.errors import DeviceError
 from axonflow.grid import Box
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 __all__ = ["GPU", "Done", "Graph", "build"]
 
@@ -109,6 +111,8 @@ class _Part:
 
 def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Array:
     """Return the (planes, y, x) array of a batch's cores, whose blocks are :class:`_Applied`."""
+    import dask.array as da  # two thirds of a second, which stages without an overlap do without
+
     first, last = batch[0], batch[-1]
     region = Box(first.y0, first.x0, last.y1, last.x1)
     outer = region.grow(overlap.depth, within=shape)

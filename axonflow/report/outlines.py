@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from axonflow.analysis import Analysis
 from axonflow.errors import AxonflowError
 from axonflow.grid import Box
-from axonflow.stages import Frame
 from axonflow.stages.drawn import open_drawn, open_regions
+from axonflow.stages.layout import Frame
 from axonflow.units import PixelSize
 
 __all__ = ["covered_pixels", "region_pixels"]
