@@ -92,19 +92,24 @@ class Analysis:
         Which ones a mask covers is what the stage that made the maps has noted. If its journal is gone, the axons of
         the cells of which anything counts are taken.
         """
-        fibers = self.fibers
+        rows = self._counted_rows
+        return self.fibers if rows is None else self.fibers.iloc[rows]
+
+    @cached_property
+    def _counted_rows(self) -> NDArray[np.int64] | None:
+        """Those rows' numbers; None for all."""
         if self.record["config"]["mask"] is None:
-            return fibers
+            return None
         rows = _noted_rows(self.store / ".axonflow" / "journal" / "map")
         if len(rows) != int(self.maps["axon_count"].sum()):
-            side = float(self.maps.attrs["cell_side_um"])
+            fibers, side = self.fibers, float(self.maps.attrs["cell_side_um"])
             counts = self.maps["covered_area"].to_numpy() > 0
             cells = tuple(
                 np.minimum((fibers[f"{axis}0 (um)"].to_numpy() / side).astype(np.int64), counts.shape[i] - 1)
                 for i, axis in enumerate("yx")
             )
             rows = np.flatnonzero(counts[cells])
-        return fibers.iloc[rows]
+        return rows
 
     @cached_property
     def maps(self) -> xr.Dataset:
@@ -161,13 +166,17 @@ class Analysis:
     @cached_property
     def summary(self) -> dict[str, str]:
         """The numbers a reader asks for first, over all that counts, with their units."""
-        maps, fibers = self.maps, self.fibers
+        from axonflow.fiber.table import read_parquet
+
+        maps = self.maps
         area_mm2 = float(maps["covered_area"].sum())
         count = int(maps["axon_count"].sum())
         avf, mvf = (
             float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf")
         )
-        counting = self.counted_fibers
+        # Of a table of millions, the columns that are asked for.
+        fibers = read_parquet(self.store / "tables" / "fibers.parquet", ["axon_diam (um)", "myelin_area (um^2)"])
+        counting = fibers if self._counted_rows is None else fibers.iloc[self._counted_rows]
         diameter = counting["axon_diam (um)"]
         bare = int((counting["myelin_area (um^2)"] == 0).sum())
         beyond = self.record["stages"]["measure"]["myelin_px_beyond_reach"]

@@ -10,16 +10,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from axonflow.config import DEFAULT_CHUNK, Config
-from axonflow.engine.fleet import open_pool
 from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
-from axonflow.engine.pool import LocalPool, Pool
 from axonflow.engine.profile import Profile
-from axonflow.engine.runner import Silent, Watch, run_stages
 from axonflow.engine.stage import Stage
 from axonflow.errors import InputError, PixelSizeError, StoreError
 from axonflow.grid import ceil_to
@@ -31,6 +29,10 @@ from axonflow.slide import Slide, open_slide
 from axonflow.stages.declare import GROUPS, Masks, Network, declare
 from axonflow.stages.drawn import Everywhere, open_drawn, open_regions
 from axonflow.stages.layout import Frame, Layout
+
+if TYPE_CHECKING:
+    from axonflow.engine.pool import Pool
+    from axonflow.engine.runner import Watch
 
 __all__ = ["Job", "estimate_seconds", "prepare", "run_job", "staffed"]
 
@@ -145,6 +147,9 @@ def run_job(
         if all(job.journal.record(stage).complete for stage in stages):
             _note(job)
             return
+        from axonflow.engine.fleet import open_pool
+        from axonflow.engine.runner import Silent, run_stages
+
         plan.check()
         _sweep(job.layout)
         (job.layout.store / "report.html").unlink(missing_ok=True)  # it shows what is about to change
@@ -167,6 +172,9 @@ def estimate_seconds(job: Job, workers: int) -> float:
     A corner of the slide goes through every stage in a temporary store, twice, as the first time pays for loading
     and compiling; the seconds of the second are scaled to the whole.
     """
+    from axonflow.engine.pool import LocalPool
+    from axonflow.engine.runner import Silent, run_stages
+
     side = min(1024, *job.slide.shape)
     corner = replace(job.slide, shape=(side, side))
     classes = job.classes

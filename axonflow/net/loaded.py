@@ -6,6 +6,8 @@ and on the processor a convolution and its ReLU are one step of oneDNN, which sp
 
 from __future__ import annotations
 
+import ctypes
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -125,6 +127,8 @@ _VECTOR = 16
 @lru_cache(maxsize=2)
 def load_network(checkpoint: Checkpoint, precision: Precision, device: Device) -> LoadedNetwork:
     """Load a network once per process."""
+    if device.where.type == "cpu":
+        _keep_memory()
     net = checkpoint.network()
     for module in net.modules():
         if isinstance(module, Conv):
@@ -150,3 +154,19 @@ def _fuses(device: Device) -> bool:
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's
         and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     )
+
+
+def _keep_memory() -> None:
+    """Have glibc keep the memory of feature maps for the next ones.
+
+    It would give it back to the system and get it anew with every layer, page by page and zeroed: 10,000 pages for a
+    window of 576², 4 % of its time. Larger arrays than feature maps still go back as soon as they are let go of.
+    """
+    with suppress(OSError, AttributeError):  # not glibc
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_MMAP_THRESHOLD, 2**25)
+        libc.mallopt(_TRIM_THRESHOLD, 2**28)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Names of glibc's settings, in its malloc.h."""

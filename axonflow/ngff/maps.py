@@ -47,7 +47,7 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
 
 def read_maps(path: Path) -> xr.Dataset:
     """Read the maps back, whole."""
-    with xr.open_zarr(path, consolidated=False) as maps:
+    with xr.open_zarr(path, chunks=None, consolidated=False) as maps:
         loaded: xr.Dataset = maps.load()
     loaded.attrs.pop("ome", None)
     return loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,13 @@ import pandas as pd
 from axonflow.analysis import Analysis
 from axonflow.fiber.region_table import HISTOGRAM
 from axonflow.fiber.tissue import DIAMETER
-from axonflow.report.drawing import Figure, draw_figures
 from axonflow.report.origin import network_in_words, settings, steps, versions
 from axonflow.report.page import photograph, spark, vector, write_page
 from axonflow.report.trust import contract_of, doubts, left_out, warnings
 from axonflow.report.words import Fact, area, count, number, size
+
+if TYPE_CHECKING:
+    from axonflow.report.drawing import Figure
 
 __all__ = ["keep_report", "write_report"]
 
@@ -69,6 +71,8 @@ def write_report(result: Analysis) -> Path:
     OSError
         What the file system says, as it is; figures and report are there whole, or not.
     """
+    from axonflow.report.drawing import draw_figures
+
     report, figures = result.store / "report.html", result.store / "figures"
     part = figures.with_name(".figures.part")
     shutil.rmtree(part, ignore_errors=True)

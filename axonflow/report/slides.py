@@ -13,9 +13,7 @@ import xarray as xr
 from axonflow.analysis import open_store
 from axonflow.errors import StoreError
 from axonflow.fiber.tissue import DIAMETER, GRATIO
-from axonflow.figures import draw_levels, draw_spreads
 from axonflow.ngff.maps import read_maps
-from axonflow.report.drawing import myelinated
 from axonflow.report.page import vector, write_page
 from axonflow.report.words import Fact, area, count, number
 
@@ -71,6 +69,8 @@ def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
     list of Path
         What was written: :data:`FIGURES`, and ``report.html``.
     """
+    from axonflow.figures import draw_levels, draw_spreads
+
     titles = [level or Path(name).stem for level, name in zip(table["level"], table["slide"], strict=True)]
     stores = [
         Path(store) if done else None for store, done in zip(table["store"], table["state"] == "done", strict=True)
@@ -106,6 +106,8 @@ def _read_summary(folder: Path) -> pd.DataFrame:
 
 def _spread(store: Path) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
     """Return the diameters of a slide's axons, and the g-ratios of those with myelin."""
+    from axonflow.report.drawing import myelinated
+
     axons = open_store(store).counted_fibers
     return axons[DIAMETER].to_numpy(), myelinated(axons)[GRATIO].to_numpy()
 

@@ -11,7 +11,6 @@ import pandas as pd
 from axonflow.analysis import Analysis
 from axonflow.errors import ModelError
 from axonflow.fiber.tissue import MYELIN_AREA
-from axonflow.figures.overlay import coarse
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.report.words import Fact, area, count, number, share
 
@@ -126,6 +125,8 @@ def _too_small(result: Analysis) -> float:
 
     Levels of labels are samples: each pixel of one is a pixel of the level below.
     """
+    from axonflow.figures.overlay import coarse
+
     classes, ids = (coarse(result.pyramid(name), SAMPLED_PX) for name in ("semantic", "axons"))
     axon = classes == 2
     return float((ids[axon] == 0).mean()) if axon.any() else 0.0

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dask
-
-from axonflow.engine.pool import Census, LocalPool, Pool, WorkersPool
 from axonflow.engine.profile import Profile
+
+if TYPE_CHECKING:
+    from axonflow.engine.pool import Pool
 
 __all__ = ["SETTINGS", "open_pool"]
 
@@ -50,6 +51,10 @@ def open_pool(profile: Profile, private: Path) -> Iterator[Pool]:
     FleetError
         If the queueing system refuses the jobs.
     """
+    import dask
+
+    from axonflow.engine.pool import Census, LocalPool, WorkersPool
+
     if profile.system == "local" and not profile.gpus and (profile.workers or 1) == 1:
         yield LocalPool()
         return

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from axonflow.engine.pool import Census
 from axonflow.errors import FleetError
 
 if TYPE_CHECKING:
     from distributed import SpecCluster
+
+    from axonflow.engine.pool import Census
 
 __all__ = ["GRACE_S", "Fleet", "nobody", "settle"]
 

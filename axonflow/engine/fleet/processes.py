@@ -9,17 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import dask
 import psutil
 
 from axonflow.engine.fleet.contract import GRACE_S, nobody, settle
-from axonflow.engine.graph import GPU
-from axonflow.engine.pool import Census
 from axonflow.engine.profile import Profile
 from axonflow.errors import FleetError, InputError
 
 if TYPE_CHECKING:
     from distributed import SpecCluster
+
+    from axonflow.engine.pool import Census
 
 __all__ = ["Processes", "cards", "here", "processes"]
 
@@ -33,8 +32,11 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
     InputError
         If there is no GPU, and it does not say how many are to act as if they had one.
     """
+    import dask
     from distributed import LocalCluster
     from distributed.security import Security
+
+    from axonflow.engine.graph import GPU
 
     found = cards() if profile.gpus else []
     if profile.gpus and not found and profile.workers is None:
