@@ -12,7 +12,7 @@ from time import perf_counter
 import dask.array as da
 import tifffile
 import zarr
-from ngff_zarr import (  # type: ignore[import-not-found]  # it lives where this script runs
+from ngff_zarr import (
     Methods,
     to_multiscales,
     to_ngff_image,

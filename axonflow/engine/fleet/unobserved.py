@@ -20,7 +20,7 @@ def unobserved(client: Client) -> Client:
     return client
 
 
-class _NoSpans(SpansSchedulerExtension):  # type: ignore[misc]  # distributed has no types
+class _NoSpans(SpansSchedulerExtension):
     """What the scheduler and its dashboard expect to be there; it stays empty."""
 
     def observe_tasks(self, *_: Any, **__: Any) -> dict[Any, Any]:
@@ -30,7 +30,7 @@ class _NoSpans(SpansSchedulerExtension):  # type: ignore[misc]  # distributed ha
         pass
 
 
-class _WithoutSpans(SchedulerPlugin):  # type: ignore[misc]
+class _WithoutSpans(SchedulerPlugin):
     name = "axonflow-without-spans"
 
     def start(self, scheduler: Any) -> None:
