@@ -1,7 +1,8 @@
 """Makes a worker, or what is below it, fail where ``benchmarks.faults`` asks for it; Python imports it when it starts.
 
 A file in the folder ``AXONFLOW_FAULTY`` asks for a fault, once: ``memory``, ``EIO`` or ``slow`` befall the next
-file that a task puts in its place. ``gpu`` stays, and breaks the accelerator of workers with ``AXONFLOW_FAULTY_GPU``.
+file that a task puts in its place. ``linger`` stays, and makes every file take longer; so does ``gpu``, which breaks
+the accelerator of workers with ``AXONFLOW_FAULTY_GPU``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ def befalls(kind: str) -> bool:
 def replace_unless_asked(source: Any, target: Any, **options: Any) -> None:
     """Put a file in its place, or fail as asked."""
     if ".ome.zarr" in str(target):
+        if (asked / "linger").exists():
+            time.sleep(1)
         if befalls("EIO"):
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(target))
         if befalls("slow"):
