@@ -209,6 +209,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks import scheduling  # so that workers find its functions by name, as they find axonflow's
+    from benchmarks import scheduling  # noqa: PLW0406  # so workers find its functions by name, as axonflow's
 
     scheduling.main()
