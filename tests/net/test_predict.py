@@ -75,6 +75,20 @@ def test_the_embedded_models_predict_what_a_plain_loop_does(model: str, precisio
     assert len(np.unique(came[0])) == 3
 
 
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 96), min_size=2, max_size=2, unique=True), st.data())
+def test_a_part_of_a_window_is_cut_from_the_whole(rows: list[int], data: st.DataObject) -> None:
+    columns = data.draw(st.lists(st.integers(0, 112), min_size=2, max_size=2, unique=True))
+    part = Box(min(rows), min(columns), max(rows), max(columns))
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    for precision in precisions:
+        features = loaded.load_network(Checkpoint.find("tem"), precision, HERE).features
+        x = torch.rand(1, 1, 96, 112, generator=torch.Generator().manual_seed(1))
+        x = x.to(getattr(torch, precision)).to(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            assert torch.equal(features(x, part), features(x)[:, :, *part.slices])
+
+
 class Neighbours(nn.Module):
     """A network whose features are neighbouring pixels, so that no sum depends on who else is in the batch."""
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from axonflow.errors import ModelError
-from axonflow.grid import Box
 from axonflow.net.architecture import SEM, TEM, Architecture
 from axonflow.net.unet import UNet
 
@@ -45,19 +42,6 @@ def test_output_shifts_by_the_stride() -> None:
         whole, shifted = net(x), net(x[:, :, 16:])
     inner = slice(160, -160)
     torch.testing.assert_close(whole[:, :, 16:][:, :, inner, inner], shifted[:, :, inner, inner])
-
-
-@settings(max_examples=8)
-@given(st.lists(st.integers(0, 96), min_size=2, max_size=2, unique=True), st.data())
-def test_a_part_is_cut_from_the_whole(rows: list[int], data: st.DataObject) -> None:
-    columns = data.draw(st.lists(st.integers(0, 112), min_size=2, max_size=2, unique=True))
-    part = Box(min(rows), min(columns), max(rows), max(columns))
-    for dtype in (torch.float32, torch.bfloat16):
-        torch.manual_seed(1)
-        net = UNet(TEM).eval().to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's
-        x = torch.rand(1, 1, 96, 112).to(dtype).to(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            assert torch.equal(net(x, part), net(x)[:, :, *part.slices])
 
 
 def test_unknown_architecture() -> None:
