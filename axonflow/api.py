@@ -80,8 +80,8 @@ def run(
         Where the workers come from: a profile's name or file, a scheduler's address or folder; this
         machine, with its GPUs if it has any, if left out.
     workers : int, optional
-        How many; as the profile has it if left out, on this machine one per core. A script that uses more than one
-        here guards its own start with ``if __name__ == "__main__":``.
+        How many; as the profile has it if left out, on this machine one per core. Up to four are threads here; more
+        are processes, and a script that uses so many guards its own start with ``if __name__ == "__main__":``.
     fresh : bool
         Whether to start over.
 

@@ -18,9 +18,9 @@ from axonflow.fiber.score import without_small_axons
 from axonflow.grid import Box
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.dataset import Sample
-from axonflow.net.device import best_precision
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes
+from axonflow.net.precision import best_precision
 from axonflow.net.predict import Predictor
 from axonflow.net.traits import block_sums, familiar_ranges, square_traits
 from axonflow.net.unet import UNet

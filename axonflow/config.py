@@ -12,15 +12,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
+from axonflow.grid import ceil_to
 from axonflow.units import PixelSize
 
-__all__ = ["DEFAULT_CHUNK", "Config", "Halo", "MaskUnit"]
+__all__ = ["Config", "Halo", "MaskUnit", "default_chunk"]
 
-DEFAULT_CHUNK = 4096
+_CHUNK, _STEP = 4096, 512
 Halo = int | Literal["exact"]
 MaskUnit = Literal["px", "um"]
 
 _PATHS = ("slide", "out", "mask", "regions", "axon_mask", "myelin_mask", "labels")
+
+
+def default_chunk(*sides: int) -> int:
+    """Return the side of what one task writes, px: small slides are cut, too, so that several cores have work.
+
+    Parameters
+    ----------
+    *sides : int
+        Of the slide, px.
+    """
+    return min(_CHUNK, ceil_to(-(-max(sides) // 2), _STEP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ class Config:
     halo : int or "exact", optional
         What each core of the lattice sees on its sides, px; "exact" is the network's own reach; the model's if None.
     chunk : int, optional
-        Side of what one task writes, px; 4096, or less for a small slide, if None. No result depends on it.
+        Side of what one task writes, px; 4096, or half of a small slide, if None. No result depends on it.
     cell_um : float
         Side of a map's cell, µm.
     mask : Path, optional

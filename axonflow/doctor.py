@@ -76,8 +76,8 @@ def examine() -> Iterator[Finding]:
 def _processor() -> Iterator[Finding]:
     from dask.system import CPU_COUNT
 
-    from axonflow.net.device import best_precision
     from axonflow.net.machine import features, processor_name
+    from axonflow.net.precision import best_precision
 
     there = os.cpu_count() or 1
     cores = f"{CPU_COUNT} of {there} cores may be used" if there > CPU_COUNT else f"{there} cores"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from axonflow.config import DEFAULT_CHUNK, Config
+from axonflow.config import Config, default_chunk
+from axonflow.engine.cores import cores
 from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
@@ -23,6 +23,7 @@ from axonflow.errors import InputError, PixelSizeError, StoreError
 from axonflow.grid import ceil_to
 from axonflow.heartbeat import Heartbeat
 from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
+from axonflow.net.precision import best_precision
 from axonflow.record import read_record, write_record
 from axonflow.resample import Resampling
 from axonflow.slide import Slide, open_slide
@@ -79,7 +80,7 @@ def staffed(profile: Profile, layout: Layout) -> Profile:
     if profile.system != "local" or profile.workers or profile.gpus:
         return profile
     h, w = (-(-side // layout.chunk) for side in layout.work.shape)
-    return replace(profile, workers=max(min(os.cpu_count() or 1, h * w), 1))
+    return replace(profile, workers=max(min(cores(), h * w), 1))
 
 
 def prepare(config: Config, *, gpu: bool = False) -> Job:
@@ -231,7 +232,7 @@ def _made_in(store: Path) -> Precision | None:
 
 
 def _classes(config: Config, precision: Precision | None) -> Network | Masks:
-    """Open the masks, or find the model; without a precision, torch is loaded to say which is best here."""
+    """Open the masks, or find the model, which computes in the precision that is best here if none is given."""
     if config.labels is not None:
         return Masks((open_slide(config.labels),))
     if config.axon_mask is not None and config.myelin_mask is not None:
@@ -241,15 +242,13 @@ def _classes(config: Config, precision: Precision | None) -> Network | Masks:
     if halo == "exact":
         halo = checkpoint.shape.radius
     if precision is None:
-        from axonflow.net.device import best_precision
-
         precision = best_precision()
     return Network(checkpoint, halo, precision, config.keep_probabilities)
 
 
 def _chunk(config: Config, classes: Network | Masks, native: Frame, work: Frame) -> int:
     lattice = classes.checkpoint.lattice_px if isinstance(classes, Network) else 64
-    chunk = config.chunk or min(DEFAULT_CHUNK, ceil_to(max(*native.shape, *work.shape), 512))
+    chunk = config.chunk or default_chunk(*native.shape, *work.shape)
     if chunk % lattice:
         raise InputError(
             f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {chunk} came; "

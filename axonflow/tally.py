@@ -79,6 +79,14 @@ class Tally:
     def __add__(self, other: Tally) -> Tally:
         return Tally.merge((self, other))
 
+    def split(self, key: int) -> tuple[Tally, Tally]:
+        """Part the rows of smaller keys from the others."""
+        at = int(np.searchsorted(self.key, key))
+        before, after = [
+            [getattr(self, name)[rows] for name in self.__slots__] for rows in (slice(at), slice(at, None))
+        ]
+        return Tally(*before), Tally(*after)
+
     def arrays(self, prefix: str) -> dict[str, Ints]:
         """Return the attributes as named arrays, to be written to a journal."""
         return {f"{prefix}.{name}": getattr(self, name) for name in self.__slots__}

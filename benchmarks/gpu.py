@@ -30,10 +30,11 @@ from axonflow.engine.profile import Profile
 from axonflow.grid import Box
 from axonflow.job import prepare, run_job
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.device import Gpu, best_precision, device_name, first_line, gpus, works
+from axonflow.net.device import Gpu, device_name, first_line, gpus, works
 from axonflow.net.lattice import Lattice
 from axonflow.net.loaded import load_network
 from axonflow.net.normalise import histogram, lookup_table
+from axonflow.net.precision import best_precision
 from axonflow.net.predict import Predictor
 from axonflow.phantom import Phantom, write
 from axonflow.record import read_record

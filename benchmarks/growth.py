@@ -20,12 +20,11 @@ from typing import Any
 
 from pyarrow import parquet
 
-from axonflow.config import DEFAULT_CHUNK
+from axonflow.config import default_chunk
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import LocalPool
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Stage
-from axonflow.grid import ceil_to
 from axonflow.phantom import SEM_PIXEL, Phantom
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Frame, Layout
@@ -49,7 +48,7 @@ def side_of(axons: int) -> int:
 def layout_of(side: int, folder: Path) -> Layout:
     """Return the store of a phantom, cut as the command would cut it."""
     frame = Frame((side, side), SEM_PIXEL)
-    return Layout(folder / f"{side}.ome.zarr", frame, frame, "uint8", min(DEFAULT_CHUNK, ceil_to(side, 512)))
+    return Layout(folder / f"{side}.ome.zarr", frame, frame, "uint8", default_chunk(side))
 
 
 def draw(side: int, folder: Path) -> Layout:

@@ -146,7 +146,7 @@ def against_axondeepseg(count: int, repeats: int, folder: Path) -> None:
 
 def against_skimage(side: int, repeats: int, folder: Path) -> None:
     """Compare with scikit-image."""
-    from axonflow.fiber.axons import label, number, survey
+    from axonflow.fiber.axons import join, label, number, survey
     from axonflow.fiber.myelin import assign, reach_px
     from axonflow.grid import Box
     from axonflow.phantom import Phantom
@@ -157,7 +157,8 @@ def against_skimage(side: int, repeats: int, folder: Path) -> None:
     slide = str(folder / "phantom.png")
     Image.fromarray(np.array([0, 127, 255], np.uint8)[classes]).save(slide)
     mask = classes == 2
-    axons = label(mask, number({box: survey(mask, box, box.shape)})[box])
+    pieces = [(box, survey(mask, box, box.shape))]
+    axons = label(mask, dict(number(pieces, join(pieces)))[box])
     np.save(folder / "phantom.npy", assign(axons, classes == 1, reach_px(5.0, PixelSize.square(PIXEL_UM))))
     _warm_up(folder)
     sides = {

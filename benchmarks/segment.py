@@ -33,10 +33,11 @@ from numpy.typing import NDArray
 
 from axonflow.grid import Box
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.device import Processor, best_precision
+from axonflow.net.device import Processor
 from axonflow.net.lattice import Lattice
 from axonflow.net.loaded import load_network
 from axonflow.net.normalise import grey_codes, histogram, lookup_table
+from axonflow.net.precision import best_precision
 from axonflow.net.predict import Predictor
 from benchmarks.measuring import Goal, interleaved, report, seconds
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from axonflow.fiber.axons import Pieces, label, number, survey
-from axonflow.fiber.hull import Hulls, convex_areas, hulls
+from axonflow.fiber.axons import Pieces, join, label, number, survey
+from axonflow.fiber.hull import Hulls, hulls
 from axonflow.fiber.measure import HALO, count
+from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign
-from axonflow.fiber.table import fiber_table
+from axonflow.fiber.table import ROWS, fiber_table
 from axonflow.grid import Box
 from axonflow.tally import Tally
 from axonflow.units import PixelSize
@@ -24,7 +25,8 @@ Labels = NDArray[np.uint32]
 def label_cores(mask: Mask, boxes: Sequence[Box], smallest_area: int = 0) -> Labels:
     """Survey, number and label a mask."""
     found = {box: survey(mask[box.slices], box, mask.shape).arrays() for box in boxes}
-    tables = number({box: Pieces.from_arrays(arrays) for box, arrays in found.items()}, smallest_area)
+    pieces = [(box, Pieces.from_arrays(found[box])) for box in sorted(boxes)]
+    tables = dict(number(pieces, join(pieces), smallest_area))
     labels = np.zeros(mask.shape, np.uint32)
     for box in boxes:
         labels[box.slices] = label(mask[box.slices], tables[box])
@@ -60,13 +62,20 @@ def hull_cores(labels: Labels, boxes: Sequence[Box], extra_halo: int = 0) -> Hul
     return Hulls.merge(parts)
 
 
-def measure_cores(axons: Labels, fibers: Labels, boxes: Sequence[Box], pixel_size: PixelSize) -> pd.DataFrame:
-    """Measure labels."""
-    return fiber_table(
-        count_cores(axons, boxes),
-        count_cores(fibers, boxes),
-        convex_areas(hull_cores(axons, boxes)),
-        convex_areas(hull_cores(fibers, boxes)),
-        pixel_size,
-        axons.shape,
-    )
+def measured_cores(
+    axons: Labels, fibers: Labels, boxes: Sequence[Box], seen: Callable[[Box], object] = id
+) -> Iterator[tuple[Box, Measured]]:
+    """Measure every core in its window, by way of a journal, in raster order."""
+    for box in sorted(boxes):
+        seen(box)
+        window = box.grow(HALO, axons.shape)
+        of = (Objects.of(labels[window.slices], box, window, axons.shape) for labels in (axons, fibers))
+        yield box, Measured.from_arrays(Measured(*of).arrays())
+
+
+def measure_cores(
+    axons: Labels, fibers: Labels, boxes: Sequence[Box], pixel_size: PixelSize, rows: int = ROWS
+) -> pd.DataFrame:
+    """Measure labels, and describe the axons so many at a time."""
+    parts = complete(measured_cores(axons, fibers, boxes), rows)
+    return pd.concat([fiber_table(part, pixel_size, axons.shape) for part in parts], ignore_index=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -114,6 +115,12 @@ def write_model(folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1) 
 
 
 LOCAL = Profile.find("local").but(workers=1)
+
+
+def processes(patch: pytest.MonkeyPatch) -> Profile:
+    """Return the profile of two workers here that are processes, as many more of them would be."""
+    patch.setattr("axonflow.engine.profile.THREADS", 1)
+    return Profile.find("local").but(workers=2, memory=1)
 
 
 class Ended(Silent):

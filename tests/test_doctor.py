@@ -13,7 +13,7 @@ from slides import command
 
 from axonflow import doctor
 from axonflow.doctor import Finding, examine
-from axonflow.net import device, machine
+from axonflow.net import device, machine, precision
 from axonflow.net.machine import Card
 
 PARTS = ["system", "processor", "precision", "memory", "scratch", "GPU", "stores", "slides", "queue", "profiles"]
@@ -47,7 +47,7 @@ def test_everything_is_one_table_that_fits(columns: int) -> None:
     assert [name for name in named if name != "optional"] == PARTS
     assert len({line.index(line.split()[1]) for line in shown if not line.startswith(" ")}) == 1
     said = " ".join(" ".join(shown).split())
-    assert f"networks compute in {device.best_precision()}" in said
+    assert f"networks compute in {precision.best_precision()}" in said
     assert f"numpy {importlib.metadata.version('numpy')}" in said
 
 
@@ -159,7 +159,7 @@ def test_a_gpu_that_torch_cannot_use_is_told_apart_from_none(
 
 
 def test_a_slow_precision_is_advised_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "best_precision", lambda: "float32")
+    monkeypatch.setattr(precision, "best_precision", lambda: "float32")
     assert "twice as fast" in found("processor")[1].advice
 
 

@@ -91,18 +91,27 @@ def ended(process: subprocess.Popen[str]) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("workers", "kills", "leader_alone"),
-    [(1, (3, 60, 150), False), (2, (40, 120), True)],
-    ids=["one process", "two workers"],
+    ("fleet", "kills", "leader_alone"),
+    [
+        (("--workers", "1"), (3, 60, 150), False),
+        (("--workers", "2"), (40, 120), False),
+        (("--cluster", "local-gpu", "--workers", "2"), (40, 120), True),
+    ],
+    ids=["one worker", "threads", "processes"],
 )
 def test_a_killed_run_continues_to_the_same_bytes(
-    given: Config, undisturbed: dict[str, str], tmp_path: Path, workers: int, kills: tuple[int, ...], leader_alone: bool
+    given: Config,
+    undisturbed: dict[str, str],
+    tmp_path: Path,
+    fleet: tuple[str, ...],
+    kills: tuple[int, ...],
+    leader_alone: bool,
 ) -> None:
     config = replace(given, out=tmp_path / "store.ome.zarr")
-    chance = random.Random(workers)
+    chance = random.Random(len(fleet))
     for kill in kills:
         before = recorded(config.out)
-        process = start([*flags(config), "--workers", str(workers)])
+        process = start([*flags(config), *fleet])
         with ended(process):
             wait_for(kill + chance.randrange(20), config.out, process)
             time.sleep(chance.random() * 0.02)

@@ -19,14 +19,24 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import measure
-from slides import Classes, analyse, contents, picture, tissue, write_labels, write_masks, write_model, write_slide
+from slides import (
+    Classes,
+    analyse,
+    contents,
+    picture,
+    processes,
+    tissue,
+    write_labels,
+    write_masks,
+    write_model,
+    write_slide,
+)
 from strategies import masks
 
 import axonflow
 from axonflow.config import Config
 from axonflow.engine.fleet import open_pool
 from axonflow.engine.pool import LocalPool, Pool
-from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.errors import InputError, StoreError
 from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
@@ -35,9 +45,9 @@ from axonflow.fiber.table import read_parquet
 from axonflow.grid import Box
 from axonflow.job import prepare
 from axonflow.net.checkpoint import Checkpoint
-from axonflow.net.device import best_precision
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import histogram, lookup_table
+from axonflow.net.precision import best_precision
 from axonflow.net.predict import Predictor
 from axonflow.ngff import Pyramid
 from axonflow.ngff.maps import read_maps
@@ -100,7 +110,10 @@ def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "threads":
         yield LocalPool(3)
     else:
-        with open_pool(Profile.find("local").but(workers=2, memory=1), tmp_path_factory.mktemp("pool")) as opened:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            open_pool(processes(patch), tmp_path_factory.mktemp("pool")) as opened,
+        ):
             yield opened
 
 
@@ -262,7 +275,7 @@ def test_the_seams_are_measured_and_recorded(network: Case) -> None:
 def test_an_exact_halo_makes_the_lattice_irrelevant(
     network: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("axonflow.net.device.best_precision", lambda: "float32")
+    monkeypatch.setattr("axonflow.job.best_precision", lambda: "float32")
     found = []
     for lattice in (64, 128):
         model = str(write_model(tmp_path, lattice))

@@ -132,7 +132,7 @@ def evaluate_model(
         bool, typer.Option("--allow-seen", help="Score subjects that the model learned from, and say so.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option("--workers", help="Worker processes.", min=1, show_default=False)
+        int | None, typer.Option("--workers", help="How many workers.", min=1, show_default=False)
     ] = None,
 ) -> None:
     """Score a model as ASTIH does, on the official test split only.

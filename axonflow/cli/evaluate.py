@@ -55,7 +55,7 @@ def evaluate(
         typer.Option("--card", help="Where to write the card. \\[default: card.md in --out]", show_default=False),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", help="Worker processes.", min=1, show_default=False)
+        int | None, typer.Option("--workers", help="How many workers.", min=1, show_default=False)
     ] = None,
 ) -> None:
     """Score a model on labelled images, and write its card; images that were run already are not run again.

@@ -41,7 +41,9 @@ SETTINGS: dict[str, object] = {
     "pixel_size": option(str | None, "--pixel-size", "Side of a pixel in µm, or height,width; overrides the file."),
     "model": option(str | None, "--model", "An embedded model, or the path of one. \\[default: sem]"),
     "halo": option(str | None, "--halo", "Pixels each window sees around its core, or 'exact'. \\[default: 25]"),
-    "chunk": option(int | None, "--chunk", "Side of what one task writes, px; changes no result. \\[default: 4096]"),
+    "chunk": option(
+        int | None, "--chunk", "Side of what one task writes, px; changes no result. \\[default: 4096, less if small]"
+    ),
     "cell_um": option(float | None, "--cell", "Side of a map's cell, µm. \\[default: 50]"),
     "mask": option(Path | None, "--mask", "What counts: an image of any resolution, or GeoJSON polygons."),
     "mask_unit": option(str | None, "--mask-unit", "Unit of the polygons: px of the slide, or um. \\[default: px]"),
@@ -64,7 +66,7 @@ CLUSTER: dict[str, object] = {
         "--cluster",
         "Who works: a profile's name or file, or a scheduler's address or folder. \\[default: local]",
     ),
-    "workers": option(int | None, "--workers", "Worker processes. \\[default: the profile's, or one per core]", min=1),
+    "workers": option(int | None, "--workers", "How many workers. \\[default: the profile's, or one per core]", min=1),
     "adapt": option(str | None, "--adapt", "MIN:MAX workers, as many as there is work for."),
     "partition": option(str | None, "--partition", "Partition, or queue, of the jobs."),
     "account": option(str | None, "--account", "Account, or project, of the jobs."),

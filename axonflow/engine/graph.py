@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ import dask
 import numpy as np
 from numpy.typing import NDArray
 
+from axonflow.engine.cores import sharing
 from axonflow.engine.patience import patiently
 from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
 from axonflow.errors import DeviceError
@@ -48,7 +50,7 @@ class Done:
     ----------
     result : Result
     peak : int
-        Peak memory of its process so far, bytes.
+        Its share of the peak memory of its process so far, bytes.
     worker : str
         Who applied the network, if anyone did.
     busy : float
@@ -82,7 +84,7 @@ def build(stage: Stage, batch: Batch, *, gpu: bool = False) -> Graph:
     """
     wants = {"resources": {GPU: 1}} if gpu and stage.accelerated else {}
     if stage.overlap is None:
-        with dask.annotate(**wants):
+        with dask.annotate(**wants) if wants else nullcontext():
             return [dask.delayed(_run)(stage.task, box) for box in batch]
     windows = _overlapped(stage.overlap, stage.shape, batch)
     windows.dask.layers[windows.name].annotations = wants or None  # of map_overlap's layers, the one that applies
@@ -188,11 +190,12 @@ def _whoami() -> str:
 
 
 def _peak() -> int:
-    """Return the peak memory of this process, bytes."""
+    """Return a task's share of the peak memory of this process, bytes."""
     try:
         # What getrusage says begins, on Linux, with the memory of whoever started the process.
         status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:", 1)[1].split(maxsplit=1)[0]) * 1024
+        peak = int(status.split("VmHWM:", 1)[1].split(maxsplit=1)[0]) * 1024
     except (OSError, IndexError):
         unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return peak // sharing()

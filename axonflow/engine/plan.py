@@ -17,7 +17,7 @@ from axonflow.errors import PlanError
 __all__ = ["WORKER_BYTES", "Plan", "Step"]
 
 WORKER_BYTES = 250 * 2**20
-"""What a worker takes with the libraries loaded and no task; measured."""
+"""What a worker's process takes with the libraries loaded and no task; measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Step:
         Tasks in all, and those that are not recorded yet.
     pixels : int
     memory : int
-        Projected peak of a worker, bytes.
+        Projected peak of a worker, bytes; where several share a process, each one's part of it.
     disk : int
         Projected size of what is still to be written, bytes.
     """
@@ -75,14 +75,16 @@ class Plan:
             Of the workers. Without a limit of its own, one may take an even share of this machine's memory.
         """
         there = next(path for path in (store, *store.absolute().parents) if path.exists())
+        workers = profile.workers or (profile.adapt or (1, 1))[1]
+        together = workers if profile.in_process else 1
         steps = []
         for stage in stages:
             record = journal.record(stage)
             missing = [] if record.complete else [box for i in record.missing() for box in stage.batches[i]]
             tasks = sum(len(batch) for batch in stage.batches)
             disk = stage.disk * len(missing) // max(tasks, 1)
-            steps.append(Step(stage.name, tasks, len(missing), stage.pixels, stage.memory + WORKER_BYTES, disk))
-        workers = profile.workers or (profile.adapt or (1, 1))[1]
+            memory = stage.memory + (stage.resident + WORKER_BYTES) // together
+            steps.append(Step(stage.name, tasks, len(missing), stage.pixels, memory, disk))
         share = psutil.virtual_memory().total // workers
         return cls(tuple(steps), workers, profile.memory or share, shutil.disk_usage(there).free)
 

@@ -1,4 +1,4 @@
-"""Where tasks run: in this process, or on the workers of a fleet.
+"""Where tasks run: in this process, on one or a few threads, or on the workers of a fleet.
 
 A pool computes the graphs of batches and yields each batch as it ends, with a bounded number in flight. Which pool it
 is never changes a byte of what is computed.
@@ -6,20 +6,26 @@ is never changes a byte of what is computed.
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 import dask
 
+from axonflow.engine.cores import share
 from axonflow.engine.graph import GPU, Done, Graph
 from axonflow.errors import RunError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future as Promise
+
     from distributed import Client, Future
 
     from axonflow.engine.fleet.contract import Fleet
@@ -64,12 +70,11 @@ class Pool(Protocol):
 
 
 class LocalPool:
-    """Computes in this process: the reference, one task after the other, or a few threads.
+    """Computes in this process: the reference, one task after the other, or a batch on each of a few threads.
 
     Parameters
     ----------
     threads : int
-        1 means dask's synchronous scheduler.
     """
 
     gpu = False
@@ -83,14 +88,35 @@ class LocalPool:
         memory: int,  # noqa: ARG002  # the protocol's
         *,
         accelerated: bool,  # noqa: ARG002
-        tell: Tell,  # noqa: ARG002
+        tell: Tell,
     ) -> Iterator[tuple[int, list[Done]]]:
-        """Compute one graph after the other."""
-        how: dict[str, Any] = {"scheduler": "synchronous"}
-        if self.threads > 1:
-            how = {"scheduler": "threads", "num_workers": self.threads}
-        for number, build in graphs:
-            yield number, list(dask.compute(*build(), optimize_graph=False, **how))
+        """Compute as many graphs at a time as there are threads; when one fails, those under way are still ended."""
+        tell(self.threads, "")
+        if self.threads == 1:
+            for number, build in graphs:
+                yield number, _computed(build())
+            return
+        waiting = iter(graphs)
+        flying: dict[Promise[list[Done]], int] = {}
+        failure: BaseException | None = None
+        with ThreadPoolExecutor(self.threads, initializer=share, initargs=(self.threads,)) as threads:
+            try:
+                while True:
+                    if failure is None:
+                        for number, build in islice(waiting, self.threads - len(flying)):
+                            flying[threads.submit(_computed, build())] = number
+                    if not flying:
+                        break
+                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                        number = flying.pop(future)
+                        if future.exception() is None:
+                            yield number, future.result()
+                        else:
+                            failure = failure or future.exception()
+            finally:
+                _interrupt(threads, flying)
+        if failure is not None:
+            raise failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +126,11 @@ class Census:
     Attributes
     ----------
     names : frozenset of str
-        Of the workers.
+        Of all workers that are connected, those that are about to leave and take no more work included.
     threads, gpus : int
-        Over all of them.
+        Over those that take work.
     memory : tuple of int
-        What each may take, bytes; 0 if it has no limit.
+        What each of these may take, bytes; 0 if it has no limit.
     """
 
     names: frozenset[str]
@@ -118,7 +144,7 @@ class Census:
         known = client.scheduler_info(n_workers=-1)["workers"].values()
         there = [worker for worker in known if worker["status"] == "running"]
         return cls(
-            frozenset(str(worker["name"]) for worker in there),
+            frozenset(str(worker["name"]) for worker in known),
             sum(worker["nthreads"] for worker in there),
             sum(int(worker["resources"].get(GPU, 0)) for worker in there),
             tuple(worker["memory_limit"] or 0 for worker in there),
@@ -223,6 +249,20 @@ class WorkersPool:
         except FutureCancelledError as error:
             raise self.fleet.lost() from error
         return results
+
+
+def _computed(graph: Graph) -> list[Done]:
+    return list(dask.compute(*graph, optimize_graph=False, scheduler="synchronous"))
+
+
+def _interrupt(threads: ThreadPoolExecutor, flying: Iterable[Promise[list[Done]]]) -> None:
+    """Have threads leave what they are at, as ^C has the main one; otherwise it would wait for whole batches."""
+    threads.shutdown(wait=False, cancel_futures=True)
+    if any(future.running() for future in flying):
+        for thread in threads._threads:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
+            )
 
 
 def _arrived(ended: SimpleQueue[Future[Any]]) -> list[Future[Any]]:

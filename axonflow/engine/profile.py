@@ -27,6 +27,10 @@ PROFILES = next((place for place in _PLACES if place.is_dir()), _PLACES[0])
 System = Literal["local", "slurm", "pbs", "lsf", "sge", "scheduler"]
 """What starts the workers."""
 
+THREADS = 4
+"""Workers of this machine that may be threads of one process. A process of its own costs each two seconds and 250 MB
+at the start; but threads take turns with whatever is not compiled, and many of them would wait for each other."""
+
 _GIB = 2**30
 _LARGEST_GIB = 2**20
 
@@ -112,6 +116,11 @@ class Profile:
     def queued(self) -> bool:
         """Whether workers are jobs of a queueing system."""
         return self.system not in {"local", "scheduler"}
+
+    @property
+    def in_process(self) -> bool:
+        """Whether workers are threads of the driver's process."""
+        return self.system == "local" and not self.gpus and (self.workers or 1) <= THREADS
 
     @classmethod
     def find(cls, name: str) -> Self:

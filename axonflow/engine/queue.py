@@ -30,6 +30,7 @@ HOPELESS = frozenset(
 _ENDED = frozenset(
     {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
 )
+_WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED"})
 _CANCEL = {"slurm": "scancel", "pbs": "qdel", "sge": "qdel", "lsf": "bkill"}
 _ASK = {"pbs": ("qstat",), "sge": ("qstat", "-j"), "lsf": ("bjobs",)}
 _GONE = {"pbs": (-2, {"C", "F"}), "lsf": (2, {"DONE", "EXIT"})}
@@ -55,7 +56,12 @@ class Ticket:
     @property
     def waits(self) -> bool:
         """Whether it has not started, as far as is known."""
-        return self.known and self.state in {"", "PENDING", "CONFIGURING", "REQUEUED"}
+        return self.known and self.state in {"", *_WAITING}
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has started, as far as is known, and has not ended."""
+        return self.known and self.state not in _WAITING
 
 
 Tickets = dict[str, Ticket]

@@ -82,8 +82,8 @@ class Stage:
     finish : callable, optional
         ``finish(results)`` on the driver after the last task, with each box and its result in raster order. They may
         be gone through more than once, and are read as they are looked at. What it returns is noted in the record.
-    memory : int
-        Projected peak of one task, bytes.
+    memory, resident : int
+        Projected peak of one task, and what stays in a process that ran one, however many run side by side; bytes.
     disk : int
         Projected size of the outputs, bytes.
     overlap : Overlap, optional
@@ -101,6 +101,7 @@ class Stage:
     prepare: Callable[[], None] | None = None
     finish: Callable[[Iterable[tuple[Box, Result]]], Mapping[str, Any] | None] | None = None
     memory: int = 0
+    resident: int = 0
     disk: int = 0
     overlap: Overlap | None = None
     accelerated: bool = False

@@ -1,15 +1,17 @@
 """One id per axon, whatever the cores: 8-connected components across all seams.
 
 A core is labelled alone and keeps only what its neighbours need: where each piece begins, how large it is, and the
-pieces along its four edges. Joining the pieces of all cores is a graph problem of a few numbers per core. An axon's
+pieces along its four edges. Joining these over the seams is a graph problem of a few numbers per core. An axon's
 id is the rank of its first pixel in raster order, which no grid can change: the result equals
-``scipy.ndimage.label`` of the whole slide.
+``scipy.ndimage.label`` of the whole slide. Ranks are counted one row of cores after the other, so memory does not grow
+with the number of axons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,9 @@ from scipy.sparse.csgraph import connected_components
 from axonflow.fiber.compiled import compiled
 from axonflow.fiber.runs import Columns, Runs, find_runs
 from axonflow.grid import Box
-from axonflow.tally import FAR, Ints, Tally
+from axonflow.tally import Ints, Tally
 
-__all__ = ["Pieces", "label", "number", "survey"]
+__all__ = ["Joined", "Pieces", "join", "label", "number", "survey"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,42 +80,108 @@ def survey(mask: NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> Pieces:
     return Pieces(first, area, *edges)
 
 
-def number(pieces: Mapping[Box, Pieces], smallest_area: int = 0) -> dict[Box, NDArray[np.uint32]]:
-    """Join the pieces of all cores to axons and number these.
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """The axons that reach a side of some core, and perhaps go on beyond it; of all others each piece is an axon.
+
+    Attributes
+    ----------
+    axon : (n,) int64
+        The axon of each piece that reaches a side of its core: core by core, by local ids.
+    first : (k,) int64
+        Raster index in the slide of each axon's first pixel.
+    area : (k,) int64
+        Pixels of each axon.
+    """
+
+    axon: Ints
+    first: Ints
+    area: Ints
+
+
+def join(cores: Iterable[tuple[Box, Pieces]]) -> Joined:
+    """Join pieces over the seams.
 
     Parameters
     ----------
-    pieces : mapping of Box to Pieces
-        Every core of a grid whose rows and columns run through the slide.
+    cores : iterable of (Box, Pieces)
+        Every core of a grid whose rows and columns run through the slide, in raster order.
+    """
+    first, area, touching = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((2, 0), np.int64)]
+    nodes = 0
+    bottom = np.zeros(0, np.int64)
+    for _, row in groupby(cores, key=lambda core: core[0].y0):
+        top, following, right = [], [], np.zeros(0, np.int64)
+        for _, part in row:
+            on_sides = _on_sides(part)
+            node = np.zeros(len(part.first) + 1, np.int64)  # 0 is none
+            node[on_sides] = nodes + 1 + np.arange(len(on_sides))
+            nodes += len(on_sides)
+            first.append(part.first[on_sides - 1])
+            area.append(part.area[on_sides - 1])
+            top.append(node[part.top])
+            following.append(node[part.bottom])
+            if len(right):
+                touching += _touching(right, node[part.left])
+            right = node[part.right]
+        if len(bottom):  # a line through the whole slide, so that it knows of corners where four cores meet
+            touching += _touching(bottom, np.concatenate(top))
+        bottom = np.concatenate(following)
+    pairs = np.concatenate(touching, axis=1) - 1
+    graph = coo_array((np.ones(pairs.shape[1], np.int8), tuple(pairs)), shape=(nodes, nodes))
+    axon = connected_components(graph, directed=False)[1].astype(np.int64) if nodes else np.zeros(0, np.int64)
+    axons = Tally.of(axon, np.concatenate(area)[:, None], low=np.concatenate(first)[:, None])
+    return Joined(axon, axons.low[:, 0], axons.total[:, 0])
+
+
+def number(
+    cores: Iterable[tuple[Box, Pieces]], joined: Joined, smallest_area: int = 0
+) -> Iterator[tuple[Box, NDArray[np.uint32]]]:
+    """Count the axons in the order of their first pixels; one row of cores is in memory at a time.
+
+    Parameters
+    ----------
+    cores : iterable of (Box, Pieces)
+        What :func:`join` was given.
+    joined : Joined
+        What it returned.
     smallest_area : int
         Axons of fewer pixels are left out: they get the id 0, and the others are numbered without a gap.
 
-    Returns
-    -------
-    dict of Box to (n + 1,) uint32
-        For each core the axon's id at each local id; 0 at 0.
+    Yields
+    ------
+    box : Box
+    table : (n + 1,) uint32
+        The axon's id at each local id of the core; 0 at 0.
     """
-    offset = dict(zip(pieces, np.cumsum([0, *(len(part.first) for part in pieces.values())]).tolist(), strict=False))
-    # Node 0 is the background. It begins before every axon and is never too small, so its rank and id are 0.
-    first = np.concatenate([[-1], *(part.first for part in pieces.values())])
-    area = np.concatenate([[FAR], *(part.area for part in pieces.values())])
-
-    touching = [np.zeros((2, 0), np.int64)]
-    for before, after in (*_seams(pieces, offset, 0), *_seams(pieces, offset, 1)):
-        for a, b in ((before, after), (before[1:], after[:-1]), (before[:-1], after[1:])):
-            both = (a > 0) & (b > 0)
-            touching.append(np.stack([a[both], b[both]]))
-    pairs = np.concatenate(touching, axis=1)
-    graph = coo_array((np.ones(pairs.shape[1], np.int8), tuple(pairs)), shape=(len(first), len(first)))
-    axon_of = connected_components(graph, directed=False)[1].astype(np.int64)
-
-    axons = Tally.of(axon_of, area[:, None], low=first[:, None])
-    kept = np.flatnonzero(axons.total[:, 0] >= smallest_area)
-    ids = np.zeros(len(axons.key), np.uint32)
-    ids[kept[np.argsort(axons.low[kept, 0])]] = np.arange(len(kept))
-    return {
-        box: ids[axon_of[np.r_[0, offset[box] + 1 : offset[box] + 1 + len(part.first)]]] for box, part in pieces.items()
-    }
+    # The axon of a piece begins in its row of cores or above: when the row is come to, its rank is known.
+    over_seams = np.argsort(joined.first)
+    over_seams = over_seams[joined.area[over_seams] >= smallest_area]
+    begins = joined.first[over_seams]
+    ids_over_seams = np.zeros(len(joined.first), np.uint32)
+    node, following = 0, 1
+    for _, row in groupby(cores, key=lambda core: core[0].y0):
+        boxes, parts = zip(*row, strict=True)
+        width = max(box.x1 for box in boxes)
+        here = slice(*np.searchsorted(begins, (boxes[0].y0 * width, boxes[0].y1 * width)))
+        sides = [_on_sides(part) for part in parts]
+        alone = []
+        for part, on_sides in zip(parts, sides, strict=True):
+            kept = part.area >= smallest_area
+            kept[on_sides - 1] = False
+            alone.append(np.flatnonzero(kept))
+        start = np.concatenate([begins[here], *(part.first[kept] for part, kept in zip(parts, alone, strict=True))])
+        ids = np.empty(len(start), np.uint32)
+        ids[np.argsort(start)] = np.arange(following, following + len(start))
+        following += len(start)
+        at = here.stop - here.start
+        ids_over_seams[over_seams[here]] = ids[:at]
+        for box, part, on_sides, kept in zip(boxes, parts, sides, alone, strict=True):
+            table = np.zeros(len(part.first) + 1, np.uint32)
+            table[kept + 1] = ids[at : at + len(kept)]
+            table[on_sides] = ids_over_seams[joined.axon[node : node + len(on_sides)]]
+            at, node = at + len(kept), node + len(on_sides)
+            yield box, table
 
 
 def label(mask: NDArray[np.bool_], table: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -124,7 +192,7 @@ def label(mask: NDArray[np.bool_], table: NDArray[np.uint32]) -> NDArray[np.uint
     mask : (h, w) bool
         The mask :func:`survey` was given.
     table : (n + 1,) uint32
-        What :func:`number` returned for this core.
+        What :func:`number` yielded for this core.
 
     Returns
     -------
@@ -143,32 +211,29 @@ def _components(mask: NDArray[np.bool_]) -> tuple[Runs, NDArray[np.int32], int]:
     """
     found = find_runs(mask.view(np.uint8))
     piece = np.empty(len(found.begin), np.int32)
-    return found, piece, _join(found.first, found.begin, found.end, piece)
+    return found, piece, _join_runs(found.first, found.begin, found.end, piece)
 
 
-def _seams(pieces: Mapping[Box, Pieces], offset: Mapping[Box, int], axis: int) -> Iterator[tuple[Ints, Ints]]:
-    """Yield the two lines of pixels that face one another along each seam across an axis.
+def _on_sides(part: Pieces) -> Ints:
+    """Return the local ids of the pieces that reach a side of their core."""
+    there = np.zeros(len(part.first) + 1, np.bool_)
+    for side in (part.top, part.bottom, part.left, part.right):
+        there[side] = True
+    there[0] = False
+    return np.flatnonzero(there)
 
-    A line runs through the whole slide and holds nodes of the graph. So its neighbours in the facing line include
-    the diagonals, and those over the corners where four cores meet, without any case of their own.
-    """
-    before: dict[int, Ints] = {}
-    after: dict[int, Ints] = {}
-    length = max(box.x1 if axis == 0 else box.y1 for box in pieces)
-    for box, part in pieces.items():
-        if axis == 0:
-            run, edges = slice(box.x0, box.x1), ((before, box.y1, part.bottom), (after, box.y0, part.top))
-        else:
-            run, edges = slice(box.y0, box.y1), ((before, box.x1, part.right), (after, box.x0, part.left))
-        for lines, cut, edge in edges:
-            line = lines.setdefault(cut, np.zeros(length, np.int64))
-            line[run] = np.where(edge > 0, edge + offset[box], 0)
-    for cut in before.keys() & after.keys():
-        yield before[cut], after[cut]
+
+def _touching(before: Ints, after: Ints) -> list[Ints]:
+    """Return the pairs of pieces that touch along two lines of pixels that face one another, or diagonally."""
+    pairs = []
+    for a, b in ((before, after), (before[1:], after[:-1]), (before[:-1], after[1:])):
+        both = (a > 0) & (b > 0)
+        pairs.append(np.stack([a[both], b[both]]))
+    return pairs
 
 
 @compiled
-def _join(first: Ints, begin: Columns, end: Columns, piece: NDArray[np.int32]) -> int:
+def _join_runs(first: Ints, begin: Columns, end: Columns, piece: NDArray[np.int32]) -> int:
     """Write the piece of each run, and return how many there are.
 
     Runs are joined to a forest, in which each hangs on an earlier one of its piece, up to the first. So a piece is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,10 @@ from pyarrow import parquet
 
 from axonflow.errors import StoreError
 
-__all__ = ["Column", "column_names", "read_columns", "write_columns"]
+__all__ = ["ROWS", "Column", "column_names", "read_columns", "read_groups", "write_columns"]
+
+ROWS = 2**16
+"""Of a group in a file: what is read at once, a few MB."""
 
 _TYPES = {"bool": pa.bool_(), "str": pa.string(), "list[int64]": pa.list_(pa.int64())}
 
@@ -46,12 +49,17 @@ class Column:
         return pa.field(self.name, kind, nullable=self.dtype == "str", metadata=about)
 
 
-def write_columns(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> None:
-    """Write these columns of a table; the file appears whole or not at all, and equal tables give equal bytes."""
+def write_columns(parts: Iterable[pd.DataFrame], columns: Sequence[Column], path: Path) -> None:
+    """Write these columns of a table; the file appears whole or not at all, and equal tables give equal bytes.
+
+    The table comes in parts of :data:`ROWS` rows or a multiple, but for the last.
+    """
     schema = pa.schema([column.field for column in columns])
-    arrays = [pa.array(table[field.name].to_numpy(), field.type, from_pandas=field.nullable) for field in schema]
     partial = path.with_name(f".{path.name}.partial")
-    parquet.write_table(pa.Table.from_arrays(arrays, schema=schema), partial, compression="zstd")
+    with parquet.ParquetWriter(partial, schema, compression="zstd") as file:
+        for part in parts:
+            arrays = [pa.array(part[field.name].to_numpy(), field.type, from_pandas=field.nullable) for field in schema]
+            file.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS)
     partial.replace(path)
 
 
@@ -90,6 +98,35 @@ def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
     except (OSError, pa.ArrowInvalid) as reason:
         raise _unreadable(path, what, reason) from reason
     return table
+
+
+def read_groups(
+    path: Path, names: Sequence[str], what: str, within: tuple[str, float, float] | None = None
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield the groups of rows of a table with the number of their first row.
+
+    Those are left out that have nothing between two values of a column, given as (name, low, high).
+
+    Raises
+    ------
+    StoreError
+        If there is no such table, or the file is something else.
+    """
+    first = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for i in range(file.num_row_groups):
+                group = file.metadata.row_group(i)
+                if within is None or _reaches(group.column(file.schema_arrow.get_field_index(within[0])), *within[1:]):
+                    yield first, file.read_row_group(i, columns=list(names)).to_pandas()
+                first += group.num_rows
+    except (OSError, pa.ArrowInvalid) as reason:
+        raise _unreadable(path, what, reason) from reason
+
+
+def _reaches(column: parquet.ColumnChunkMetaData, low: float, high: float) -> bool:
+    known = column.statistics
+    return known is None or not known.has_min_max or bool(known.min <= high and known.max >= low)
 
 
 def _unreadable(path: Path, what: str, reason: Exception) -> StoreError:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
-from axonflow.fiber.runs import Columns, find_runs
-from axonflow.fiber.slots import slots
+from axonflow.fiber.runs import Columns
+from axonflow.fiber.slots import Found, find
 from axonflow.grid import Box
 from axonflow.tally import Ints
 
@@ -60,7 +60,7 @@ class Hulls:
         start, merged = _join(corner, np.r_[0, np.cumsum(size)], order, np.r_[first, len(key)])
         return cls(ids, start, merged)
 
-    def split(self, core: Box) -> tuple[Hulls, Hulls]:
+    def inside(self, core: Box) -> tuple[Hulls, Hulls]:
         """Part the objects that end inside a core from those that touch its sides and may go on beyond them."""
         low, high = (np.zeros((0, 2), np.int32),) * 2
         if len(self.key):
@@ -68,6 +68,15 @@ class Hulls:
         first, last = np.array([core.y0 + 1, core.x0 + 1]), np.array([core.y1 - 1, core.x1 - 1])
         inside = np.all((low >= 2 * first) & (high <= 2 * last), axis=1)
         return self._only(inside), self._only(~inside)
+
+    def split(self, key: int) -> tuple[Hulls, Hulls]:
+        """Part the objects of smaller ids from the others."""
+        at = int(np.searchsorted(self.key, key))
+        corner = self.start[at]
+        return (
+            Hulls(self.key[:at], self.start[: at + 1], self.corner[:corner]),
+            Hulls(self.key[at:], self.start[at:] - corner, self.corner[corner:]),
+        )
 
     def _only(self, kept: NDArray[np.bool_]) -> Hulls:
         size = np.diff(self.start)
@@ -83,7 +92,7 @@ class Hulls:
         return cls(*(arrays[f"{prefix}.{name}"] for name in cls.__slots__))
 
 
-def hulls(labels: NDArray[np.uint32], core: Box, window: Box) -> Hulls:
+def hulls(labels: NDArray[np.uint32], core: Box, window: Box, found: Found | None = None) -> Hulls:
     """Return the hulls of the objects' pixels in a core.
 
     Parameters
@@ -94,12 +103,13 @@ def hulls(labels: NDArray[np.uint32], core: Box, window: Box) -> Hulls:
         The part to look at.
     window : Box
         The part that ``labels`` shows: at least the core.
+    found : Found, optional
+        The objects of the core, if they are known.
     """
-    found = find_runs(labels, core.relative_to(window))
-    ids, row = slots(found.label)
+    runs, ids, row = found or find(labels, core.relative_to(window))
     if len(ids) == 0:
         return Hulls(ids, np.zeros(1, np.int64), np.zeros((0, 2), np.int32))
-    top, at, low, high = _outermost(found.first, found.begin, found.end, row, len(ids))
+    top, at, low, high = _outermost(runs.first, runs.begin, runs.end, row, len(ids))
     start, corner = _enclose(core.y0, core.x0, top, at, low, high)
     return Hulls(ids, start, corner)
 

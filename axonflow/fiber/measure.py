@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
-from axonflow.fiber.runs import Columns, find_runs
-from axonflow.fiber.slots import slots
+from axonflow.fiber.runs import Columns
+from axonflow.fiber.slots import Found, find
 from axonflow.grid import Box
 from axonflow.tally import FAR, Ints, Tally
 
@@ -29,7 +29,9 @@ BOUNDS = ("y", "x")
 """Names of its minima and (exclusive) maxima: the bounding box."""
 
 
-def count(labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, int]) -> Tally:
+def count(
+    labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, int], found: Found | None = None
+) -> Tally:
     """Count the objects of a core.
 
     Parameters
@@ -42,6 +44,8 @@ def count(labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, 
         The part that ``labels`` shows: the core with :data:`HALO` pixels around it, or more, within the slide.
     shape : (int, int)
         Height and width of the slide, px.
+    found : Found, optional
+        The objects of the core, if they are known.
 
     Returns
     -------
@@ -53,14 +57,13 @@ def count(labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, 
     if window & seen != seen:
         raise ValueError(f"A window that shows {seen} was expected, {window} came; read the core with its halo.")
     labels = np.ascontiguousarray(labels)
-    found = find_runs(labels, core.relative_to(window))
-    ids, row = slots(found.label)
+    runs, ids, row = found or find(labels, core.relative_to(window))
     total = np.zeros((len(ids), len(SUMS)), np.int64)
     low = np.full((len(ids), len(BOUNDS)), FAR)
     high = np.full((len(ids), len(BOUNDS)), -FAR)
-    _add_runs(found.first, found.begin, found.end, row, core.y0, core.x0, total, low, high)
+    _add_runs(runs.first, runs.begin, runs.end, row, core.y0, core.x0, total, low, high)
     inside = core.relative_to(window)
-    _add_borders(found.first, found.begin, found.end, row, labels, inside.y0, inside.x0, total)
+    _add_borders(runs.first, runs.begin, runs.end, row, labels, inside.y0, inside.x0, total)
     return Tally(ids, total, low, high)
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.columns import Column, read_columns, write_columns
 from axonflow.fiber.compiled import compiled
-from axonflow.fiber.runs import Columns, find_runs
-from axonflow.fiber.slots import slots
+from axonflow.fiber.runs import Columns
+from axonflow.fiber.slots import find
 from axonflow.fiber.tissue import AREAS, DIAMETER, tissue
 from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
@@ -87,8 +87,7 @@ def count_regions(
     Tally
         Keys are the regions that the core has a pixel of, sums are :data:`axonflow.fiber.tissue.AREAS`.
     """
-    found = find_runs(regions)
-    numbers, row = slots(found.label)
+    found, numbers, row = find(regions)
     total = np.zeros((len(numbers), len(AREAS)), np.int64)
     none = np.zeros((len(numbers), 0), np.int64)
     _add_up(found.first, found.begin, found.end, row, semantic, axons, covered, total)
@@ -159,7 +158,7 @@ def spread_histogram(regions: pd.DataFrame) -> pd.DataFrame:
 
 def write_regions(table: pd.DataFrame, path: Path) -> None:
     """Write the table of regions as Parquet, with units and meanings; whole or not at all."""
-    write_columns(table, REGION_COLUMNS, path)
+    write_columns([table], REGION_COLUMNS, path)
 
 
 def read_regions(path: Path) -> pd.DataFrame:

@@ -6,12 +6,39 @@ dictionary there is.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from axonflow.fiber.runs import Runs, find_runs
+from axonflow.grid import Box
 from axonflow.tally import Ints
 
-__all__ = ["slots"]
+__all__ = ["Found", "find", "slots"]
+
+
+class Found(NamedTuple):
+    """The objects of a part of an image, as runs.
+
+    Attributes
+    ----------
+    runs : Runs
+    ids : (k,) int64
+        Increasing.
+    row : (n,) int64
+        Where each run's id stands among them.
+    """
+
+    runs: Runs
+    ids: Ints
+    row: Ints
+
+
+def find(labels: NDArray[Any], part: Box | None = None) -> Found:
+    """Find the objects; parameters as for :func:`axonflow.fiber.runs.find_runs`."""
+    runs = find_runs(labels, part)
+    return Found(runs, *slots(runs.label))
 
 
 def slots(labels: NDArray[np.uint32]) -> tuple[Ints, Ints]:

@@ -6,20 +6,31 @@ are those of ``skimage.measure.regionprops``; the columns after ``bbox_max_x`` a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import pi
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from axonflow.fiber.columns import Column, column_names, read_columns, write_columns
+from axonflow.fiber.columns import ROWS, Column, column_names, read_columns, read_groups, write_columns
 from axonflow.fiber.measure import SUMS
+from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
-from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
 
-__all__ = ["ADS_COLUMNS", "COLUMNS", "REGION", "fiber_table", "read_parquet", "write_ads_csv", "write_parquet"]
+__all__ = [
+    "ADS_COLUMNS",
+    "COLUMNS",
+    "REGION",
+    "ROWS",
+    "fiber_table",
+    "has_regions",
+    "read_parquet",
+    "read_parts",
+    "write_ads_csv",
+    "write_parquet",
+]
 
 ADS_COLUMNS = (
     Column("x0 (px)", "px", "column of the axon's centroid; the first pixel's centre is 0"),
@@ -60,25 +71,16 @@ REGION = Column(
 """The column after these in a table of a slide whose regions are known."""
 
 
-def fiber_table(
-    axons: Tally,
-    fibers: Tally,
-    axon_hull_areas: Ints,
-    fiber_hull_areas: Ints,
-    pixel_size: PixelSize,
-    shape: tuple[int, int],
-) -> pd.DataFrame:
-    """Measure every axon.
+def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int]) -> pd.DataFrame:
+    """Describe axons by what was measured of them and of their fibers.
 
     Pixels that are not square count with their own area; moments are taken in µm, and perimeters with the geometric
     mean of the sides, which is an approximation.
 
     Parameters
     ----------
-    axons, fibers : Tally
-        Everything :func:`axonflow.fiber.measure.count` found on the slide, merged; of the same k ids.
-    axon_hull_areas, fiber_hull_areas : (k,) int64
-        Pixels in their convex hulls.
+    measured : Measured
+        Of all cores that show something of these axons.
     pixel_size : PixelSize
     shape : (int, int)
         Height and width of the slide, px.
@@ -93,10 +95,12 @@ def fiber_table(
     ValueError
         If the axons and the fibers are not of the same ids.
     """
-    if not (np.array_equal(axons.key, fibers.key) and len(axons.key) == len(axon_hull_areas) == len(fiber_hull_areas)):
+    axons, fibers = measured.axons.tally, measured.fibers.tally
+    hulls = measured.axons.hull_areas, measured.fibers.hull_areas
+    if not (np.array_equal(axons.key, fibers.key) and len(axons.key) == len(hulls[0]) == len(hulls[1])):
         raise ValueError(
-            f"Axons and fibers of the same ids were expected, {len(axons.key)} axons with {len(axon_hull_areas)} hulls "
-            f"and {len(fibers.key)} fibers with {len(fiber_hull_areas)} hulls came; merge the tallies of every core."
+            f"Axons and fibers of the same ids were expected, {len(axons.key)} axons with {len(hulls[0])} hulls "
+            f"and {len(fibers.key)} fibers with {len(hulls[1])} hulls came; merge what was measured in every core."
         )
     axon, fiber = ellipses(axons, pixel_size), ellipses(fibers, pixel_size)
     axon_px, fiber_px = (objects.total[:, SUMS.index("pixels")] for objects in (axons, fibers))
@@ -118,11 +122,11 @@ def fiber_table(
         axon.orientation,
         fiber.eccentricity,
         fiber.orientation,
-        axon_px / axon_hull_areas,
+        axon_px / hulls[0],
         (fibers.low == 0).any(axis=1) | (fibers.high == shape).any(axis=1),
         *fibers.low.T,
         *fibers.high.T,
-        fiber_px / fiber_hull_areas,
+        fiber_px / hulls[1],
         (axon.x + 0.5) * pixel_size.x,
         (axon.y + 0.5) * pixel_size.y,
     )
@@ -131,17 +135,30 @@ def fiber_table(
     )
 
 
-def write_parquet(table: pd.DataFrame, path: Path) -> None:
+def write_parquet(parts: Iterable[pd.DataFrame], path: Path, *, regions: bool = False) -> None:
     """Write the table of axons; the file appears whole or not at all, and equal tables give equal bytes.
 
     Parameters
     ----------
-    table : DataFrame
-        What :func:`fiber_table` returned, perhaps with :data:`REGION`.
+    parts : iterable of DataFrame
+        What :func:`fiber_table` returned, one after the other: of :data:`ROWS` rows or a multiple, but for the last.
     path : Path
         A column's field holds ``unit`` and ``description`` in its metadata.
+    regions : bool
+        Whether they have :data:`REGION`, too.
     """
-    write_columns(table, COLUMNS if REGION.name not in table else (*COLUMNS, REGION), path)
+    write_columns(parts, (*COLUMNS, REGION) if regions else COLUMNS, path)
+
+
+def has_regions(path: Path) -> bool:
+    """Return whether a table of axons has :data:`REGION`.
+
+    Raises
+    ------
+    StoreError
+        If there is no such table, or the file is something else.
+    """
+    return REGION.name in column_names(path, "axons")
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -160,8 +177,35 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
     """
     if columns is None:
         columns = [column.name for column in COLUMNS]
-        columns += [REGION.name] if REGION.name in column_names(path, "axons") else []
+        columns += [REGION.name] if has_regions(path) else []
     return read_columns(path, columns, "axons")
+
+
+def read_parts(
+    path: Path, columns: Sequence[str], within: tuple[str, float, float] | None = None
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Read the table of axons part by part, as it was written.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+    within : (str, float, float), optional
+        A column, and the least and the greatest value wanted in it. Parts that have none are left out; ids go down the
+        slide, so ``y0 (px)`` leaves most out.
+
+    Yields
+    ------
+    first : int
+        Number of the part's first row.
+    part : DataFrame
+
+    Raises
+    ------
+    StoreError
+        As :func:`read_parquet`.
+    """
+    return read_groups(path, columns, "axons", within)
 
 
 def write_ads_csv(table: pd.DataFrame, path: Path) -> None:

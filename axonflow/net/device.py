@@ -23,13 +23,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from axonflow.errors import AxonflowError, DeviceError
-from axonflow.net.checkpoint import Precision
 
 __all__ = [
     "Device",
     "Gpu",
     "Processor",
-    "best_precision",
     "computing_device",
     "device_name",
     "faults",
@@ -37,6 +35,7 @@ __all__ = [
     "free_bytes",
     "gpus",
     "lacks_memory",
+    "use_cores",
     "works",
 ]
 
@@ -178,12 +177,10 @@ def free_bytes() -> int | None:
     return computing_device().free
 
 
-def best_precision() -> Precision:
-    """Return bfloat16 where the processor multiplies it in hardware, float16 on a GPU, else float32."""
-    if torch.cuda.is_available():
-        return "float16"
-    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return "bfloat16" if features.get("avx512_bf16") or features.get("amx_bf16") else "float32"
+def use_cores(count: int) -> None:
+    """Have what this thread computes on the processor use so many cores; other threads begun later do, too."""
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
 
 
 def device_name() -> str:

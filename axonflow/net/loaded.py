@@ -166,7 +166,10 @@ def _keep_memory() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_MMAP_THRESHOLD, 2**25)
         libc.mallopt(_TRIM_THRESHOLD, 2**28)
+        libc.mallopt(
+            _TOP_PAD, 2**26
+        )  # a thread's memory comes in heaps of as much, which would be given back one by one
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 """Names of glibc's settings, in its malloc.h."""

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from axonflow.errors import RunError, StoreError
 from axonflow.net.architecture import Architecture
 from axonflow.net.checkpoint import Precision
-from axonflow.net.device import best_precision
+from axonflow.net.precision import best_precision
 from axonflow.net.recipe import Recipe
 from axonflow.net.unet import UNet
 

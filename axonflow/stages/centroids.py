@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from axonflow.fiber.maps import CENTROID, centroid_pixels
-from axonflow.fiber.table import read_parquet
+from axonflow.fiber.table import read_parts
 from axonflow.grid import Box
 from axonflow.tally import Ints
 
@@ -17,11 +16,11 @@ __all__ = ["centroids_in"]
 
 def centroids_in(table: Path, box: Box) -> tuple[Ints, Ints, Ints]:
     """Return the rows of the table whose centroid lies in a box, and their centroids' pixels (y, x) in that box."""
-    y, x = _centroids(table, table.stat().st_mtime_ns)
-    rows = np.flatnonzero((y >= box.y0) & (y < box.y1) & (x >= box.x0) & (x < box.x1))
-    return rows, y[rows] - box.y0, x[rows] - box.x0
-
-
-@lru_cache(maxsize=1)
-def _centroids(table: Path, _written: int) -> tuple[Ints, Ints]:
-    return centroid_pixels(read_parquet(table, CENTROID))
+    rows, ys, xs = ([np.zeros(0, np.int64)] for _ in range(3))
+    for first, part in read_parts(table, CENTROID, within=(CENTROID[0], box.y0 - 1, box.y1)):
+        y, x = centroid_pixels(part)
+        inside = np.flatnonzero((y >= box.y0) & (y < box.y1) & (x >= box.x0) & (x < box.x1))
+        rows.append(first + inside)
+        ys.append(y[inside] - box.y0)
+        xs.append(x[inside] - box.x0)
+    return np.concatenate(rows), np.concatenate(ys), np.concatenate(xs)

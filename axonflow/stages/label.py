@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from math import ceil
 
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.axons import Pieces, label, number, survey
+from axonflow.fiber.axons import Pieces, join, label, number, survey
 from axonflow.grid import Box, Grid
 from axonflow.ngff import Pyramid
 from axonflow.stages.layout import Layout
@@ -36,7 +36,7 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
     largest = max(box.size for box in grid)
     first = Stage(
         name="label.survey",
-        revision=1,
+        revision=2,
         parameters={"smallest_px": smallest_px},
         after=(after,),
         shape=grid.shape,
@@ -71,14 +71,20 @@ def _survey(layout: Layout, box: Box) -> Result:
 
 def _number(layout: Layout, smallest_px: int, results: Iterable[tuple[Box, Result]]) -> None:
     """Write every core's table from local to final ids, one after the other, and where each begins."""
-    tables = number({box: Pieces.from_arrays(dict(result)) for box, result in results}, smallest_px)
-    ordered = [tables[box] for box in sorted(tables)]
-    np.save(layout.private / "ids.npy", np.concatenate(ordered))
-    np.save(layout.private / "ids_begin.npy", np.cumsum([0, *(len(table) for table in ordered)]))
+
+    def cores() -> Iterator[tuple[Box, Pieces]]:
+        return ((box, Pieces.from_arrays(result)) for box, result in results)
+
+    begin = [0]
+    with (layout.private / "ids.u4").open("wb") as file:
+        for _, table in number(cores(), join(cores()), smallest_px):
+            file.write(table.astype("<u4", copy=False).tobytes())
+            begin.append(begin[-1] + len(table))
+    np.save(layout.private / "ids_begin.npy", begin)
 
 
 def _label(layout: Layout, rank: dict[Box, int], box: Box) -> Result:
-    first, last = np.load(layout.private / "ids_begin.npy", mmap_mode="r")[rank[box] : rank[box] + 2]
-    table = np.load(layout.private / "ids.npy", mmap_mode="r")[first:last]
-    layout.axons.write(box, label(_axon_mask(layout.semantic, box), np.asarray(table)))
+    first, last = np.load(layout.private / "ids_begin.npy", mmap_mode="r")[rank[box] : rank[box] + 2].tolist()
+    table = np.fromfile(layout.private / "ids.u4", "<u4", last - first, offset=4 * first)
+    layout.axons.write(box, label(_axon_mask(layout.semantic, box), table))
     return {}

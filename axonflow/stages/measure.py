@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.hull import Hulls, convex_areas, hulls
-from axonflow.fiber.measure import HALO, count
+from axonflow.fiber.measure import HALO
+from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
-from axonflow.fiber.table import fiber_table, write_parquet
+from axonflow.fiber.table import ROWS, fiber_table, write_parquet
 from axonflow.grid import Box, Grid
 from axonflow.stages.label import MYELIN
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
-from axonflow.tally import Ints, Tally
 
 __all__ = ["measure"]
 
@@ -38,7 +36,7 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
     largest = max(box.grow(reach + HALO, grid.shape).size for box in grid)
     stage = Stage(
         name="measure",
-        revision=1,
+        revision=2,
         parameters={"reach_px": reach},
         after=(after,),
         shape=grid.shape,
@@ -57,31 +55,13 @@ def _task(layout: Layout, reach: int, box: Box) -> Result:
     axons, myelin = layout.axons.read(window), layout.semantic.read(window) == MYELIN
     fibers = assign(axons, myelin, reach)
     layout.fibers.write(box, fibers[box.relative_to(window).slices])
-    result: dict[str, Any] = {"beyond": np.array(cut_off(fibers, myelin, box, window))}
-    for kind, labels in (("axons", axons), ("fibers", fibers)):
-        result |= count(labels, box, window, layout.work.shape).arrays(f"{kind}.tally")
-        # Only hulls that may grow beyond the core are kept; of the others the area is all that is asked for.
-        closed, open_ = hulls(labels, box, window).split(box)
-        result |= {f"{kind}.closed.key": closed.key, f"{kind}.closed.area": convex_areas(closed)}
-        result |= open_.arrays(f"{kind}.open")
-    return result
+    measured = Measured(*(Objects.of(labels, box, window, layout.work.shape) for labels in (axons, fibers)))
+    return {"beyond": np.array(cut_off(fibers, myelin, box, window)), **measured.arrays()}
 
 
 def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
-    # One pass over the results for each thing, as there is a row for every axon of the slide in each.
-    axons, fibers = (
-        Tally.merge(Tally.from_arrays(result, f"{kind}.tally") for _, result in results) for kind in ("axons", "fibers")
-    )
-    hull_areas = [_hull_areas(results, kind) for kind in ("axons", "fibers")]
-    table = fiber_table(axons, fibers, hull_areas[0], hull_areas[1], layout.work.pixel_size, layout.work.shape)
+    cores = ((box, Measured.from_arrays(result)) for box, result in results)
+    size, shape = layout.work.pixel_size, layout.work.shape
     layout.table.parent.mkdir(exist_ok=True)
-    write_parquet(table, layout.table)
+    write_parquet((fiber_table(part, size, shape) for part in complete(cores, ROWS)), layout.table)
     return {"myelin_px_beyond_reach": sum(int(result["beyond"]) for _, result in results)}
-
-
-def _hull_areas(results: Iterable[tuple[Box, Result]], kind: str) -> Ints:
-    """Return the areas of the hulls of all objects, in the order of their ids, px."""
-    joined = Hulls.merge(Hulls.from_arrays(result, f"{kind}.open") for _, result in results)
-    key = np.concatenate([joined.key, *(result[f"{kind}.closed.key"] for _, result in results)])
-    area = np.concatenate([convex_areas(joined), *(result[f"{kind}.closed.area"] for _, result in results)])
-    return area[np.argsort(key)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from axonflow.engine.stage import Result, Stage
+from axonflow.fiber.maps import NEEDED
 from axonflow.fiber.region_table import count_regions, region_table, write_regions
-from axonflow.fiber.table import REGION, read_parquet, write_parquet
+from axonflow.fiber.table import COLUMNS, REGION, has_regions, read_parquet, read_parts, write_parquet
 from axonflow.grid import Box, Grid
 from axonflow.stages.centroids import centroids_in
 from axonflow.stages.drawn import Coverage, Regions
@@ -71,7 +73,7 @@ def _nothing(box: Box) -> Result:  # noqa: ARG001  # a task gets one
 
 
 def _finish(layout: Layout, names: tuple[str, ...], results: Iterable[tuple[Box, Result]]) -> None:
-    axons = read_parquet(layout.table)
+    axons = read_parquet(layout.table, NEEDED)
     region = np.zeros(len(axons), np.int64)
     for _, result in results:
         region[result["rows"]] = result["region"]
@@ -82,12 +84,17 @@ def _finish(layout: Layout, names: tuple[str, ...], results: Iterable[tuple[Box,
     named = [names[key - 1] if key <= len(names) else str(key) for key in areas.key.tolist()]
     write_regions(region_table(areas, named, axons, region, layout.work.pixel_size), layout.regions)
     of_key = np.array([None, *named], object)
-    axons[REGION.name] = of_key[np.where(region > 0, np.searchsorted(areas.key, region) + 1, 0)]
-    write_parquet(axons, layout.table)
+    row = np.where(region > 0, np.searchsorted(areas.key, region) + 1, 0)
+    parts = _parts(layout)
+    named_parts = (part.assign(**{REGION.name: of_key[row[first : first + len(part)]]}) for first, part in parts)
+    write_parquet(named_parts, layout.table, regions=True)
 
 
 def _forget(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:  # noqa: ARG001  # a finish gets them
     layout.regions.unlink(missing_ok=True)
-    axons = read_parquet(layout.table)
-    if REGION.name in axons:
-        write_parquet(axons.drop(columns=REGION.name), layout.table)
+    if has_regions(layout.table):
+        write_parquet((part for _, part in _parts(layout)), layout.table)
+
+
+def _parts(layout: Layout) -> Iterator[tuple[int, pd.DataFrame]]:
+    return read_parts(layout.table, [column.name for column in COLUMNS])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from axonflow.engine.cores import cores, sharing
 from axonflow.engine.stage import Overlap, Result, Source, Stage
 from axonflow.grid import Box, Grid
 from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
@@ -24,12 +25,18 @@ from axonflow.stages.convert import read_greys
 from axonflow.stages.layout import CLASS_COLOURS, Layout
 from axonflow.stages.levels import levels
 
+if TYPE_CHECKING:
+    from axonflow.net.predict import Predictor
+
 __all__ = ["segment"]
 
-NETWORK_BYTES = 450 * 2**20
-"""What torch, the weights and the feature maps of one window of 576 px took, rounded up; measured."""
+NETWORK_BYTES = 250 * 2**20
+"""What torch and the weights take, rounded up; measured."""
 
-EXACT_BYTES = 700 * 2**20
+WINDOW_BYTES = 200 * 2**20
+"""What the feature maps of one window of 576 px take, rounded up; measured."""
+
+EXACT_WINDOW_BYTES = 450 * 2**20
 """The same with a window of 864 px."""
 
 GREY, CLASS, CONFIDENCE, FIRST_PROBABILITY = range(4)
@@ -79,7 +86,8 @@ def segment(
             apply=partial(_predict, layout, checkpoint, lattice, precision, planes),
         ),
         accelerated=True,
-        memory=NETWORK_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 6 + planes),
+        resident=NETWORK_BYTES,
+        memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 6 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
     )
     pyramids = [stage for output in outputs.values() for stage in levels(output, output.path.name, first)]
@@ -109,7 +117,8 @@ def _seams(
         task=partial(_disagreement, layout, checkpoint, lattice, precision),
         finish=_note_seams,
         accelerated=True,
-        memory=EXACT_BYTES,
+        resident=NETWORK_BYTES,
+        memory=EXACT_WINDOW_BYTES,
     )
 
 
@@ -151,14 +160,21 @@ def _predict(
     pixels: NDArray[Any],
     box: Box,
 ) -> NDArray[np.uint8]:
-    from axonflow.net.predict import Predictor  # torch is loaded where it is used
-
     have = box.grow(lattice.halo, lattice.shape)
     table, grey = _normalisation(layout, checkpoint)
     out = np.empty((planes, *box.shape), np.uint8)
     out[GREY] = grey[grey_codes(pixels[box.relative_to(have).slices])]
-    Predictor(checkpoint, lattice, precision).predict(pixels, have, box, table, out[CLASS:])
+    _predictor(checkpoint, lattice, precision).predict(pixels, have, box, table, out[CLASS:])
     return out
+
+
+def _predictor(checkpoint: Checkpoint, lattice: Lattice, precision: Precision) -> Predictor:
+    from axonflow.net.device import use_cores  # torch is loaded where it is used
+    from axonflow.net.predict import Predictor
+
+    if sharing() > 1:
+        use_cores(max(cores() // sharing(), 1))
+    return Predictor(checkpoint, lattice, precision)
 
 
 def _create(outputs: dict[int, Pyramid], traits: Blocks) -> None:
@@ -176,27 +192,23 @@ def _write(outputs: dict[int, Pyramid], traits: Blocks, planes: NDArray[np.uint8
 
 def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, precision: Precision, pair: Box) -> Result:
     """Compare two neighbours where both see the same pixels, and one of them with what an exact halo gives."""
-    from axonflow.net.predict import Predictor
-
     exact = Lattice(lattice.shape, lattice.core, checkpoint.shape.radius, lattice.stride)
     have = pair.grow(exact.halo, lattice.shape)
     pixels, (table, _) = layout.input.read(have), _normalisation(layout, checkpoint)
     left, right = lattice.cores(pair)
     width, halo = left.x1 - left.x0, min(lattice.halo, right.x1 - right.x0)
 
-    def classes(which: Lattice, core: Box) -> tuple[NDArray[np.int64], Box]:
-        shares, inner = Predictor(checkpoint, which, precision).probabilities(core, pixels, have, table)
+    def classes(core: Box) -> tuple[NDArray[np.int64], Box]:
+        shares, inner = _predictor(checkpoint, lattice, precision).probabilities(core, pixels, have, table)
         return np.argmax(shares, axis=0), inner
 
-    (ours, at), (theirs, beside), (truth, centre) = (
-        classes(lattice, left),
-        classes(lattice, right),
-        classes(exact, left),
-    )
+    (ours, at), (theirs, beside) = classes(left), classes(right)
+    planes = np.empty((2, *left.shape), np.uint8)
+    truth = _predictor(checkpoint, exact, precision).predict(pixels, have, left, table, planes)[0]
     seam, start = at.x0 + width, beside.x0
     ours_strip = ours[at.y0 : at.y1, seam - halo : seam + halo]
     theirs_strip = theirs[beside.y0 : beside.y1, start - halo : start + halo]
-    core_differs = ours[at.slices] != truth[centre.slices]
+    core_differs = ours[at.slices] != truth
     return {
         "strip": np.array([ours_strip.size, np.count_nonzero(ours_strip != theirs_strip)]),
         "core": np.array([core_differs.size, np.count_nonzero(core_differs)]),

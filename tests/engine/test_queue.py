@@ -55,6 +55,7 @@ def test_what_slurm_says(say: Say) -> None:
     assert found["2"] == Ticket(True, "PENDING", "Resources")
     assert [job for job, ticket in found.items() if ticket.known] == ["1", "2", "5", "6", "7"]
     assert [job for job, ticket in found.items() if ticket.waits] == ["2", "5", "6"]
+    assert [job for job, ticket in found.items() if ticket.runs] == ["1", "7"]
     assert found["5"].reason == "AssocGrpCPUMinutesLimit|of a lab"
     assert found["9"] == Ticket(False)
 

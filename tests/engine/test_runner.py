@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from slides import processes
 
 from axonflow.engine.fleet import open_pool
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import LocalPool, Pool
-from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.errors import RunError, SlideError
@@ -68,7 +68,10 @@ def doubling(folder: Path, shape: tuple[int, int], core: int, batch: int = 2) ->
 @pytest.fixture(scope="module", params=["synchronous", "threads", "distributed"])
 def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     if request.param == "distributed":
-        with open_pool(Profile.find("local").but(workers=2, memory=1), tmp_path_factory.mktemp("pool")) as opened:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            open_pool(processes(patch), tmp_path_factory.mktemp("pool")) as opened,
+        ):
             yield opened
     else:
         yield LocalPool(1 if request.param == "synchronous" else 3)

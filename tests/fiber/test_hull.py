@@ -73,7 +73,7 @@ def test_what_ends_inside_a_core_is_never_joined(case: tuple[NDArray[np.bool_], 
     mask, boxes = case
     labels = oracles.axon_labels(mask)
     whole = Box.whole(mask.shape)
-    closed, touching = zip(*(hulls(labels[b.slices], b, b).split(b) for b in boxes), strict=True)
+    closed, touching = zip(*(hulls(labels[b.slices], b, b).inside(b) for b in boxes), strict=True)
     joined = Hulls.merge(touching)
     ids = np.concatenate([joined.key, *(part.key for part in closed)])
     areas = np.concatenate([convex_areas(part) for part in (joined, *closed)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from math import pi
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import oracles
 import pandas as pd
 import pytest
-from cores import assign_cores, count_cores, hull_cores, label_cores, measure_cores
+from cores import assign_cores, label_cores, measure_cores, measured_cores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -17,8 +18,18 @@ from skimage import measure
 from strategies import chunked_tissues
 
 from axonflow.errors import StoreError
-from axonflow.fiber.hull import convex_areas
-from axonflow.fiber.table import ADS_COLUMNS, COLUMNS, fiber_table, read_parquet, write_ads_csv, write_parquet
+from axonflow.fiber import columns
+from axonflow.fiber.merge import Measured, Objects, complete
+from axonflow.fiber.table import (
+    ADS_COLUMNS,
+    COLUMNS,
+    ROWS,
+    fiber_table,
+    read_parquet,
+    read_parts,
+    write_ads_csv,
+    write_parquet,
+)
 from axonflow.grid import Box, Grid
 from axonflow.units import PixelSize
 
@@ -30,9 +41,9 @@ ADS_HEADER = (
 )
 
 
-def table_of(semantic: NDArray[np.uint8], boxes: list[Box], size: PixelSize = SIZE) -> pd.DataFrame:
+def table_of(semantic: NDArray[np.uint8], boxes: list[Box], size: PixelSize = SIZE, rows: int = ROWS) -> pd.DataFrame:
     axons = label_cores(semantic == 2, boxes)
-    return measure_cores(axons, assign_cores(axons, semantic == 1, 5, boxes), boxes, size)
+    return measure_cores(axons, assign_cores(axons, semantic == 1, 5, boxes), boxes, size, rows)
 
 
 def a_table() -> pd.DataFrame:
@@ -44,12 +55,35 @@ def a_table() -> pd.DataFrame:
 
 
 @settings(max_examples=100)
-@given(chunked_tissues())
-def test_any_chunking_gives_the_same_table_to_the_bit(case: tuple[NDArray[np.uint8], list[Box]]) -> None:
+@given(chunked_tissues(), st.sampled_from((1, 2, 5, ROWS)))
+def test_any_chunking_gives_the_same_table_to_the_bit(case: tuple[NDArray[np.uint8], list[Box]], rows: int) -> None:
     semantic, boxes = case
     pd.testing.assert_frame_equal(
-        table_of(semantic, boxes), table_of(semantic, [Box.whole(semantic.shape)]), check_exact=True
+        table_of(semantic, boxes, rows=rows), table_of(semantic, [Box.whole(semantic.shape)]), check_exact=True
     )
+
+
+@settings(max_examples=60)
+@given(chunked_tissues(), st.integers(1, 4))
+def test_axons_are_passed_on_so_many_at_a_time_and_few_are_held_back(
+    case: tuple[NDArray[np.uint8], list[Box]], rows: int
+) -> None:
+    semantic, boxes = case
+    axons = label_cores(semantic == 2, boxes)
+    cores = measured_cores(axons, assign_cores(axons, semantic == 1, 5, boxes), boxes)
+    ids = [part.axons.tally.key.tolist() for part in complete(cores, rows)]
+    count = int(axons.max())
+    assert ids == [list(range(i, min(i + rows, count + 1))) for i in range(1, max(count, 1) + 1, rows)]
+
+
+def test_axons_are_passed_on_as_soon_as_they_are_complete() -> None:
+    labels = np.zeros((30, 10), np.uint32)
+    for i in range(10):
+        labels[3 * i + 1, 2:5] = i + 1
+    read: list[Box] = []
+    cores = measured_cores(labels, labels, list(Grid(labels.shape, (3, 5))), seen=read.append)
+    before = [len(read) for _ in complete(cores, 2)]
+    assert before == [7, 11, 15, 19, 20]  # that a row of cores has ended is seen from the next
 
 
 @settings(max_examples=50)
@@ -118,29 +152,49 @@ def test_a_known_fiber() -> None:
 
 def test_a_slide_without_axons_has_an_empty_table(tmp_path: Path) -> None:
     table = table_of(np.zeros((5, 5), np.uint8), [Box(0, 0, 5, 5)])
-    write_parquet(table, tmp_path / "t.parquet")
+    write_parquet([table], tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(read_parquet(tmp_path / "t.parquet"), table)
     assert len(table) == 0
 
 
 def test_tallies_that_do_not_belong_together_are_refused() -> None:
-    one, two = np.array([[1]], np.uint32), np.array([[1, 2]], np.uint32)
-    tallies = [count_cores(labels, [Box.whole(labels.shape)]) for labels in (one, two)]
-    areas = [convex_areas(hull_cores(labels, [Box.whole(labels.shape)])) for labels in (one, two)]
+    whole = Box(0, 0, 1, 2)
+    one, two = (Objects.of(np.array([ids], np.uint32), whole, whole, whole.shape) for ids in ([1, 0], [1, 2]))
     with pytest.raises(ValueError, match="1 axons with 1 hulls and 2 fibers with 2 hulls came"):
-        fiber_table(tallies[0], tallies[1], areas[0], areas[1], SIZE, (1, 2))
+        fiber_table(Measured(one, two), SIZE, whole.shape)
 
 
 def test_parquet_keeps_values_units_and_meanings(tmp_path: Path) -> None:
     table = a_table()
     for name in ("a", "b"):
-        write_parquet(table, tmp_path / name)
+        write_parquet([table], tmp_path / name)
     pd.testing.assert_frame_equal(read_parquet(tmp_path / "a"), table, check_exact=True)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
     for column, field in zip(COLUMNS, parquet.read_schema(tmp_path / "a"), strict=True):
         assert field.metadata == {b"unit": column.unit.encode(), b"description": column.meaning.encode()}
     assert list(read_parquet(tmp_path / "a", ["y0 (px)", "x0 (px)"]).columns) == ["y0 (px)", "x0 (px)"]
+
+
+@pytest.mark.parametrize("cut", [(4,), (4, 8), (8,)])
+def test_parts_do_not_show_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: tuple[int, ...]) -> None:
+    monkeypatch.setattr(columns, "ROWS", 4)
+    semantic = np.zeros((60, 9), np.uint8)
+    semantic[2::6, 3:6] = 2
+    table = table_of(semantic, [Box.whole(semantic.shape)])
+    assert len(table) == 10
+    write_parquet([table], tmp_path / "whole")
+    write_parquet([table[i:j] for i, j in pairwise((0, *cut, len(table)))], tmp_path / "parts")
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "parts").read_bytes()
+    groups = list(read_parts(tmp_path / "parts", ["axon_id", "y0 (px)"]))
+    assert [(first, part["axon_id"].tolist()) for first, part in groups] == [
+        (0, [1, 2, 3, 4]),
+        (4, [5, 6, 7, 8]),
+        (8, [9, 10]),
+    ]
+    near = [first for first, _ in read_parts(tmp_path / "parts", ["axon_id"], ("y0 (px)", 20.0, 31.0))]
+    assert near == [0, 4]
+    assert not list(read_parts(tmp_path / "parts", ["axon_id"], ("y0 (px)", 57.0, 99.0)))
 
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where workers come from: processes on this machine, jobs of a queueing system, or a scheduler that already runs.
+"""Where workers come from: this machine, jobs of a queueing system, or a scheduler that already runs.
 
 A fleet is all workers of a run. It is opened from a profile, replaces the workers it loses, and says in one message
 why when none is left to wait for. All of its connections are encrypted; the certificates go when it is closed.
@@ -24,7 +24,8 @@ SETTINGS: dict[str, object] = {
     "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.no-workers-timeout": None,  # the fleet knows why there are none, and says it
-    "distributed.deploy.lost-worker-timeout": "5s",
+    # The fleet knows who is lost. Dask would end whatever bears a lost worker's name by then, its successor too.
+    "distributed.deploy.lost-worker-timeout": "365d",
     "distributed.worker.memory.spill": False,  # tasks write their output; there is nothing to spill
     "distributed.worker.memory.target": False,
     # What dask keeps to show afterwards would grow with the slide: as long as there is work, all is one computation.
@@ -40,7 +41,7 @@ def open_pool(profile: Profile, private: Path) -> Iterator[Pool]:
     Parameters
     ----------
     profile : Profile
-        One local worker without a GPU is this process itself; ``workers`` is expected to be set for a local one.
+        ``workers`` is expected to be set for a local one.
     private : Path
         A folder for certificates and for a note of the jobs; workers read it, too.
 
@@ -55,8 +56,8 @@ def open_pool(profile: Profile, private: Path) -> Iterator[Pool]:
 
     from axonflow.engine.pool import Census, LocalPool, WorkersPool
 
-    if profile.system == "local" and not profile.gpus and (profile.workers or 1) == 1:
-        yield LocalPool()
+    if profile.in_process:
+        yield LocalPool(profile.workers or 1)
         return
     from distributed import Client
 

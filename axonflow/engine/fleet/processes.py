@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from axonflow.engine.cores import cores
 from axonflow.engine.fleet.contract import GRACE_S, nobody, settle
 from axonflow.engine.profile import Profile
 from axonflow.errors import FleetError, InputError
@@ -32,7 +33,6 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
     InputError
         If there is no GPU, and it does not say how many are to act as if they had one.
     """
-    import dask
     from distributed import LocalCluster
     from distributed.security import Security
 
@@ -46,29 +46,24 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
         )
     count = profile.workers or len(found) or 1
     memory = profile.memory or psutil.virtual_memory().total // (count + profile.beside)
-    cores = profile.cores or max((os.cpu_count() or 1) // (count + profile.beside), 1)
-    # The nanny of a worker restarts it; who is given up before that is done would never be asked for again.
-    returns = dask.config.set({"distributed.deploy.lost-worker-timeout": f"{GRACE_S}s"})
-    with (
-        returns,
-        LocalCluster(
-            n_workers=0,
-            memory_limit=memory,
-            dashboard_address=profile.dashboard,
-            host="127.0.0.1",
-            protocol="tls://",
-            security=Security.temporary(),  # in memory: every user of this machine could connect
-            silence_logs=50,
-            local_directory=None if profile.scratch is None else os.path.expandvars(profile.scratch),
-        ) as cluster,
-    ):
+    own = profile.cores or max(cores() // (count + profile.beside), 1)
+    with LocalCluster(
+        n_workers=0,
+        memory_limit=memory,
+        dashboard_address=profile.dashboard,
+        host="127.0.0.1",
+        protocol="tls://",
+        security=Security.temporary(),  # in memory: every user of this machine could connect
+        silence_logs=50,
+        local_directory=None if profile.scratch is None else os.path.expandvars(profile.scratch),
+    ) as cluster:
         for i in range(count + profile.beside):
             gpu = profile.gpus and i < count
-            env = {"OMP_NUM_THREADS": str(cores), "NUMBA_NUM_THREADS": str(cores)}
+            env = {"OMP_NUM_THREADS": str(own), "NUMBA_NUM_THREADS": str(own)}
             if profile.gpus:
                 env["CUDA_VISIBLE_DEVICES"] = found[i % len(found)] if gpu and found else ""
             # Beside a GPU the processor reads, writes and measures; without one it is the network's, a task at a time.
-            options = {"nthreads": max(cores, 2) if gpu else 1, "resources": {GPU: 1} if gpu else {}, "env": env}
+            options = {"nthreads": max(own, 2) if gpu else 1, "resources": {GPU: 1} if gpu else {}, "env": env}
             spec = cluster.new_spec | {"options": cluster.new_spec["options"] | options}
             cluster.worker_spec[i] = spec
         settle(cluster)

@@ -14,7 +14,7 @@ from axonflow.engine.fleet.contract import GRACE_S, settle
 from axonflow.engine.jobs import cluster_class, job_options, said
 from axonflow.engine.pool import Census
 from axonflow.engine.profile import Profile
-from axonflow.engine.queue import HOPELESS, Ledger, Ticket, states
+from axonflow.engine.queue import HOPELESS, Ledger, Ticket, cancel, states
 from axonflow.errors import FleetError
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Jobs:
         self.profile, self.cluster, self.ledger = profile, cluster, ledger
         self.mended, self.noted = -GRACE_S, frozenset[str]()
         self.met: set[str] = set()  # jobs whose worker was there
+        self.silent: dict[str, float] = {}  # those of them that run without it, and since when
         self.early = 0  # jobs in a row whose worker never was
         self.note = ""
 
@@ -113,6 +114,7 @@ class Jobs:
         for name, job in away.items():
             if not tickets[job].known:
                 self._bury(name, job, alone=not census.names)
+        self._end_silent([job for job in away.values() if job in self.met and tickets[job].runs], now)
         self.cluster.scale(len(self.cluster.worker_spec))  # opens what is wanted and not there
         self.note = self._note([tickets[job] for job in away.values()])
         return self.note
@@ -138,6 +140,14 @@ class Jobs:
                 f"Workers were expected, but {self.early} jobs of {self.profile.system} in a row ended before theirs "
                 f"had come, the last one {job}: {_last_words(printed)} {_advice(self.profile)}"
             )
+
+    def _end_silent(self, jobs: list[str], now: float) -> None:
+        """End jobs whose worker has not come back in a while; once they have ended, others follow them."""
+        self.silent = {job: self.silent.get(job, now) for job in jobs}
+        hopeless = [job for job, since in self.silent.items() if now - since > GRACE_S]
+        for job in hopeless:
+            log.warning("job %s has run without its worker for %.0f s; it is ended", job, now - self.silent[job])
+        cancel(self.profile.system, hopeless, wait_s=0)
 
     def _note(self, tickets: list[Ticket]) -> str:
         waiting = [ticket for ticket in tickets if ticket.waits]
