@@ -261,7 +261,7 @@ def _interrupt(threads: ThreadPoolExecutor, flying: Iterable[Promise[list[Done]]
     if any(future.running() for future in flying):
         for thread in threads._threads:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(KeyboardInterrupt)
             )
 
 
