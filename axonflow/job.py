@@ -140,18 +140,18 @@ def run_job(
     """
     with _locked(job.layout):
         stages = job.until(until)
-        profile = staffed(profile or Profile.find("local"), job.layout)
+        profile = profile or Profile.find("local")
         if fresh:
-            _start_over(job, stages, profile)
+            _start_over(job, stages, staffed(profile, job.layout))
         _check_identity(job)
-        plan = Plan.of(stages, job.journal, job.config.out, profile)
         if all(job.journal.record(stage).complete for stage in stages):
             _note(job)
             return
         from axonflow.engine.fleet import open_pool
         from axonflow.engine.runner import Silent, run_stages
 
-        plan.check()
+        profile = staffed(profile, job.layout)
+        Plan.of(stages, job.journal, job.config.out, profile).check()
         _sweep(job.layout)
         (job.layout.store / "report.html").unlink(missing_ok=True)  # it shows what is about to change
         shutil.rmtree(job.layout.store / "figures", ignore_errors=True)

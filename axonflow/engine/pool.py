@@ -6,10 +6,9 @@ is never changes a byte of what is computed.
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import dask
 
-from axonflow.engine.cores import share
 from axonflow.engine.graph import GPU, Done, Graph
+from axonflow.engine.threads import Threads
 from axonflow.errors import RunError
 
 if TYPE_CHECKING:
@@ -99,22 +98,19 @@ class LocalPool:
         waiting = iter(graphs)
         flying: dict[Promise[list[Done]], int] = {}
         failure: BaseException | None = None
-        with ThreadPoolExecutor(self.threads, initializer=share, initargs=(self.threads,)) as threads:
-            try:
-                while True:
-                    if failure is None:
-                        for number, build in islice(waiting, self.threads - len(flying)):
-                            flying[threads.submit(_computed, build())] = number
-                    if not flying:
-                        break
-                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                        number = flying.pop(future)
-                        if future.exception() is None:
-                            yield number, future.result()
-                        else:
-                            failure = failure or future.exception()
-            finally:
-                _interrupt(threads, flying)
+        with Threads(self.threads) as threads:
+            while True:
+                if failure is None:
+                    for number, build in islice(waiting, self.threads - len(flying)):
+                        flying[threads.submit(partial(_computed, build()))] = number
+                if not flying:
+                    break
+                for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    number = flying.pop(future)
+                    if future.exception() is None:
+                        yield number, future.result()
+                    else:
+                        failure = failure or future.exception()
         if failure is not None:
             raise failure
 
@@ -252,17 +248,7 @@ class WorkersPool:
 
 
 def _computed(graph: Graph) -> list[Done]:
-    return list(dask.compute(*graph, optimize_graph=False, scheduler="synchronous"))
-
-
-def _interrupt(threads: ThreadPoolExecutor, flying: Iterable[Promise[list[Done]]]) -> None:
-    """Have threads leave what they are at, as ^C has the main one; otherwise it would wait for whole batches."""
-    threads.shutdown(wait=False, cancel_futures=True)
-    if any(future.running() for future in flying):
-        for thread in threads._threads:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(KeyboardInterrupt)
-            )
+    return list(dask.compute(*graph, optimize_graph=False, scheduler=dask.get))  # by its name, distributed is loaded
 
 
 def _arrived(ended: SimpleQueue[Future[Any]]) -> list[Future[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from functools import partial
 
@@ -17,6 +18,8 @@ from axonflow.stages.levels import levels
 from axonflow.tally import Tally
 
 __all__ = ["convert", "read_greys"]
+
+_turn = threading.Lock()
 
 
 def convert(layout: Layout, slide: Slide) -> tuple[Stage, ...]:
@@ -42,7 +45,8 @@ def convert(layout: Layout, slide: Slide) -> tuple[Stage, ...]:
 
 def read_greys(layout: Layout) -> Tally:
     """Read the histogram of the whole slide that the conversion left."""
-    with np.load(layout.private / "greys.npz") as arrays:
+    # numpy has Python's parser read a header, and in two threads at once that one fails at times.
+    with _turn, np.load(layout.private / "greys.npz") as arrays:
         return Tally.from_arrays(dict(arrays), "greys")
 
 

@@ -80,11 +80,11 @@ def _number(layout: Layout, smallest_px: int, results: Iterable[tuple[Box, Resul
         for _, table in number(cores(), join(cores()), smallest_px):
             file.write(table.astype("<u4", copy=False).tobytes())
             begin.append(begin[-1] + len(table))
-    np.save(layout.private / "ids_begin.npy", begin)
+    np.array(begin, "<i8").tofile(layout.private / "ids_begin.i8")
 
 
 def _label(layout: Layout, rank: dict[Box, int], box: Box) -> Result:
-    first, last = np.load(layout.private / "ids_begin.npy", mmap_mode="r")[rank[box] : rank[box] + 2].tolist()
+    first, last = np.fromfile(layout.private / "ids_begin.i8", "<i8", 2, offset=8 * rank[box]).tolist()
     table = np.fromfile(layout.private / "ids.u4", "<u4", last - first, offset=4 * first)
     layout.axons.write(box, label(_axon_mask(layout.semantic, box), table))
     return {}

@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from axonflow.engine import queue
 from axonflow.engine.queue import Ledger, Ticket, cancel, states
 
 Say = Callable[[str, str], None]
@@ -96,7 +98,8 @@ def test_jobs_are_ended_in_one_call(say: Say, called: Path, system: str, program
 
 
 def test_ended_jobs_are_waited_for(say: Say, called: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _: (tmp_path / "over").touch())
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: (tmp_path / "over").touch())
+    monkeypatch.setattr(queue, "time", clock)  # there alone: other threads sleep, too
     say("scancel", "")
     say("squeue", f'[ -e "{tmp_path}/over" ] && echo "1|CANCELLED|None" || echo "1|COMPLETING|None"')
     cancel("slurm", ["1"])

@@ -60,7 +60,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     there = Queue()
     monkeypatch.setattr(queued, "states", there.states)
     monkeypatch.setattr(queued, "cancel", there.cancel)
-    monkeypatch.setattr("time.monotonic", lambda: there.now)
+    monkeypatch.setattr(queued, "time", SimpleNamespace(monotonic=lambda: there.now))
     there.scale(2)
     return there
 
