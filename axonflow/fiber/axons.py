@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from axonflow.fiber.compiled import compiled
 from axonflow.fiber.runs import Columns, Runs, find_runs
@@ -107,6 +105,9 @@ def join(cores: Iterable[tuple[Box, Pieces]]) -> Joined:
     cores : iterable of (Box, Pieces)
         Every core of a grid whose rows and columns run through the slide, in raster order.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     first, area, touching = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((2, 0), np.int64)]
     nodes = 0
     bottom = np.zeros(0, np.int64)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
-import pyarrow as pa
-from pyarrow import parquet
+from typing import TYPE_CHECKING
 
 from axonflow.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet
 
 __all__ = ["ROWS", "Column", "column_names", "read_columns", "read_groups", "write_columns"]
 
 ROWS = 2**16
 """Of a group in a file: what is read at once, a few MB."""
-
-_TYPES = {"bool": pa.bool_(), "str": pa.string(), "list[int64]": pa.list_(pa.int64())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class Column:
     @property
     def field(self) -> pa.Field:
         """The column as Parquet has it, with ``unit`` and ``description`` in its metadata."""
-        kind = _TYPES.get(self.dtype) or pa.type_for_alias(self.dtype)
+        import pyarrow as pa
+
+        kind = pa.list_(pa.int64()) if self.dtype == "list[int64]" else pa.type_for_alias(self.dtype)
         about = {"unit": self.unit, "description": self.meaning}
         return pa.field(self.name, kind, nullable=self.dtype == "str", metadata=about)
 
@@ -54,6 +56,9 @@ def write_columns(parts: Iterable[pd.DataFrame], columns: Sequence[Column], path
 
     The table comes in parts of :data:`ROWS` rows or a multiple, but for the last.
     """
+    import pyarrow as pa
+    from pyarrow import parquet
+
     schema = pa.schema([column.field for column in columns])
     partial = path.with_name(f".{path.name}.partial")
     with parquet.ParquetWriter(partial, schema, compression="zstd") as file:
@@ -71,9 +76,11 @@ def column_names(path: Path, what: str) -> list[str]:
     StoreError
         If there is no such table, or the file is something else.
     """
+    from pyarrow import ArrowInvalid, parquet
+
     try:
         names: list[str] = parquet.ParquetFile(path).schema_arrow.names
-    except (OSError, pa.ArrowInvalid) as reason:
+    except (OSError, ArrowInvalid) as reason:
         raise _unreadable(path, what, reason) from reason
     return names
 
@@ -86,6 +93,8 @@ def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
     StoreError
         If there is no such table, it lacks one of them, or the file is something else.
     """
+    from pyarrow import ArrowInvalid, parquet
+
     found = column_names(path, what)
     missing = [name for name in names if name not in found]
     if missing:
@@ -95,7 +104,7 @@ def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
         )
     try:
         table: pd.DataFrame = parquet.read_table(path, columns=list(names)).to_pandas()
-    except (OSError, pa.ArrowInvalid) as reason:
+    except (OSError, ArrowInvalid) as reason:
         raise _unreadable(path, what, reason) from reason
     return table
 
@@ -112,6 +121,8 @@ def read_groups(
     StoreError
         If there is no such table, or the file is something else.
     """
+    from pyarrow import ArrowInvalid, parquet
+
     first = 0
     try:
         with parquet.ParquetFile(path) as file:
@@ -120,7 +131,7 @@ def read_groups(
                 if within is None or _reaches(group.column(file.schema_arrow.get_field_index(within[0])), *within[1:]):
                     yield first, file.read_row_group(i, columns=list(names)).to_pandas()
                 first += group.num_rows
-    except (OSError, pa.ArrowInvalid) as reason:
+    except (OSError, ArrowInvalid) as reason:
         raise _unreadable(path, what, reason) from reason
 
 

@@ -7,10 +7,9 @@ number of pixels. An axon counts in the one cell that holds its centroid.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
@@ -19,6 +18,10 @@ from axonflow.fiber.tissue import AREAS, DIAMETER, GRATIO, MYELIN_AREA, tissue
 from axonflow.grid import Box
 from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 __all__ = ["CENTROID", "NEEDED", "Cells", "centroid_pixels", "tissue_maps"]
 
@@ -134,6 +137,8 @@ def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covere
         aggregate g-ratio where no pixel is axon. Coordinates are the cells' centres in µm from the slide's top-left
         corner. Every variable has ``units`` and ``long_name``.
     """
+    import xarray as xr
+
     ny, nx = cells.counts
     pixels = np.zeros((ny * nx, len(AREAS)), np.int64)
     pixels[areas.key] = areas.total

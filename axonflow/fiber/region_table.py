@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from axonflow.fiber.columns import Column, read_columns, write_columns
@@ -17,6 +17,9 @@ from axonflow.fiber.slots import find
 from axonflow.fiber.tissue import AREAS, DIAMETER, tissue
 from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "DIAMETER_EDGES_UM",
@@ -140,6 +143,8 @@ def region_table(
         *_percentiles(part, diameter, number).T,
         [*histogram],
     )
+    import pandas as pd
+
     return pd.DataFrame(
         {
             column.name: pd.Series(value, dtype=column.dtype if column is not HISTOGRAM else object)
@@ -150,6 +155,8 @@ def region_table(
 
 def spread_histogram(regions: pd.DataFrame) -> pd.DataFrame:
     """Return the table of regions with a column for each bin of the histogram, for formats without lists."""
+    import pandas as pd
+
     edges = [f"{edge:g}" for edge in DIAMETER_EDGES_UM]
     names = [f"axons {low}-{high} um" for low, high in pairwise(edges)] + [f"axons {edges[-1]}- um"]
     counts = np.array(regions[HISTOGRAM.name].tolist(), np.int64).reshape(len(regions), len(names))

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from math import pi
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from axonflow.fiber.columns import ROWS, Column, column_names, read_columns, read_groups, write_columns
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
 from axonflow.units import PixelSize
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "ADS_COLUMNS",
@@ -130,6 +133,8 @@ def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int
         (axon.x + 0.5) * pixel_size.x,
         (axon.y + 0.5) * pixel_size.y,
     )
+    import pandas as pd
+
     return pd.DataFrame(
         {column.name: np.asarray(value, column.dtype) for column, value in zip(COLUMNS, values, strict=True)}
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from axonflow.tally import Ints
 from axonflow.units import PixelSize
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["AREAS", "DIAMETER", "GRATIO", "MYELIN_AREA", "Tissue", "tissue"]
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import xarray as xr
 import zarr
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["read_maps", "write_maps"]
 
@@ -47,6 +50,8 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
 
 def read_maps(path: Path) -> xr.Dataset:
     """Read the maps back, whole."""
+    import xarray as xr
+
     with xr.open_zarr(path, chunks=None, consolidated=False) as maps:
         loaded: xr.Dataset = maps.load()
     loaded.attrs.pop("ome", None)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from axonflow.fiber.maps import Cells
@@ -15,6 +14,9 @@ from axonflow.grid import Box
 from axonflow.net.traits import centres, traits, unfamiliar, weighed
 from axonflow.ngff import Blocks
 from axonflow.tally import Tally
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Doubt"]
 
@@ -84,6 +86,8 @@ class Doubt:
         return maps.assign({name: self._map(counted, *values) for name, values in found.items()}), note
 
     def _map(self, counted: Tally, values: NDArray[np.float64], meaning: str) -> xr.Variable:
+        import xarray as xr
+
         cells = np.full(self.cells.counts, np.nan)
         cells.flat[counted.key] = values
         return xr.Variable(("y", "x"), cells, {"units": "1", "long_name": meaning})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.maps import NEEDED
@@ -17,6 +17,9 @@ from axonflow.stages.centroids import centroids_in
 from axonflow.stages.drawn import Coverage, Regions
 from axonflow.stages.layout import Layout
 from axonflow.tally import Tally
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["describe_regions"]
 
