@@ -3,9 +3,9 @@
 ``python -m benchmarks.convert [--folder SCRATCH]``: ``axonflow convert`` as a user types it, beside
 ``ome_zarr.writer.write_image`` and ``ngff-zarr``, each in an environment of its own, on the same phantom with the same
 codec, chunks and number of levels; and beside the floor: every tile decoded and level 0 encoded on all cores, nothing
-written. Each peer comes twice, with its default way to make a level and with means of 2 × 2 pixels, as axonflow's;
-ngff-zarr's default, by which the slide would take an hour, on a smaller one. Seconds are a command's, from its start to
-its end; what it took without the start of Python and of packages stands beside them in the JSON as ``convert_s``.
+written. Each peer comes twice, with its default way to make a level and with means of 2 × 2 pixels, as axonflow's.
+Seconds are a command's, from its start to its end; what it took without the start of Python and of packages stands
+beside them in the JSON as ``convert_s``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -45,9 +45,6 @@ PEERS = {
 SHARED = "zarr", "numcodecs", "dask", "tifffile", "imagecodecs", "numpy"
 """What the peers rest on, in the versions that axonflow rests on here."""
 
-SLOW, SLOW_SIDE = "ngff-zarr, by default", 2048
-"""A side that would take an hour on the slide, and the side of the smaller one that it is measured on, px."""
-
 PEERS_SHARD = 2048
 """Side of a peer's shard, px: one for all levels, and smaller than axonflow's, which spares the peers memory."""
 
@@ -67,10 +64,9 @@ def slide(folder: Path, side: int) -> Path:
     return path
 
 
-def measure(tiff: Path, store: Path, repeats: int, only: Collection[str] = ()) -> dict[str, list[Sample]]:
-    """Run sides in turn, each into a store that is not there, with nothing left to be written to the disk."""
+def measure(tiff: Path, store: Path, repeats: int) -> dict[str, list[Sample]]:
+    """Run every side in turn, each into a store that is not there, with nothing left to be written to the disk."""
     sides, made = _sides(tiff, store)
-    sides = {name: words for name, words in sides.items() if (name in only if only else name != SLOW)}
     samples: dict[str, list[Sample]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, words in sides.items():
@@ -155,9 +151,7 @@ def main() -> None:
         floor(Path(given.floor[1]), given.floor[0])
         return
     tiff = slide(given.folder, given.side)
-    store = given.folder / "converted.ome.zarr"
-    samples = measure(tiff, store, given.repeats)
-    small = measure(slide(given.folder, SLOW_SIDE), store, 1, (SLOW, "axonflow convert"))
+    samples = measure(tiff, given.folder / "converted.ome.zarr", given.repeats)
     ours, lowest = samples["axonflow convert"], min(seconds(samples[f"floor, {pool}"]) for pool in POOLS)
     goals = [
         goal
@@ -176,8 +170,6 @@ def main() -> None:
             "worker per core and shards of 4096 px; the peers with shards of 2048 px, on dask's threads, as they come.",
             "Compression: Blosc, zstd level 1, bit shuffle, chunks of 512 px. Slide: a phantom of axonflow, tiles of "
             "512 px, deflate level 1.",
-            f"{SLOW}, was run on {SLOW_SIDE}² px alone, where it took {seconds(small[SLOW]):.3g} s, and axonflow "
-            f"{seconds(small['axonflow convert']):.3g} s.",
             "Seconds are from the start of a command to its end, the floor's without its start. "
             + ", ".join(f"{name} without its start: {_convert_s(runs):.3g} s" for name, runs in _told(samples)),
         ),
