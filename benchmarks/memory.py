@@ -4,7 +4,7 @@
 measured and mapped whole, with masks of its own, each stage by a command of its own, so that every stage has workers
 of its own whose peak its record states. The network is applied, by workers that start for it, to the first batches of
 the same slide: what a worker takes does not depend on how many follow. What was measured stays in the folder, so that
-a size may be measured on another day.
+a size may be measured on another day; ``--gigapixels`` without any says again what was, beside today's plan.
 
 A slide repeats a piece of a phantom. Its file holds the tiles of the piece once, and names them again and again; the
 piece is no divisor of a shard, so that shards differ.
@@ -159,9 +159,8 @@ def apply_network(folder: Path, side: int, batches: int) -> dict[str, Any]:
 
 
 def measure(folder: Path, side: int, batches: int) -> dict[str, Sample]:
-    """Take a slide through all stages; return a sample of each, which says its peaks and the plan's."""
+    """Take a slide through all stages; return a sample of each, which says its peaks."""
     _elsewhere("draw", folder, side, batches)
-    said = _elsewhere("projected", folder, side, batches)
     (tiff, labels), store = _paths(folder, side), _store(folder, side)
     shutil.rmtree(store, ignore_errors=True)
     samples = {}
@@ -173,11 +172,21 @@ def measure(folder: Path, side: int, batches: int) -> dict[str, Sample]:
         name = f"{_size(side)}, {_called(command)}"
         one = interleaved({name: words}, 1)[name][0]
         peaks = one.said["stages"] if command == NETWORK else _recorded(store, command)
-        plan = said[NETWORK if command == NETWORK else "segment"]
-        plans = {stage: plan[stage] for stage in peaks}
-        samples[command] = replace(one, said=one.said | {"stages": peaks, "projected": plans})
+        samples[command] = replace(one, said=one.said | {"stages": peaks})
     shutil.rmtree(store)
     return samples
+
+
+def _with_plan(samples: dict[str, Sample], folder: Path, side: int) -> dict[str, Sample]:
+    """Add what the plan says of each stage, today, to what was measured."""
+    plans = _elsewhere("projected", folder, side, 0)
+    planned = {}
+    for name, one in samples.items():
+        plan = plans[NETWORK if name == NETWORK else "segment"]
+        planned[name] = replace(
+            one, said=one.said | {"projected": {stage: plan[stage] for stage in one.said["stages"]}}
+        )
+    return planned
 
 
 def _recorded(store: Path, command: str) -> dict[str, int]:
@@ -238,7 +247,7 @@ def _size(side: int) -> str:
 def main() -> None:
     """Measure the sizes that are asked for, and report all that were measured in the folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gigapixels", type=float, nargs="+", default=[1, 4, 16], help="of 2³⁰ px; may be parts of 1")
+    parser.add_argument("--gigapixels", type=float, nargs="*", default=[1, 4, 16], help="of 2³⁰ px; may be parts of 1")
     parser.add_argument("--folder", type=Path, required=True, help="for slides, stores (25 GB for 16 Gpx) and peaks")
     parser.add_argument("--batches", type=int, default=8, help="of two shards each, for the network")
     parser.add_argument("--part", nargs=2, metavar=("PART", "SIDE"), help=argparse.SUPPRESS)
@@ -260,7 +269,8 @@ def main() -> None:
         kept.write_text(json.dumps(known, indent=1))
     known = json.loads(kept.read_text())
     measured = {
-        side: {name: Sample(**one) for name, one in known[str(side)].items()} for side in sorted(map(int, known))
+        side: _with_plan({name: Sample(**one) for name, one in known[str(side)].items()}, given.folder, side)
+        for side in sorted(map(int, known))
     }
     shown = {one[NETWORK].said["pixels"] for one in measured.values()}
     report(
@@ -269,8 +279,8 @@ def main() -> None:
         {f"{_size(side)}, {_called(name)}": [one] for side, of in measured.items() for name, one in of.items()},
         judged(measured),
         [
-            "The peak of a worker is the largest resident memory that a stage's tasks noted, libraries included; the "
-            "peak in the table is that of all processes together, with the driver's, which keeps a row per axon.",
+            "The peak of a worker is its part of the largest resident memory that a stage's tasks noted: workers here "
+            "are threads of one process, whose libraries, and whose driver, count.",
             "The network was applied to the first "
             + ", ".join(f"{part / 1e6:.0f}" for part in sorted(shown))
             + " Mpx of each slide, and to its sample of seams; all other stages to the whole slide, with masks.",
