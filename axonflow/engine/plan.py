@@ -16,8 +16,8 @@ from axonflow.errors import PlanError
 
 __all__ = ["WORKER_BYTES", "Plan", "Step"]
 
-WORKER_BYTES = 250 * 2**20
-"""What a worker's process takes with the libraries loaded and no task; measured."""
+WORKER_BYTES = 100 * 2**20
+"""What a worker's process takes before its first task; measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def convert(layout: Layout, slide: Slide) -> tuple[Stage, ...]:
         task=partial(_task, slide, image),
         prepare=image.create,
         finish=partial(_finish, layout),
-        memory=int(largest * (4 * size + 2)) + slide.grain[0] * slide.grain[1] * size,
+        memory=int(largest * 1.5 * size) + slide.grain[0] * slide.grain[1] * size,
         disk=int(slide.shape[0] * slide.shape[1] * size * 4 / 3),
     )
     return (first, *levels(image, "slide", first))

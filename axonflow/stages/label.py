@@ -10,6 +10,7 @@ import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.axons import Pieces, join, label, number, survey
+from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.grid import Box, Grid
 from axonflow.ngff import Pyramid
 from axonflow.stages.layout import Layout
@@ -43,7 +44,8 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
         batches=tuple(grid.batches(1)),
         task=partial(_survey, layout),
         finish=partial(_number, layout, smallest_px),
-        memory=largest * 24,
+        memory=largest * 5,
+        resident=COMPILED_BYTES,
     )
     second = Stage(
         name="label",
@@ -54,7 +56,8 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
         batches=first.batches,
         task=partial(_label, layout, {box: i for i, box in enumerate(grid)}),
         prepare=layout.axons.create,
-        memory=largest * 16,
+        memory=largest * 9,
+        resident=COMPILED_BYTES,
         disk=grid.shape[0] * grid.shape[1] // 10,
     )
     return (first, second, *levels(layout.axons, "axons", second))

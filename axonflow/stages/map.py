@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
+from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.fiber.maps import NEEDED, Cells, tissue_maps
 from axonflow.fiber.table import read_parquet
 from axonflow.grid import Box, Grid
@@ -20,6 +21,9 @@ from axonflow.stages.layout import Layout
 from axonflow.tally import Tally
 
 __all__ = ["draw_maps"]
+
+TABLE_BYTES = 80 * 2**20
+"""What a process that reads parts of the table keeps; measured."""
 
 
 def draw_maps(
@@ -58,7 +62,8 @@ def draw_maps(
             batches=tuple(grid.batches(1)),
             task=partial(_task, layout, cells, coverage, doubt),
             finish=partial(_finish, layout, cells, doubt),
-            memory=max(box.size for box in grid) * 32,
+            memory=max(box.size for box in grid) * 9,
+            resident=COMPILED_BYTES + TABLE_BYTES,
         ),
     )
 

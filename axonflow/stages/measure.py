@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
+from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.fiber.measure import HALO
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
@@ -44,7 +45,8 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
         task=partial(_task, layout, reach),
         prepare=layout.fibers.create,
         finish=partial(_finish, layout),
-        memory=largest * 24,
+        memory=largest * 19,
+        resident=COMPILED_BYTES,
         disk=grid.shape[0] * grid.shape[1] // 8,
     )
     return (stage, *levels(layout.fibers, "fibers", stage))
