@@ -43,10 +43,10 @@ def run(slide: SlideOrStore, **given: Any) -> None:
 
     Example: [bold]axonflow run slide.tif --pixel-size 0.1[/bold]
     """
-    from axonflow.analysis import open_store
+    job = _run(slide, None, given)
+    from axonflow.analysis import open_store  # what they load takes memory that the run can use
     from axonflow.report import keep_report
 
-    job = _run(slide, None, given)
     result = open_store(job.config.out)
     report = keep_report(result)
     table = Table(box=None, show_header=False)

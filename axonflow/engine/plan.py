@@ -77,13 +77,14 @@ class Plan:
         there = next(path for path in (store, *store.absolute().parents) if path.exists())
         workers = profile.workers or (profile.adapt or (1, 1))[1]
         together = workers if profile.in_process else 1
-        steps = []
+        steps, resident = [], dict[str, int]()
         for stage in stages:
             record = journal.record(stage)
             missing = [] if record.complete else [box for i in record.missing() for box in stage.batches[i]]
             tasks = sum(len(batch) for batch in stage.batches)
             disk = stage.disk * len(missing) // max(tasks, 1)
-            memory = stage.memory + (stage.resident + WORKER_BYTES) // together
+            resident |= stage.resident if missing else {}  # what one stage has loaded is there in the next
+            memory = stage.memory + (sum(resident.values()) + WORKER_BYTES) // together
             steps.append(Step(stage.name, tasks, len(missing), stage.pixels, memory, disk))
         share = psutil.virtual_memory().total // workers
         return cls(tuple(steps), workers, profile.memory or share, shutil.disk_usage(there).free)

@@ -98,7 +98,9 @@ def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, An
     peak = 0
     busy: defaultdict[str, float] = defaultdict(float)
     graphs = ((i, partial(build, stage, stage.batches[i], gpu=pool.gpu)) for i in missing)
-    for i, done in pool.run(graphs, stage.memory + stage.resident, accelerated=stage.accelerated, tell=watch.workers):
+    for i, done in pool.run(
+        graphs, stage.memory + sum(stage.resident.values()), accelerated=stage.accelerated, tell=watch.workers
+    ):
         patiently(partial(record.commit, i, [task.result for task in done]))
         peak = max(peak, *(task.peak for task in done))
         for task in done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -82,8 +82,10 @@ class Stage:
     finish : callable, optional
         ``finish(results)`` on the driver after the last task, with each box and its result in raster order. They may
         be gone through more than once, and are read as they are looked at. What it returns is noted in the record.
-    memory, resident : int
-        Projected peak of one task, and what stays in a process that ran one, however many run side by side; bytes.
+    memory : int
+        Projected peak of one task, bytes.
+    resident : Mapping of str to int
+        What stays in a process that ran one, however many run side by side: libraries by name, bytes.
     disk : int
         Projected size of the outputs, bytes.
     overlap : Overlap, optional
@@ -101,7 +103,7 @@ class Stage:
     prepare: Callable[[], None] | None = None
     finish: Callable[[Iterable[tuple[Box, Result]]], Mapping[str, Any] | None] | None = None
     memory: int = 0
-    resident: int = 0
+    resident: Mapping[str, int] = field(default_factory=dict)
     disk: int = 0
     overlap: Overlap | None = None
     accelerated: bool = False

@@ -121,6 +121,8 @@ class Predictor:
                 done = net.batches.through(work, cut, alike)
                 for core, planes in zip(alike, done, strict=True):
                     out[:, *core.relative_to(box).slices] = planes
+            if self.device.where.type == "cpu":
+                self.device.forget()  # other stages follow; on a GPU nobody else waits for it
         return out
 
 

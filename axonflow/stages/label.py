@@ -45,7 +45,7 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
         task=partial(_survey, layout),
         finish=partial(_number, layout, smallest_px),
         memory=largest * 5,
-        resident=COMPILED_BYTES,
+        resident={"compiled": COMPILED_BYTES},
     )
     second = Stage(
         name="label",
@@ -57,7 +57,7 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
         task=partial(_label, layout, {box: i for i, box in enumerate(grid)}),
         prepare=layout.axons.create,
         memory=largest * 9,
-        resident=COMPILED_BYTES,
+        resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 10,
     )
     return (first, second, *levels(layout.axons, "axons", second))

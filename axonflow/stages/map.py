@@ -63,7 +63,7 @@ def draw_maps(
             task=partial(_task, layout, cells, coverage, doubt),
             finish=partial(_finish, layout, cells, doubt),
             memory=max(box.size for box in grid) * 9,
-            resident=COMPILED_BYTES + TABLE_BYTES,
+            resident={"compiled": COMPILED_BYTES, "table": TABLE_BYTES},
         ),
     )
 

@@ -46,7 +46,7 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
         prepare=layout.fibers.create,
         finish=partial(_finish, layout),
         memory=largest * 19,
-        resident=COMPILED_BYTES,
+        resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
     )
     return (stage, *levels(layout.fibers, "fibers", stage))

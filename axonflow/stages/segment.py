@@ -86,7 +86,7 @@ def segment(
             apply=partial(_predict, layout, checkpoint, lattice, precision, planes),
         ),
         accelerated=True,
-        resident=NETWORK_BYTES,
+        resident={"network": NETWORK_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
     )
@@ -117,7 +117,7 @@ def _seams(
         task=partial(_disagreement, layout, checkpoint, lattice, precision),
         finish=_note_seams,
         accelerated=True,
-        resident=NETWORK_BYTES,
+        resident={"network": NETWORK_BYTES},
         memory=EXACT_WINDOW_BYTES,
     )
 
