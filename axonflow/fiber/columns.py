@@ -61,7 +61,8 @@ def write_columns(parts: Iterable[pd.DataFrame], columns: Sequence[Column], path
 
     schema = pa.schema([column.field for column in columns])
     partial = path.with_name(f".{path.name}.partial")
-    with parquet.ParquetWriter(partial, schema, compression="zstd") as file:
+    repeated = [column.name for column in columns if column.dtype == "str"]  # of numbers, few are twice the same
+    with parquet.ParquetWriter(partial, schema, compression="zstd", use_dictionary=repeated) as file:
         for part in parts:
             arrays = [pa.array(part[field.name].to_numpy(), field.type, from_pandas=field.nullable) for field in schema]
             file.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS)

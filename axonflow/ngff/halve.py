@@ -61,6 +61,6 @@ def nearest(labels: NDArray[np.generic]) -> NDArray[np.generic]:
     Returns
     -------
     (⌈h/2⌉, ⌈w/2⌉) array
-        A view.
+        Whose pixels lie side by side, as every further level is read several times.
     """
-    return labels[::2, ::2]
+    return np.ascontiguousarray(labels[::2, ::2])

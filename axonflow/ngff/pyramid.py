@@ -26,7 +26,7 @@ from axonflow.grid import Box, Grid
 from axonflow.ngff import halve
 from axonflow.ngff.levels import Levels
 from axonflow.ngff.metadata import VERSION, Colours, image_label, labels_index, multiscale, omero, placement
-from axonflow.ngff.shard import write_shard
+from axonflow.ngff.shard import read_shard, write_shard
 from axonflow.units import PixelSize
 
 __all__ = ["Kind", "Pyramid"]
@@ -161,11 +161,19 @@ class Pyramid:
         ------
         InputError
             If the box leaves the level.
+        StoreError
+            If what is stored is damaged, or is not what this value describes.
         """
         whole = Box.whole(self.levels.shape_of(level))
         if box & whole != box:
             raise InputError(f"A box inside {whole} was expected at level {level}, {box} came.")
-        return np.asarray(self.array(level)[self._index(box)]).reshape(box.shape)
+        pixels = np.zeros(box.shape, self.dtype)
+        side, chunk = self.levels.shard_of(level), self.levels.chunk_of(level)
+        for path, shard in self._shards(level, box):
+            part = shard & box
+            there = pixels[part.relative_to(box).slices]
+            read_shard(path, part.relative_to(shard), there, side, chunk, CODECS[self.kind])
+        return pixels
 
     def create(self, *, colours: Colours | None = None) -> None:
         """Make the group, its empty arrays and their metadata; what the image held before is removed.
@@ -284,14 +292,18 @@ class Pyramid:
 
     def _store(self, level: int, box: Box, pixels: NDArray[np.generic]) -> None:
         """Write whole shards one after another, so that none is still being written when one has failed."""
+        side, chunk = self.levels.shard_of(level), self.levels.chunk_of(level)
+        for path, shard in self._shards(level, box):
+            write_shard(path, pixels[(shard & box).relative_to(box).slices], side, chunk, CODECS[self.kind])
+
+    def _shards(self, level: int, box: Box) -> Iterator[tuple[Path, Box]]:
+        """Yield the files that hold a box of a level, and where their shards lie."""
         self.array(level)  # refuses a store that holds another
-        levels = self.levels
-        side, chunk = levels.shard_of(level), levels.chunk_of(level)
+        side = self.levels.shard_of(level)
         folder = self.path.joinpath(f"s{level}", "c", *("0" for _ in self._axes[2:]))
-        for y in range(box.y0, box.y1, side):
-            for x in range(box.x0, box.x1, side):
-                part = pixels[(Box(y, x, y + side, x + side) & box).relative_to(box).slices]
-                write_shard(folder / str(y // side) / str(x // side), part, side, chunk, CODECS[self.kind])
+        for y in range(box.y0 // side * side, box.y1, side):
+            for x in range(box.x0 // side * side, box.x1, side):
+                yield folder / str(y // side) / str(x // side), Box(y, x, y + side, x + side)
 
     @property
     def _compressor(self) -> BloscCodec | ZstdCodec:
@@ -303,10 +315,6 @@ class Pyramid:
     @property
     def _axes(self) -> str:
         return "cyx" if self.kind == "image" else "yx"
-
-    def _index(self, box: Box) -> tuple[slice, ...]:
-        """Return a box as an index of a stored array."""
-        return (slice(0, 1), *box.slices) if self.kind == "image" else box.slices
 
     def _level_folders(self) -> Iterator[Path]:
         return (folder for folder in self.path.glob("s*") if re.fullmatch(r"s\d+", folder.name))

@@ -1,12 +1,14 @@
 """How a shard lies in its file: its chunks, compressed one by one, then an index of where each is.
 
-Zarr writes shards too, but through machinery made for every kind of store, which takes as long again as the
-compression. Whoever has all pixels of a shard at hand needs none of it; to read parts of one, that is what it is for.
+Zarr writes and reads shards too, but through machinery made for every kind of store, which takes as long again as the
+compression, and on one thread of the process, whoever asks. For files, and for codecs known beforehand, none of it is
+needed.
 """
 
 from __future__ import annotations
 
 from itertools import product
+from os import SEEK_END
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,7 +17,10 @@ from numcodecs import CRC32C
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
-__all__ = ["write_shard"]
+from axonflow.errors import StoreError
+from axonflow.grid import Box
+
+__all__ = ["read_shard", "write_shard"]
 
 ABSENT = 2**64 - 1
 """Stands in the index in place of offset and size of a chunk that is not stored."""
@@ -54,11 +59,13 @@ def write_shard(path: Path, pixels: NDArray[np.generic], side: int, chunk: int, 
     try:
         with partial.open("wb") as file:
             index = np.full((side // chunk, side // chunk, 2), ABSENT, "<u8")
-            for row, column in product(range(-(-pixels.shape[0] // chunk)), range(-(-pixels.shape[1] // chunk))):
+            whole = np.zeros((chunk, chunk), pixels.dtype.newbyteorder("<"))
+            for row, column in product(_touched(0, pixels.shape[0], chunk), _touched(0, pixels.shape[1], chunk)):
                 part = pixels[row * chunk : (row + 1) * chunk, column * chunk : (column + 1) * chunk]
-                if part.any():
-                    whole = np.zeros((chunk, chunk), part.dtype.newbyteorder("<"))
-                    whole[: part.shape[0], : part.shape[1]] = part
+                if part.shape != whole.shape:
+                    whole[:] = 0
+                whole[: part.shape[0], : part.shape[1]] = part
+                if whole.any():
                     encoded = codec.encode(whole)
                     index[row, column] = file.tell(), len(encoded)
                     file.write(encoded)
@@ -67,3 +74,54 @@ def write_shard(path: Path, pixels: NDArray[np.generic], side: int, chunk: int, 
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def read_shard(path: Path, box: Box, pixels: NDArray[np.generic], side: int, chunk: int, codec: Codec) -> None:
+    """Read a part of a shard as :func:`write_shard` wrote it.
+
+    Parameters
+    ----------
+    path : Path
+        Its file; if there is none, all of it is zeros.
+    box : Box
+        What to read, in pixels of the shard, inside it.
+    pixels : (box.shape) array
+        Filled with zeros. Where to put what is read.
+    side, chunk, codec
+        As it was written.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged.
+    OSError
+        What the file system says, as it is.
+    """
+    count = side // chunk
+    try:
+        file = path.open("rb", buffering=0)
+    except FileNotFoundError:
+        return
+    with file:
+        try:
+            file.seek(-(count * count * 16 + 4), SEEK_END)
+            index = np.frombuffer(CRC32C().decode(file.read()), "<u8").reshape(count, count, 2)
+            whole = np.empty((chunk, chunk), pixels.dtype.newbyteorder("<"))
+            for row, column in product(_touched(box.y0, box.y1, chunk), _touched(box.x0, box.x1, chunk)):
+                begin, size = index[row, column].tolist()
+                if begin != ABSENT:
+                    file.seek(begin)
+                    codec.decode(file.read(size), whole)
+                    here = Box(row * chunk, column * chunk, (row + 1) * chunk, (column + 1) * chunk)
+                    part = here & box
+                    pixels[part.relative_to(box).slices] = whole[part.relative_to(here).slices]
+        except (RuntimeError, ValueError) as error:
+            raise StoreError(
+                f"A shard of {count} × {count} chunks was expected at {path}, but it is damaged ({error}); remove the "
+                "store and run again."
+            ) from error
+
+
+def _touched(begin: int, end: int, chunk: int) -> range:
+    """Return the chunks that pixels lie in, along one axis."""
+    return range(begin // chunk, -(-end // chunk))
