@@ -99,12 +99,12 @@ def read_shard(path: Path, box: Box, pixels: NDArray[np.generic], side: int, chu
     """
     count = side // chunk
     try:
-        file = path.open("rb", buffering=0)
+        file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
         try:
-            file.seek(-(count * count * 16 + 4), SEEK_END)
+            file.seek(-min(count * count * 16 + 4, file.seek(0, SEEK_END)), SEEK_END)
             index = np.frombuffer(CRC32C().decode(file.read()), "<u8").reshape(count, count, 2)
             whole = np.empty((chunk, chunk), pixels.dtype.newbyteorder("<"))
             for row, column in product(_touched(box.y0, box.y1, chunk), _touched(box.x0, box.x1, chunk)):

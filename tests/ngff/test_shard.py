@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, ZstdCodec
 
-from axonflow.ngff.shard import write_shard
+from axonflow.errors import StoreError
+from axonflow.grid import Box
+from axonflow.ngff.shard import read_shard, write_shard
 
 SIDE, CHUNK = 32, 8
 CODECS: dict[str, tuple[Any, Any]] = {
@@ -33,6 +35,11 @@ def empty(folder: Path, pixels: NDArray[Any], codec: Any) -> zarr.Array[Any]:
         fill_value=0,
         overwrite=True,
     )
+
+
+def written_by_zarr(folder: Path, pixels: NDArray[Any], codec: str) -> Path:
+    empty(folder, pixels, CODECS[codec][1])[:] = pixels
+    return folder / "c" / "0" / "0"
 
 
 @settings(max_examples=60)
@@ -64,6 +71,45 @@ def test_is_what_zarr_would_have_written(
     assert made[0].exists() == made[1].exists() == bool(pixels.any())
     if pixels.any():  # the order of the chunks is free, their bytes are not
         assert made[0].stat().st_size == made[1].stat().st_size
+
+
+@settings(max_examples=60)
+@given(
+    box=st.tuples(*[st.integers(0, SIDE)] * 4),
+    dtype=st.sampled_from(["uint8", "uint16", "uint32", "float32"]),
+    codec=st.sampled_from(sorted(CODECS)),
+    blank=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_any_part_reads_as_zarr_has_written_it(
+    tmp_path_factory: pytest.TempPathFactory,
+    box: tuple[int, int, int, int],
+    dtype: str,
+    codec: str,
+    blank: float,
+    seed: int,
+) -> None:
+    folder, rng = tmp_path_factory.mktemp("shard"), np.random.default_rng(seed)
+    kept = np.repeat(np.repeat(rng.random((SIDE // CHUNK,) * 2) >= blank, CHUNK, 0), CHUNK, 1)
+    pixels = rng.integers(0, 4, (SIDE, SIDE)).astype(dtype) * kept.astype(dtype)
+    path = written_by_zarr(folder, pixels, codec)
+    (y0, y1), (x0, x1) = sorted(box[:2]), sorted(box[2:])
+    part = np.zeros((y1 - y0, x1 - x0), dtype)
+    read_shard(path, Box(y0, x0, y1, x1), part, SIDE, CHUNK, CODECS[codec][0])
+    np.testing.assert_array_equal(part, pixels[y0:y1, x0:x1])
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS))
+def test_a_damaged_shard_is_refused_by_its_name(tmp_path: Path, codec: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 4, (SIDE, SIDE)).astype(np.uint16)
+    path = written_by_zarr(tmp_path, pixels, codec)
+    whole = path.read_bytes()
+    index = len(whole) - 16 * (SIDE // CHUNK) ** 2 - 4
+    flipped = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(index, len(whole))]
+    for damaged in (b"", whole[:9], whole[:-1], whole[1:], bytes(index) + whole[index:], *flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(StoreError, match=rf"{path}.*damaged"):
+            read_shard(path, Box(0, 0, SIDE, SIDE), np.zeros_like(pixels), SIDE, CHUNK, CODECS[codec][0])
 
 
 def test_a_shard_of_zeros_removes_the_one_before(tmp_path: Path) -> None:
