@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,9 +67,14 @@ class Analysis:
     @cached_property
     def fibers(self) -> pd.DataFrame:
         """One row per axon, in the order of their ids; units stand in the columns' names."""
-        from axonflow.fiber.table import read_parquet
+        return self._read_fibers()
 
-        return read_parquet(self.store / "tables" / "fibers.parquet")
+    @property
+    def axon_count(self) -> int:
+        """Number of axons, those included that do not count in the maps."""
+        from axonflow.fiber.table import count_axons
+
+        return count_axons(self._table)
 
     @cached_property
     def regions(self) -> pd.DataFrame:
@@ -85,15 +91,24 @@ class Analysis:
             raise StoreError(f"Regions were expected in {self.store}, but its run had none; run it with --regions.")
         return read_regions(self.store / "tables" / "regions.parquet")
 
-    @cached_property
-    def counted_fibers(self) -> pd.DataFrame:
-        """The rows of the axons that count in the maps: all, or those whose centroid the mask covers.
+    def counted_fibers(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read the rows of the axons that count in the maps: all, or those whose centroid the mask covers.
 
         Which ones a mask covers is what the stage that made the maps has noted. If its journal is gone, the axons of
         the cells of which anything counts are taken.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Names of those wanted, as a table of millions is large; all when left out.
+
+        Returns
+        -------
+        DataFrame
+            In the order of their ids.
         """
-        rows = self._counted_rows
-        return self.fibers if rows is None else self.fibers.iloc[rows]
+        fibers, rows = self._read_fibers(columns), self._counted_rows
+        return fibers if rows is None else fibers.iloc[rows]
 
     @cached_property
     def _counted_rows(self) -> NDArray[np.int64] | None:
@@ -102,7 +117,7 @@ class Analysis:
             return None
         rows = _noted_rows(self.store / ".axonflow" / "journal" / "map")
         if len(rows) != int(self.maps["axon_count"].sum()):
-            fibers, side = self.fibers, float(self.maps.attrs["cell_side_um"])
+            fibers, side = self._read_fibers(["y0 (um)", "x0 (um)"]), float(self.maps.attrs["cell_side_um"])
             counts = self.maps["covered_area"].to_numpy() > 0
             cells = tuple(
                 np.minimum((fibers[f"{axis}0 (um)"].to_numpy() / side).astype(np.int64), counts.shape[i] - 1)
@@ -163,25 +178,31 @@ class Analysis:
             )
         return Blocks.open(self.store / "traits")
 
+    @property
+    def _table(self) -> Path:
+        return self.store / "tables" / "fibers.parquet"
+
+    def _read_fibers(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        from axonflow.fiber.table import read_parquet
+
+        return read_parquet(self._table, columns)
+
     @cached_property
     def summary(self) -> dict[str, str]:
         """The numbers a reader asks for first, over all that counts, with their units."""
-        from axonflow.fiber.table import read_parquet
-
         maps = self.maps
         area_mm2 = float(maps["covered_area"].sum())
         count = int(maps["axon_count"].sum())
         avf, mvf = (
             float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf")
         )
-        # Of a table of millions, the columns that are asked for.
-        fibers = read_parquet(self.store / "tables" / "fibers.parquet", ["axon_diam (um)", "myelin_area (um^2)"])
-        counting = fibers if self._counted_rows is None else fibers.iloc[self._counted_rows]
+        counting = self.counted_fibers(["axon_diam (um)", "myelin_area (um^2)"])
         diameter = counting["axon_diam (um)"]
         bare = int((counting["myelin_area (um^2)"] == 0).sum())
         beyond = self.record["stages"]["measure"]["myelin_px_beyond_reach"]
         numbers = {
-            "axons": f"{count:,}" + (f" ({len(fibers):,} with those outside the mask)" if count != len(fibers) else ""),
+            "axons": f"{count:,}"
+            + (f" ({self.axon_count:,} with those outside the mask)" if count != self.axon_count else ""),
             "area": f"{area_mm2:.4g} mm²",
             "density": f"{count / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
             "AVF": f"{avf:.3f}",

@@ -22,12 +22,11 @@ from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Watch
 from axonflow.errors import AxonflowError, FleetError, InputError
 from axonflow.fiber.columns import Column
-from axonflow.fiber.maps import NEEDED
 from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, region_table
-from axonflow.fiber.table import read_parquet
 from axonflow.job import Job, prepare, run_job
 from axonflow.manifest import Listed
 from axonflow.report import FIGURES, write_comparison
+from axonflow.stages.map import counting
 from axonflow.tally import Tally
 
 __all__ = ["COLUMNS", "Entry", "Told", "check", "run_batch", "write_results"]
@@ -246,14 +245,14 @@ def _numbers(job: Job) -> dict[str, Any]:
 def _tissue(job: Job) -> dict[str, Any]:
     """Describe a slide as one region of all that counts, from what the stage that mapped it has counted."""
     stage = next(stage for stage in job.stages if stage.name == "map")
-    counted = [(found["rows"], Tally.from_arrays(found, "cells")) for _, found in job.journal.record(stage).results()]
-    rows = np.sort(np.concatenate([rows for rows, _ in counted]))
-    pixels = np.sum([cells.total.sum(axis=0) for _, cells in counted], axis=0)
-    axons = read_parquet(job.layout.table, NEEDED).iloc[rows]
+    results = job.journal.record(stage).results()
+    pixels = np.sum([found["cells.total"].sum(axis=0) for _, found in results], axis=0)
+    rows_of = counting(job.layout, results)
     whole = Tally.of(np.ones(1, np.int64), pixels[None])
-    (row,) = region_table(whole, [""], axons, np.ones(len(rows), np.int64), job.layout.work.pixel_size).to_dict(
-        "records"
+    described = region_table(
+        whole, [""], lambda: ((np.ones(len(rows), np.int64), rows) for rows in rows_of()), job.layout.work.pixel_size
     )
+    (row,) = described.to_dict("records")
     return {str(name): value for name, value in row.items()}
 
 

@@ -184,7 +184,7 @@ def test_what_a_mask_leaves_out_counts_nowhere(drawn: Reported, plain: Reported)
     assert 0 < count_ < len(result.fibers)
     y, x = (np.floor(result.fibers[f"{axis}0 (px)"].to_numpy() + 0.5) for axis in "yx")
     inside = (y >= 20) & (y < 260) & (x >= 20) & (x < 300)
-    np.testing.assert_array_equal(result.counted_fibers["axon_id"], result.fibers["axon_id"][inside])
+    np.testing.assert_array_equal(result.counted_fibers()["axon_id"], result.fibers["axon_id"][inside])
     diameter = result.fibers["axon_diam (um)"][inside]
     assert report.numbers["axons"] == (str(count_), f"in {area(240 * 280 * 1e-8)}")
     assert report.numbers["axon diameter"][0] == f"{diameter.mean():.2f} µm"
@@ -198,10 +198,10 @@ def test_what_a_mask_leaves_out_counts_nowhere(drawn: Reported, plain: Reported)
 
 def test_axons_under_a_mask_whose_journal_is_gone_are_those_of_its_cells(drawn: Reported) -> None:
     journal = drawn.result.store / ".axonflow" / "journal" / "map"
-    known = set(drawn.result.counted_fibers["axon_id"])
+    known = set(drawn.result.counted_fibers()["axon_id"])
     journal.rename(journal.with_name("away"))
     try:
-        guessed = set(open_store(drawn.result.store).counted_fibers["axon_id"])
+        guessed = set(open_store(drawn.result.store).counted_fibers()["axon_id"])
     finally:
         journal.with_name("away").rename(journal)
     assert known <= guessed < set(drawn.result.fibers["axon_id"])

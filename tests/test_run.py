@@ -144,7 +144,7 @@ def assert_follows_the_oracles(store: Path, classes: Classes, smallest: int, rea
     maps = read_maps(store / "maps")
     cells = Cells(classes.shape, SIZE, maps.attrs["cell_side_um"])
     areas = cells.count(classes, axons, np.ones(classes.shape, bool), whole)
-    xr.testing.assert_identical(maps, tissue_maps(cells, areas, table, np.ones(len(table), bool)))
+    xr.testing.assert_identical(maps, tissue_maps(cells, areas, lambda: [table]))
 
 
 @settings(max_examples=10)

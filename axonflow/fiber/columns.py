@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import parquet
 
-__all__ = ["ROWS", "Column", "column_names", "read_columns", "read_groups", "write_columns"]
+__all__ = ["ROWS", "Column", "column_names", "count_rows", "read_columns", "read_groups", "write_columns"]
 
 ROWS = 2**16
 """Of a group in a file: what is read at once, a few MB."""
@@ -77,13 +77,13 @@ def column_names(path: Path, what: str) -> list[str]:
     StoreError
         If there is no such table, or the file is something else.
     """
-    from pyarrow import ArrowInvalid, parquet
-
-    try:
-        names: list[str] = parquet.ParquetFile(path).schema_arrow.names
-    except (OSError, ArrowInvalid) as reason:
-        raise _unreadable(path, what, reason) from reason
+    names: list[str] = _opened(path, what).schema_arrow.names
     return names
+
+
+def count_rows(path: Path, what: str) -> int:
+    """Return how many rows a table has; parameters and errors as of :func:`column_names`."""
+    return int(_opened(path, what).metadata.num_rows)
 
 
 def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
@@ -132,6 +132,15 @@ def read_groups(
                 if within is None or _reaches(group.column(file.schema_arrow.get_field_index(within[0])), *within[1:]):
                     yield first, file.read_row_group(i, columns=list(names)).to_pandas()
                 first += group.num_rows
+    except (OSError, ArrowInvalid) as reason:
+        raise _unreadable(path, what, reason) from reason
+
+
+def _opened(path: Path, what: str) -> parquet.ParquetFile:
+    from pyarrow import ArrowInvalid, parquet
+
+    try:
+        return parquet.ParquetFile(path)
     except (OSError, ArrowInvalid) as reason:
         raise _unreadable(path, what, reason) from reason
 

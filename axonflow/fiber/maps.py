@@ -6,6 +6,7 @@ number of pixels. An axon counts in the one cell that holds its centroid.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ def centroid_pixels(table: pd.DataFrame) -> tuple[Ints, Ints]:
     return rows, columns
 
 
-def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covered: NDArray[np.bool_]) -> xr.Dataset:
+def tissue_maps(cells: Cells, areas: Tally, counting: Callable[[], Iterable[pd.DataFrame]]) -> xr.Dataset:
     """Make the maps.
 
     Parameters
@@ -125,10 +126,8 @@ def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covere
     cells : Cells
     areas : Tally
         What :meth:`Cells.count` found on the slide, merged.
-    table : DataFrame
-        The axons, as :func:`axonflow.fiber.table.fiber_table` returned them.
-    centroid_covered : (n,) bool
-        Whether the pixel of each axon's centroid is to be mapped; the others are not counted.
+    counting : callable
+        Goes through the axons the pixels of whose centroids are to be mapped, some rows of their table after others.
 
     Returns
     -------
@@ -142,8 +141,7 @@ def tissue_maps(cells: Cells, areas: Tally, table: pd.DataFrame, centroid_covere
     ny, nx = cells.counts
     pixels = np.zeros((ny * nx, len(AREAS)), np.int64)
     pixels[areas.key] = areas.total
-    counted = table[centroid_covered]
-    found = tissue(pixels, cells.of(*centroid_pixels(counted)), counted, cells.pixel_size)
+    found = tissue(pixels, lambda: ((cells.of(*centroid_pixels(rows)), rows) for rows in counting()), cells.pixel_size)
     sides = [np.diff(cells.edges(axis)) for axis in (0, 1)]
     maps = {
         "axon_count": (found.axon_count, "1", "axons whose centroid lies in the cell"),

@@ -89,7 +89,7 @@ def _lay_out(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], fibers: NDArr
             out[x + 1] = FREE if may else ids[x]
             of_axons += np.int64(ids[x] != 0)
             free += np.int64(may)
-    return of_axons, free
+    return int(of_axons), int(free)
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from axonflow.fiber.columns import Column, read_columns, write_columns
 from axonflow.fiber.compiled import compiled
 from axonflow.fiber.runs import Columns
 from axonflow.fiber.slots import find
-from axonflow.fiber.tissue import AREAS, DIAMETER, tissue
+from axonflow.fiber.tissue import AREAS, DIAMETER, Counting, tissue
 from axonflow.tally import Ints, Tally
 from axonflow.units import PixelSize
 
@@ -97,9 +97,7 @@ def count_regions(
     return Tally(numbers, total, none, none)
 
 
-def region_table(
-    areas: Tally, names: Sequence[str], axons: pd.DataFrame, region: Ints, pixel_size: PixelSize
-) -> pd.DataFrame:
+def region_table(areas: Tally, names: Sequence[str], counting: Counting, pixel_size: PixelSize) -> pd.DataFrame:
     """Describe every region.
 
     Parameters
@@ -108,10 +106,8 @@ def region_table(
         What :func:`count_regions` found on the slide, merged.
     names : sequence of str
         Of the regions with the keys of ``areas``, in their order.
-    axons : DataFrame
-        The table of axons, with the columns that :func:`axonflow.fiber.tissue.tissue` reads.
-    region : (n,) int64
-        The region that each axon counts in; 0 is none.
+    counting : callable
+        Goes through the axons; each counts in the region of a number, or, if that is 0, in none.
     pixel_size : PixelSize
 
     Returns
@@ -120,11 +116,18 @@ def region_table(
         :data:`REGION_COLUMNS`, one row per region in the order of their numbers. Numbers are NaN where nothing of a
         region counts, and those of its axons where it has none.
     """
-    counts = region > 0
-    within = axons[counts]
-    part = np.searchsorted(areas.key, region[counts])
-    found = tissue(areas.total, part, within, pixel_size)
-    diameter, k = within[DIAMETER].to_numpy(), len(areas.key)
+
+    def within() -> Iterator[tuple[Ints, pd.DataFrame]]:
+        for region, rows in counting():
+            counts = region > 0
+            yield np.searchsorted(areas.key, region[counts]), rows[counts]
+
+    found = tissue(areas.total, within, pixel_size)
+    parts, diameters = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for part, rows in within():  # percentiles want all diameters at once
+        parts.append(part)
+        diameters.append(rows[DIAMETER].to_numpy())
+    part, diameter, k = np.concatenate(parts), np.concatenate(diameters), len(areas.key)
     number = np.bincount(part, minlength=k)
     bins = len(DIAMETER_EDGES_UM)
     bin_ = np.searchsorted(DIAMETER_EDGES_UM, diameter, side="right") - 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from axonflow.fiber.columns import ROWS, Column, column_names, read_columns, read_groups, write_columns
+from axonflow.fiber.columns import ROWS, Column, column_names, count_rows, read_columns, read_groups, write_columns
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
@@ -27,6 +27,7 @@ __all__ = [
     "COLUMNS",
     "REGION",
     "ROWS",
+    "count_axons",
     "fiber_table",
     "has_regions",
     "read_parquet",
@@ -153,6 +154,17 @@ def write_parquet(parts: Iterable[pd.DataFrame], path: Path, *, regions: bool = 
         Whether they have :data:`REGION`, too.
     """
     write_columns(parts, (*COLUMNS, REGION) if regions else COLUMNS, path)
+
+
+def count_axons(path: Path) -> int:
+    """Return how many axons a table has.
+
+    Raises
+    ------
+    StoreError
+        If there is no such table, or the file is something else.
+    """
+    return count_rows(path, "axons")
 
 
 def has_regions(path: Path) -> bool:

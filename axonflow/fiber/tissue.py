@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,7 +14,10 @@ from axonflow.units import PixelSize
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AREAS", "DIAMETER", "GRATIO", "MYELIN_AREA", "Tissue", "tissue"]
+__all__ = ["AREAS", "DIAMETER", "GRATIO", "MYELIN_AREA", "Counting", "Tissue", "tissue"]
+
+Counting = Callable[[], Iterable[tuple[Ints, "pd.DataFrame"]]]
+"""Goes through the axons that count, some rows of their table after others: where each counts, and the rows."""
 
 AREAS = ("covered", "axon", "myelin")
 """Names of the sums of a part: pixels that count, and those of them that are axon and myelin."""
@@ -42,32 +46,38 @@ class Tissue(NamedTuple):
     diameter_std: Floats
 
 
-def tissue(pixels: Ints, part: Ints, axons: pd.DataFrame, pixel_size: PixelSize) -> Tissue:
+def tissue(pixels: Ints, counting: Counting, pixel_size: PixelSize) -> Tissue:
     """Turn counts into numbers of tissue.
 
     Parameters
     ----------
     pixels : (k, 3) int64
         :data:`AREAS` of each part.
-    part : (n,) int64
-        Index of the part that each axon counts in.
-    axons : DataFrame
-        Their n rows of the table of axons.
+    counting : callable
+        Goes through the axons; each counts in the part of an index.
     pixel_size : PixelSize
 
     Notes
     -----
     AVF and MVF are the fractions of the area that are axon and myelin; the aggregate g-ratio is √(1 / (1 + MVF / AVF))
     (Stikov et al. 2015). The mean g-ratio is that of the axons that have myelin. Standard deviations are those of the
-    population (divided by n). Floating-point sums run in the order of the table, so they do not depend on how the
-    slide was cut.
+    population (divided by n). Floating-point sums run in the order of the table, one axon after the other, so they
+    depend neither on how the slide was cut nor on how the table is.
     """
     k = len(pixels)
     covered, (axon, myelin) = _known(pixels[:, 0]), pixels[:, 1:].T
-    diameter, gratio = axons[DIAMETER].to_numpy(), axons[GRATIO].to_numpy()
-    sheathed = axons[MYELIN_AREA].to_numpy() > 0
-    count = np.where(np.isnan(covered), np.nan, np.bincount(part, minlength=k))
-    mean = _mean(part, diameter, k)
+    axons, sheathed = np.zeros(k, np.int64), np.zeros(k, np.int64)
+    diameters, gratios, squares = np.zeros(k), np.zeros(k), np.zeros(k)
+    for part, rows in counting():
+        axons += np.bincount(part, minlength=k)
+        np.add.at(diameters, part, rows[DIAMETER].to_numpy())
+        own = rows[MYELIN_AREA].to_numpy() > 0
+        sheathed += np.bincount(part[own], minlength=k)
+        np.add.at(gratios, part[own], rows[GRATIO].to_numpy()[own])
+    mean = diameters / _known(axons)
+    for part, rows in counting():
+        np.add.at(squares, part, (rows[DIAMETER].to_numpy() - mean[part]) ** 2)
+    count = np.where(np.isnan(covered), np.nan, axons)
     avf, mvf = axon / covered, myelin / covered
     return Tissue(
         area_mm2=pixels[:, 0].astype(np.float64) * (pixel_size.area_um2 / 1e6),
@@ -76,9 +86,9 @@ def tissue(pixels: Ints, part: Ints, axons: pd.DataFrame, pixel_size: PixelSize)
         avf=avf,
         mvf=mvf,
         gratio_aggregate=np.sqrt(1 / (1 + mvf / _known(avf))),
-        gratio_mean=_mean(part[sheathed], gratio[sheathed], k),
+        gratio_mean=gratios / _known(sheathed),
         diameter_mean=mean,
-        diameter_std=np.sqrt(_mean(part, (diameter - mean[part]) ** 2, k)),
+        diameter_std=np.sqrt(squares / _known(axons)),
     )
 
 
@@ -87,8 +97,3 @@ def _known(values: NDArray[np.generic]) -> Floats:
     known = values.astype(np.float64)
     known[known == 0] = np.nan
     return known
-
-
-def _mean(part: Ints, values: Floats, parts: int) -> Floats:
-    """Return the mean of the values in each part, NaN where there are none; summed in the order of the rows."""
-    return np.bincount(part, values, parts) / _known(np.bincount(part, minlength=parts))

@@ -11,10 +11,10 @@ import pandas as pd
 
 from axonflow.analysis import Analysis
 from axonflow.fiber.region_table import HISTOGRAM
-from axonflow.fiber.tissue import DIAMETER
+from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.report.origin import network_in_words, settings, steps, versions
 from axonflow.report.page import photograph, spark, vector, write_page
-from axonflow.report.trust import contract_of, doubts, left_out, warnings
+from axonflow.report.trust import BORDER, contract_of, doubts, left_out, warnings
 from axonflow.report.words import Fact, area, count, number, size
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def write_report(result: Analysis) -> Path:
     part = figures.with_name(".figures.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    axons = result.counted_fibers
+    axons = result.counted_fibers([DIAMETER, GRATIO, MYELIN_AREA, BORDER])
     drawn = draw_figures(result, axons, part)
     report.unlink(missing_ok=True)  # it must not outlive its figures
     shutil.rmtree(figures, ignore_errors=True)

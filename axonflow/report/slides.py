@@ -12,7 +12,7 @@ import xarray as xr
 
 from axonflow.analysis import open_store
 from axonflow.errors import StoreError
-from axonflow.fiber.tissue import DIAMETER, GRATIO
+from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.ngff.maps import read_maps
 from axonflow.report.page import vector, write_page
 from axonflow.report.words import Fact, area, count, number
@@ -108,7 +108,7 @@ def _spread(store: Path) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndar
     """Return the diameters of a slide's axons, and the g-ratios of those with myelin."""
     from axonflow.report.drawing import myelinated
 
-    axons = open_store(store).counted_fibers
+    axons = open_store(store).counted_fibers([DIAMETER, GRATIO, MYELIN_AREA])
     return axons[DIAMETER].to_numpy(), myelinated(axons)[GRATIO].to_numpy()
 
 

@@ -14,7 +14,10 @@ from axonflow.fiber.tissue import MYELIN_AREA
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.report.words import Fact, area, count, number, share
 
-__all__ = ["contract_of", "doubts", "left_out", "warnings"]
+__all__ = ["BORDER", "contract_of", "doubts", "left_out", "warnings"]
+
+BORDER = "image_border_touching"
+"""The column of the table of axons that is read here, beside those of the tissue."""
 
 SAMPLED_PX = 4096
 """Of the levels of the labels, the finest of which no side is longer is looked at for axons that were left out."""
@@ -79,7 +82,7 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     bare = int((axons[MYELIN_AREA] == 0).sum())
     said = "axons have no myelin of their own: unmyelinated, or their myelin was missed; no g-ratio counts them"
     yield Fact("axons without myelin", _of(bare, len(axons)), said)
-    cut = int(axons["image_border_touching"].sum())
+    cut = int(axons[BORDER].sum())
     said = "fibers touch the slide's border, which may cut them: they count, and may look too small"
     yield Fact("fibers at the border", _of(cut, len(axons)), said)
 
@@ -93,7 +96,7 @@ def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         slide = result.record["slide"]
         whole = float(np.prod(slide["shape"]) * np.prod(slide["pixel_size_um"])) / 1e6
         outside = max(whole - float(maps["covered_area"].sum()), 0.0)
-        gone = count(len(result.fibers) - len(axons), "axon")
+        gone = count(result.axon_count - len(axons), "axon")
         said = f"and {gone} whose centroids lie there, by the mask {Path(config['mask']).name}"
         yield Fact("outside the mask", area(outside), said)
     smallest = config["min_axon_area_um2"]

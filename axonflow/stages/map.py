@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.fiber.maps import NEEDED, Cells, tissue_maps
-from axonflow.fiber.table import read_parquet
+from axonflow.fiber.table import count_axons, read_parts
 from axonflow.grid import Box, Grid
 from axonflow.ngff.maps import write_maps
 from axonflow.stages.centroids import centroids_in
@@ -20,7 +20,10 @@ from axonflow.stages.drawn import Coverage
 from axonflow.stages.layout import Layout
 from axonflow.tally import Tally
 
-__all__ = ["draw_maps"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["counting", "draw_maps"]
 
 TABLE_BYTES = 80 * 2**20
 """What a process that reads parts of the table keeps; measured."""
@@ -79,13 +82,17 @@ def _task(layout: Layout, cells: Cells, coverage: Coverage, doubt: Doubt | None,
 def _finish(
     layout: Layout, cells: Cells, doubt: Doubt | None, results: Iterable[tuple[Box, Result]]
 ) -> dict[str, Any] | None:
-    table = read_parquet(layout.table, NEEDED)
-    counts = np.zeros(len(table), bool)
-    for _, result in results:
-        counts[result["rows"]] = True
     areas = Tally.merge(Tally.from_arrays(result, "cells") for _, result in results)
-    maps, note = tissue_maps(cells, areas, table, counts), None
+    maps, note = tissue_maps(cells, areas, counting(layout, results)), None
     if doubt:
         maps, note = doubt.onto(maps, Tally.merge(Tally.from_arrays(result, "doubt") for _, result in results))
     write_maps(layout.maps, maps)
     return note
+
+
+def counting(layout: Layout, results: Iterable[tuple[Box, Result]]) -> Callable[[], Iterator[pd.DataFrame]]:
+    """Return what goes through the rows of the axons that count, by the results of the stage."""
+    counts = np.zeros(count_axons(layout.table), np.bool_)
+    for _, result in results:
+        counts[result["rows"]] = True
+    return lambda: (rows[counts[first : first + len(rows)]] for first, rows in read_parts(layout.table, NEEDED))

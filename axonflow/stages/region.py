@@ -11,12 +11,12 @@ import numpy as np
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.maps import NEEDED
 from axonflow.fiber.region_table import count_regions, region_table, write_regions
-from axonflow.fiber.table import COLUMNS, REGION, has_regions, read_parquet, read_parts, write_parquet
+from axonflow.fiber.table import COLUMNS, REGION, count_axons, has_regions, read_parts, write_parquet
 from axonflow.grid import Box, Grid
 from axonflow.stages.centroids import centroids_in
 from axonflow.stages.drawn import Coverage, Regions
 from axonflow.stages.layout import Layout
-from axonflow.tally import Tally
+from axonflow.tally import Ints, Tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,8 +76,7 @@ def _nothing(box: Box) -> Result:  # noqa: ARG001  # a task gets one
 
 
 def _finish(layout: Layout, names: tuple[str, ...], results: Iterable[tuple[Box, Result]]) -> None:
-    axons = read_parquet(layout.table, NEEDED)
-    region = np.zeros(len(axons), np.int64)
+    region = np.zeros(count_axons(layout.table), np.int64)
     for _, result in results:
         region[result["rows"]] = result["region"]
     # Those that are named have a row even if the slide shows nothing of them.
@@ -85,7 +84,11 @@ def _finish(layout: Layout, names: tuple[str, ...], results: Iterable[tuple[Box,
     nothing = Tally.of(known, np.zeros((len(known), 3), np.int64))
     areas = Tally.merge([nothing, *(Tally.from_arrays(result, "regions") for _, result in results)])
     named = [names[key - 1] if key <= len(names) else str(key) for key in areas.key.tolist()]
-    write_regions(region_table(areas, named, axons, region, layout.work.pixel_size), layout.regions)
+
+    def counting() -> Iterator[tuple[Ints, pd.DataFrame]]:
+        return ((region[first : first + len(rows)], rows) for first, rows in read_parts(layout.table, NEEDED))
+
+    write_regions(region_table(areas, named, counting, layout.work.pixel_size), layout.regions)
     of_key = np.array([None, *named], object)
     row = np.where(region > 0, np.searchsorted(areas.key, region) + 1, 0)
     parts = _parts(layout)

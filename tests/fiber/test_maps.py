@@ -44,7 +44,7 @@ def test_any_chunking_maps_what_a_plain_loop_over_the_cells_finds(
     )
     np.testing.assert_array_equal(areas.key, alone.key)
     np.testing.assert_array_equal(areas.total, alone.total)
-    maps = tissue_maps(cells, areas, table, counts)
+    maps = tissue_maps(cells, areas, lambda: [table[counts]])
 
     um = cells.pixel_size
     edges = [
@@ -85,7 +85,7 @@ def test_everything_has_a_unit_and_a_name() -> None:
     no_axons = pd.DataFrame(
         {name: [] for name in ("x0 (px)", "y0 (px)", "axon_diam (um)", "myelin_area (um^2)", "gratio")}
     )
-    maps = tissue_maps(cells, Tally.empty(3), no_axons, np.zeros(0, np.bool_))
+    maps = tissue_maps(cells, Tally.empty(3), lambda: [no_axons])
     assert maps.sizes == {"y": 2, "x": 2}
     assert all(set(variable.attrs) == {"units", "long_name"} for variable in maps.variables.values())
     assert np.isnan(maps["axon_count"]).all()

@@ -34,7 +34,7 @@ def table_of(regions: Ints, diameters: list[float]) -> pd.DataFrame:
     axons = pd.DataFrame({"axon_diam (um)": diameters, "myelin_area (um^2)": 0.0, "gratio": 1.0})
     key = np.unique(regions[regions > 0])
     areas = Tally.of(key, np.ones((len(key), 3), np.int64))
-    return region_table(areas, [str(k) for k in key], axons, regions, SIZE)
+    return region_table(areas, [str(k) for k in key], lambda: [(regions, axons)], SIZE)
 
 
 @settings(max_examples=60)
@@ -54,7 +54,8 @@ def test_any_chunking_counts_what_is_in_the_whole_image(
         count_regions(regions[box.slices], semantic[box.slices], axons[box.slices], covered[box.slices])
         for box in boxes
     )
-    described = region_table(found, [str(key) for key in found.key], table, region, SIZE).set_index("region")
+    names = [str(key) for key in found.key]
+    described = region_table(found, names, lambda: [(region, table)], SIZE).set_index("region")
     assert found.key.tolist() == np.unique(regions[regions > 0]).tolist()
     for number in found.key.tolist():
         row, here = described.loc[str(number)], (regions == number) & covered
