@@ -44,7 +44,7 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
         batches=tuple(grid.batches(1)),
         task=partial(_survey, layout),
         finish=partial(_number, layout, smallest_px),
-        memory=largest * 5,
+        memory=largest * 2,
         resident={"compiled": COMPILED_BYTES},
     )
     second = Stage(
@@ -56,7 +56,7 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
         batches=first.batches,
         task=partial(_label, layout, {box: i for i, box in enumerate(grid)}),
         prepare=layout.axons.create,
-        memory=largest * 9,
+        memory=largest * 8,
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 10,
     )

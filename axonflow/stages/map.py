@@ -65,7 +65,7 @@ def draw_maps(
             batches=tuple(grid.batches(1)),
             task=partial(_task, layout, cells, coverage, doubt),
             finish=partial(_finish, layout, cells, doubt),
-            memory=max(box.size for box in grid) * 9,
+            memory=max(box.size for box in grid) * 6,
             resident={"compiled": COMPILED_BYTES, "table": TABLE_BYTES},
         ),
     )

@@ -60,7 +60,7 @@ def own_masks(layout: Layout, masks: tuple[Slide, ...]) -> tuple[Stage, ...]:
         batches=tuple(grid.batches(1)),
         task=partial(_task, masks, layout.semantic),
         prepare=partial(layout.semantic.create, colours=CLASS_COLOURS),
-        memory=largest * 6 + sum(mask.grain[0] * mask.grain[1] for mask in masks),
+        memory=int(largest * 3.5) + sum(mask.grain[0] * mask.grain[1] for mask in masks),
         disk=layout.work.shape[0] * layout.work.shape[1] // 8,
     )
     return (first, *levels(layout.semantic, "semantic", first))
