@@ -10,10 +10,9 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
@@ -23,6 +22,9 @@ from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import GREY, RGB, Luminance
 from axonflow.slide.scale import UNITS_UM, Claim
 from axonflow.slide.whole import version
+
+if TYPE_CHECKING:
+    import zarr
 
 __all__ = ["Level", "find_image", "recognises"]
 
@@ -62,6 +64,8 @@ class Level:
 
 @lru_cache(maxsize=32)
 def _array(folder: Path, version: tuple[int, int], process: int) -> zarr.Array[Any]:  # noqa: ARG001 (parts of the key)
+    import zarr  # a fifth of a second, which other slides do without
+
     return zarr.open_array(str(folder), mode="r")
 
 
@@ -114,6 +118,8 @@ def _images(path: Path) -> list[Path]:
 
 
 def _image(group: Path, attributes: dict[str, Any], name: str, lines: tuple[str, ...], number: int) -> Image:
+    import zarr
+
     edition = str(attributes.get("version"))
     if edition not in {"0.4", "0.5"}:
         raise SlideError(f"{group} is of OME-Zarr {edition}; 0.4 and 0.5 are read, convert it to one of them.")
