@@ -10,10 +10,11 @@ from cores import assign_cores, measure_cores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from strategies import chunked_tissues, masks
+from strategies import chunked_tissues, generators, masks
 
 from axonflow.errors import InputError
 from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
+from axonflow.fiber.tissue import tissue
 from axonflow.grid import Box
 from axonflow.tally import Tally
 from axonflow.units import PixelSize
@@ -107,3 +108,18 @@ def test_a_slide_of_whole_cells_has_no_cell_of_nothing() -> None:
 def test_cells_smaller_than_a_pixel_are_refused(side_um: float) -> None:
     with pytest.raises(InputError, match="at least one pixel"):
         Cells((10, 10), PixelSize(0.1, 0.05), side_um)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(1, 30), max_size=6), generators)
+def test_the_parts_in_which_the_table_comes_decide_nothing(sizes: list[int], rng: np.random.Generator) -> None:
+    n, k = sum(sizes), 5
+    part, pixels = rng.integers(0, k, n), rng.integers(0, 99, (k, 3))
+    table = pd.DataFrame(
+        {"axon_diam (um)": rng.random(n), "myelin_area (um^2)": rng.integers(0, 2, n), "gratio": rng.random(n)}
+    )
+    cuts = [0, *np.cumsum(sizes).tolist()]
+    whole = tissue(pixels, lambda: [(part, table)], PixelSize.square(0.1))
+    in_parts = tissue(pixels, lambda: [(part[a:b], table[a:b]) for a, b in pairwise(cuts)], PixelSize.square(0.1))
+    for value, alike in zip(whole, in_parts, strict=True):
+        np.testing.assert_array_equal(value, alike)
