@@ -49,10 +49,7 @@ def grey_values(codes: NDArray[np.integer[Any]], dtype: np.dtype[Any]) -> NDArra
 
 def histogram(pixels: NDArray[np.generic]) -> Tally:
     """Count the pixels of each grey code of an image, as a Tally with one sum."""
-    counts = np.zeros(GREYS, np.int64)
-    rows = max(2**19 // max(pixels.shape[1], 1), 1)
-    for first in range(0, len(pixels), rows):  # in parts: numpy counts on copies of 8 bytes a pixel
-        counts += _counts(pixels[first : first + rows])
+    counts = _counts_of_bytes(pixels) if pixels.dtype == np.uint8 else _counts(pixels)
     present = np.flatnonzero(counts)
     none = np.zeros((len(present), 0), np.int64)
     return Tally(present, counts[present, None], none, none)
@@ -60,10 +57,21 @@ def histogram(pixels: NDArray[np.generic]) -> Tally:
 
 def _counts(pixels: NDArray[np.generic]) -> NDArray[np.int64]:
     """Count the pixels of each of all grey codes."""
-    if pixels.dtype != np.uint8 or pixels.size % 2:
-        return np.bincount(grey_codes(pixels).ravel(), minlength=GREYS)
-    pairs = np.bincount(pixels.ravel().view(np.uint16), minlength=GREYS).reshape(256, 256)  # half as many to count
-    return np.pad(pairs.sum(axis=0) + pairs.sum(axis=1), (0, GREYS - 256))
+    counts = np.zeros(GREYS, np.int64)
+    rows = max(2**19 // max(pixels.shape[1], 1), 1)
+    for first in range(0, len(pixels), rows):  # in parts: numpy counts on copies of 8 bytes a pixel
+        counts += np.bincount(grey_codes(pixels[first : first + rows]).ravel(), minlength=GREYS)
+    return counts
+
+
+def _counts_of_bytes(pixels: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Count as :func:`_counts` does, without a copy: Pillow counts bytes five times as fast as numpy."""
+    from PIL import Image
+
+    shape, whole = pixels.shape[::-1], np.ascontiguousarray(pixels)
+    counts = np.zeros(GREYS, np.int64)
+    counts[:256] = Image.frombuffer("L", shape, whole, "raw", "L", 0, 1).histogram()
+    return counts
 
 
 def lookup_table(greys: Tally, *, invert: bool = False) -> NDArray[np.float32]:

@@ -46,6 +46,14 @@ def test_equalisation_is_that_of_scikit_image() -> None:
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.9999
 
 
+def test_each_code_is_counted(pixels: NDArray[np.generic]) -> None:
+    for part in (pixels, pixels[3:40, 5:8], pixels[::2, 1:], pixels[:1, :1]):
+        found = histogram(part)
+        codes, counts = np.unique(grey_codes(part), return_counts=True)
+        np.testing.assert_array_equal(found.key, codes)
+        np.testing.assert_array_equal(found.total[:, 0], counts)
+
+
 @settings(max_examples=30)
 @given(st.lists(st.integers(0, 59), max_size=6))
 def test_parts_add_up(cuts: list[int]) -> None:
