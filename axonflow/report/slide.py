@@ -15,26 +15,12 @@ from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.report.origin import network_in_words, settings, steps, versions
 from axonflow.report.page import photograph, spark, vector, write_page
 from axonflow.report.trust import BORDER, contract_of, doubts, left_out, warnings
-from axonflow.report.words import Fact, area, count, number, size
+from axonflow.report.words import TISSUE, Fact, area, count, number, size
 
 if TYPE_CHECKING:
     from axonflow.report.drawing import Figure
 
 __all__ = ["keep_report", "write_report"]
-
-REGION_NUMBERS = {
-    "area (mm^2)": ("area, mm²", ".4g"),
-    "axon_count": ("axons", ",.0f"),
-    "axon_density (mm^-2)": ("per mm²", ",.0f"),
-    "avf": ("AVF", ".3f"),
-    "mvf": ("MVF", ".3f"),
-    "gratio_aggregate": ("g-ratio", ".3f"),
-    "axon_diam_mean (um)": ("diameter, µm", ".2f"),
-    "axon_diam_std (um)": ("SD", ".2f"),
-    "axon_diam_p50 (um)": ("median", ".2f"),
-    "axon_diam_p95 (um)": ("95 %", ".2f"),
-}
-"""Columns of the table of regions that the report shows, how they are headed and written."""
 
 
 def keep_report(result: Analysis) -> Path:
@@ -133,12 +119,12 @@ def _regions(result: Analysis) -> dict[str, Any] | None:
     rows = [
         (
             row["region"],
-            [number(row[name], form) for name, (_, form) in REGION_NUMBERS.items()],
+            [number(row[name], form) for name, (_, form) in TISSUE.items()],
             spark(list(row[HISTOGRAM.name]), f"diameters of the axons of {row['region']}, 0 to 10 µm"),
         )
         for row in result.regions.to_dict("records")
     ]
-    return {"head": [title for title, _ in REGION_NUMBERS.values()], "rows": rows}
+    return {"head": [title for title, _ in TISSUE.values()], "rows": rows}
 
 
 def _embedded(figure: Figure, folder: Path) -> str:

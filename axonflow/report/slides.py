@@ -15,25 +15,13 @@ from axonflow.errors import StoreError
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.ngff.maps import read_maps
 from axonflow.report.page import vector, write_page
-from axonflow.report.words import Fact, area, count, number
+from axonflow.report.words import TISSUE, Fact, area, count, number
 
 __all__ = ["FIGURES", "write_batch_report", "write_comparison"]
 
 FIGURES = ("maps.png", "maps.svg", "distributions.png", "distributions.svg")
 
-NUMBERS = {
-    "axon_count": ("axons", ",.0f"),
-    "area (mm^2)": ("area, mm²", ".4g"),
-    "axon_density (mm^-2)": ("per mm²", ",.0f"),
-    "avf": ("AVF", ".3f"),
-    "mvf": ("MVF", ".3f"),
-    "gratio_aggregate": ("g-ratio", ".3f"),
-    "axon_diam_mean (um)": ("diameter, µm", ".2f"),
-    "axon_diam_std (um)": ("SD", ".2f"),
-    "axon_diam_p50 (um)": ("median", ".2f"),
-    "axon_diam_p95 (um)": ("95 %", ".2f"),
-    "confidence": ("confidence", ".3f"),
-}
+NUMBERS = TISSUE | {"confidence": ("confidence", ".3f")}
 """Columns of the summary that the report shows, how they are headed and written."""
 
 ROOM_FOR = 7

@@ -5,9 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
-__all__ = ["Fact", "area", "count", "length", "memory", "number", "share", "size"]
+__all__ = ["TISSUE", "Fact", "area", "count", "length", "memory", "number", "share", "size"]
 
 MISSING = "–"
+
+TISSUE = {
+    "area (mm^2)": ("area, mm²", ".4g"),
+    "axon_count": ("axons", ",.0f"),
+    "axon_density (mm^-2)": ("per mm²", ",.0f"),
+    "avf": ("AVF", ".3f"),
+    "mvf": ("MVF", ".3f"),
+    "gratio_aggregate": ("g-ratio", ".3f"),
+    "axon_diam_mean (um)": ("diameter, µm", ".2f"),
+    "axon_diam_std (um)": ("SD", ".2f"),
+    "axon_diam_p50 (um)": ("median", ".2f"),
+    "axon_diam_p95 (um)": ("95 %", ".2f"),
+}
+"""Columns that the tables of regions and of slides have in common and a report shows, how headed and how written."""
 
 
 @dataclass(frozen=True, slots=True)
