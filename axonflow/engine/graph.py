@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dask
@@ -28,6 +25,7 @@ from axonflow.engine.patience import patiently
 from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
 from axonflow.errors import DeviceError
 from axonflow.grid import Box
+from axonflow.memory import peak
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -191,11 +189,4 @@ def _whoami() -> str:
 
 def _peak() -> int:
     """Return a task's share of the peak memory of this process, bytes."""
-    try:
-        # What getrusage says begins, on Linux, with the memory of whoever started the process.
-        status = Path("/proc/self/status").read_text()
-        peak = int(status.split("VmHWM:", 1)[1].split(maxsplit=1)[0]) * 1024
-    except (OSError, IndexError):
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return peak // sharing()
+    return peak() // sharing()

@@ -21,6 +21,7 @@ import dask
 from axonflow.engine.graph import GPU, Done, Graph
 from axonflow.engine.threads import Threads
 from axonflow.errors import RunError
+from axonflow.memory import begin_peak
 
 if TYPE_CHECKING:
     from concurrent.futures import Future as Promise
@@ -91,6 +92,7 @@ class LocalPool:
     ) -> Iterator[tuple[int, list[Done]]]:
         """Compute a graph on each thread, with one waiting; when one fails, those under way are still ended."""
         tell(self.threads, "")
+        begin_peak()  # of these tasks: this is the driver's process, too
         if self.threads == 1:
             for number, build in graphs:
                 yield number, _computed(build())

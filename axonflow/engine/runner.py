@@ -16,6 +16,7 @@ from axonflow.engine.patience import patiently
 from axonflow.engine.pool import Pool
 from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, RunError
+from axonflow.memory import give_back
 
 __all__ = ["Silent", "Watch", "run_stages"]
 
@@ -108,6 +109,7 @@ def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, An
         watch.advance(sum(box.size for box in stage.batches[i]))
     computed = time.perf_counter() - started
     noted = stage.finish(record.results()) if stage.finish else None
+    give_back()
     summary = {
         "seconds": round(time.perf_counter() - started, 3),
         "pixels": left,

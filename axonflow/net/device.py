@@ -6,13 +6,12 @@ A worker is pinned to one GPU by ``CUDA_VISIBLE_DEVICES``, so within a process t
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from axonflow.errors import AxonflowError, DeviceError
+from axonflow.memory import give_back
 
 __all__ = [
     "Device",
@@ -99,8 +99,7 @@ class Processor:
 
     def forget(self) -> None:
         """Have glibc give back the memory of feature maps; see :func:`axonflow.net.loaded.load_network`."""
-        with suppress(OSError, AttributeError):  # not glibc
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        give_back()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,8 +130,17 @@ class Directory:
         weakref.finalize(self, tiff.close)
         tiff.filehandle.set_lock(True)
         tiff.filehandle.seek(ifd)
-        self.page = TiffPage(tiff, 0 if ifd == tiff.pages.first.offset else 1)
+        self.page = tiff.pages.first if ifd == tiff.pages.first.offset else TiffPage(tiff, 1)
         self.page.init_decode()  # building it is not thread-safe, using it is
+        # A slide of 16 Gpx has 65,536 tiles: their places take five times as much memory as Python's numbers.
+        for name in ("dataoffsets", "databytecounts"):
+            setattr(self.page, name, np.array(getattr(self.page, name), np.uint64))
+        for tag in {"TileOffsets", "TileByteCounts", "StripOffsets", "StripByteCounts"} & set(_names(self.page)):
+            del self.page.tags[tag]
+
+
+def _names(page: Any) -> list[str]:
+    return [tag.name for tag in page.tags]
 
 
 def directory(file: Path, ifd: int) -> Directory:
@@ -146,7 +155,7 @@ def _open(file: Path, ifd: int, version: tuple[int, int], process: int) -> Direc
 
 def _segment(page: Any, index: int) -> Any:
     """Decode a tile or strip to (depth, h, w, samples); None if it is not in the file."""
-    offset, size = page.dataoffsets[index], page.databytecounts[index]
+    offset, size = int(page.dataoffsets[index]), int(page.databytecounts[index])
     if offset == 0 or size == 0:
         return None
     handle = page.parent.filehandle

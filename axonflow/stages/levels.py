@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from axonflow.engine.stage import Result, Stage
 from axonflow.grid import Box
 from axonflow.ngff import Pyramid
@@ -25,7 +27,7 @@ def levels(image: Pyramid, name: str, after: Stage) -> tuple[Stage, ...]:
                 shape=grid.shape,
                 batches=tuple(grid.batches(1)),
                 task=partial(_task, image, r),
-                memory=max(box.size for box in grid) * 16,
+                memory=int(max(box.size for box in grid) * np.dtype(image.dtype).itemsize * 1.5),
             )
         )
     return tuple(stages[1:])
