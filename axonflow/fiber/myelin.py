@@ -19,9 +19,6 @@ from axonflow.units import PixelSize
 
 __all__ = ["assign", "cut_off", "reach_px"]
 
-FREE = np.uint32(2**32 - 1)
-"""Stands for a fiber's id in pixels that growth may still enter."""
-
 Pixels = NDArray[np.uint32]
 """Indices of pixels in the window, which is smaller than 65,536 × 65,536 px."""
 
@@ -52,11 +49,13 @@ def assign(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int) -> 
         Ids of fibers: each axon and its myelin; 0 is none.
     """
     h, w = axons.shape
-    fibers = np.zeros((h + 2, w + 2), np.uint32)  # a pixel around that is not free: nobody looks where the window ends
-    on_axons, free = _lay_out(axons, myelin, fibers)
+    fibers, free = np.zeros((h + 2, w + 2), np.uint32), np.zeros((h + 2, w + 2), np.bool_)
+    inside = (slice(1, -1), slice(1, -1))  # a pixel around that is not free: nobody looks where the window ends
+    fibers[inside] = axons
     if reach > 0:
-        _grow(fibers.ravel(), w + 2, _by_id(fibers.ravel(), _shores(fibers, on_axons)), free, reach)
-    return _grown(fibers)
+        np.logical_and(myelin, axons == 0, out=free[inside])
+        _grow(fibers.ravel(), free.ravel(), w + 2, _by_id(fibers.ravel(), _shores(fibers, free)), reach)
+    return np.ascontiguousarray(fibers[inside])
 
 
 def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, window: Box) -> int:
@@ -78,33 +77,17 @@ def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, wi
 
 
 @compiled
-def _lay_out(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], fibers: NDArray[np.uint32]) -> tuple[int, int]:
-    """Write axons and free pixels inside the margin of ``fibers``; return how many pixels there are of both."""
-    h, w = axons.shape
-    of_axons, free = np.int64(0), np.int64(0)
-    for y in range(h):
-        ids, enter, out = axons[y], myelin[y], fibers[y + 1]
-        for x in range(w):
-            may = enter[x] & (ids[x] == 0)
-            out[x + 1] = FREE if may else ids[x]
-            of_axons += np.int64(ids[x] != 0)
-            free += np.int64(may)
-    return int(of_axons), int(free)
-
-
-@compiled
-def _shores(fibers: NDArray[np.uint32], on_axons: int) -> Pixels:
+def _shores(fibers: NDArray[np.uint32], free: NDArray[np.bool_]) -> Pixels:
     """Return the pixels of axons that have a free neighbour, in raster order."""
     h, w = fibers.shape
     on_shore = np.zeros((w + 7) // 8 * 8, np.bool_)
     eight = on_shore.view(np.uint64)
-    found = np.empty(on_axons, np.uint32)
+    found = np.empty(np.count_nonzero(fibers), np.uint32)
     n = 0
     for y in range(1, h - 1):
-        above, here, below = fibers[y - 1], fibers[y], fibers[y + 1]
+        axons, above, here, below = fibers[y], free[y - 1], free[y], free[y + 1]
         for x in range(1, w - 1):
-            beside = (above[x] == FREE) | (below[x] == FREE) | (here[x - 1] == FREE) | (here[x + 1] == FREE)
-            on_shore[x] = (here[x] != 0) & (here[x] != FREE) & beside
+            on_shore[x] = (axons[x] != 0) & (above[x] | below[x] | here[x - 1] | here[x + 1])
         for k in range(len(eight)):
             if eight[k] != 0:  # few are; so many are passed over at once
                 for x in range(8 * k, 8 * k + 8):
@@ -119,7 +102,7 @@ def _by_id(fibers: NDArray[np.uint32], pixels: Pixels) -> Pixels:
     """Order pixels of fibers by their ids, which lie close together: by counting them."""
     if len(pixels) == 0:
         return pixels
-    low, high = FREE, np.uint32(0)
+    low, high = fibers[pixels[0]], fibers[pixels[0]]
     for at in pixels:
         low, high = min(low, fibers[at]), max(high, fibers[at])
     begin = np.zeros(np.int64(high) - np.int64(low) + 2, np.int64)
@@ -135,39 +118,33 @@ def _by_id(fibers: NDArray[np.uint32], pixels: Pixels) -> Pixels:
 
 
 @compiled
-def _grow(fibers: NDArray[np.uint32], width: int, shores: Pixels, free: int, reach: int) -> None:
-    """Let the fibers of a (h · width,) window grow from their shores into so many ``free`` pixels, in place.
+def _grow(fibers: NDArray[np.uint32], free: NDArray[np.bool_], width: int, shores: Pixels, reach: int) -> None:
+    """Let ``fibers`` grow from their shores into the ``free`` pixels, in place; both are (h · width,).
 
     The shores are ordered by id. So whoever comes first has the smallest id of all who come in that round, and those
     who have come are in the order of their ids again.
     """
-    arrived, arriving, spare = shores, np.empty(free + 1, np.uint32), np.empty(free + 1, np.uint32)
+    room = len(shores) + np.count_nonzero(free) + 1
+    pixel, fiber = np.empty(room, np.uint32), np.empty(room, np.uint32)  # in one row for all rounds: memory likes that
+    n = np.int64(0)
+    for at in shores:
+        pixel[n], fiber[n] = at, fibers[at]
+        n += 1
+    first = np.int64(0)
     for _ in range(reach):
-        n = np.int64(0)
-        for pixel in arrived:
-            at = np.int64(pixel)
-            fiber = fibers[at]
+        last = n
+        for i in range(first, last):
+            at = np.int64(pixel[i])
             for beside in (at - width, at + width, at - 1, at + 1):
-                # Written in any case: a branch could not be foretold.
-                there = fibers[beside]
-                fibers[beside] = fiber if there == FREE else there
-                arriving[n] = np.uint32(beside)
-                n += np.int64(there == FREE)
-        arrived, arriving, spare = arriving[:n], spare, arriving
-        if n == 0:
+                # Written in any case, and kept if it was free: a branch could not be foretold.
+                pixel[n], fiber[n] = np.uint32(beside), fiber[i]
+                n += np.int64(free[beside])
+                free[beside] = False
+        first = last
+        if n == last:
             break
-
-
-@compiled
-def _grown(fibers: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return what lies inside the margin, without the pixels that stayed free."""
-    h, w = fibers.shape[0] - 2, fibers.shape[1] - 2
-    grown = np.empty((h, w), np.uint32)
-    for y in range(h):
-        here, out = fibers[y + 1], grown[y]
-        for x in range(w):
-            out[x] = np.uint32(0) if here[x + 1] == FREE else here[x + 1]
-    return grown
+    for i in range(len(shores), n):
+        fibers[pixel[i]] = fiber[i]
 
 
 @compiled
