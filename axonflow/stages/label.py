@@ -56,7 +56,7 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
         batches=first.batches,
         task=partial(_label, layout, {box: i for i, box in enumerate(grid)}),
         prepare=layout.axons.create,
-        memory=largest * 8,
+        memory=largest * 7,
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 10,
     )

@@ -45,7 +45,7 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
         task=partial(_task, layout, reach),
         prepare=layout.fibers.create,
         finish=partial(_finish, layout),
-        memory=largest * 14,
+        memory=largest * 15,
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
     )
