@@ -19,8 +19,11 @@ from axonflow.units import PixelSize
 
 __all__ = ["assign", "cut_off", "reach_px"]
 
-Pixels = NDArray[np.uint32]
-"""Indices of pixels in the window, which is smaller than 65,536 × 65,536 px."""
+Arrivals = NDArray[np.uint64]
+"""Pixels that growth has come to, and whose: the id above, the index in the window below."""
+
+ID, PIXEL = np.uint64(32), np.uint64(2**32 - 1)
+"""Where the two are: windows are smaller than 65,536 × 65,536 px."""
 
 
 def reach_px(thickness_um: float, pixel_size: PixelSize) -> int:
@@ -54,7 +57,7 @@ def assign(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int) -> 
     fibers[inside] = axons
     if reach > 0:
         np.logical_and(myelin, axons == 0, out=free[inside])
-        _grow(fibers.ravel(), free.ravel(), w + 2, _by_id(fibers.ravel(), _shores(fibers, free)), reach)
+        _grow(fibers.ravel(), free.ravel(), w + 2, _by_id(_shores(fibers, free)), reach)
     return np.ascontiguousarray(fibers[inside])
 
 
@@ -77,74 +80,68 @@ def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, wi
 
 
 @compiled
-def _shores(fibers: NDArray[np.uint32], free: NDArray[np.bool_]) -> Pixels:
+def _shores(fibers: NDArray[np.uint32], free: NDArray[np.bool_]) -> Arrivals:
     """Return the pixels of axons that have a free neighbour, in raster order."""
     h, w = fibers.shape
-    on_shore = np.zeros((w + 7) // 8 * 8, np.bool_)
-    eight = on_shore.view(np.uint64)
-    found = np.empty(np.count_nonzero(fibers), np.uint32)
+    on_shore = np.zeros(w, np.bool_)
+    column = np.empty(w + 1, np.int64)
+    found = np.empty(np.count_nonzero(fibers), np.uint64)
     n = 0
     for y in range(1, h - 1):
         axons, above, here, below = fibers[y], free[y - 1], free[y], free[y + 1]
         for x in range(1, w - 1):
             on_shore[x] = (axons[x] != 0) & (above[x] | below[x] | here[x - 1] | here[x + 1])
-        for k in range(len(eight)):
-            if eight[k] != 0:  # few are; so many are passed over at once
-                for x in range(8 * k, 8 * k + 8):
-                    if on_shore[x]:
-                        found[n] = y * w + x
-                        n += 1
+        k = np.int64(0)
+        for x in range(w):  # without a branch, which a processor could not foretell
+            column[k] = x
+            k += np.int64(on_shore[x])
+        for x in column[:k]:
+            found[n] = (np.uint64(axons[x]) << ID) | np.uint64(y * w + x)
+            n += 1
     return found[:n]
 
 
 @compiled
-def _by_id(fibers: NDArray[np.uint32], pixels: Pixels) -> Pixels:
-    """Order pixels of fibers by their ids, which lie close together: by counting them."""
-    if len(pixels) == 0:
-        return pixels
-    low, high = fibers[pixels[0]], fibers[pixels[0]]
-    for at in pixels:
-        low, high = min(low, fibers[at]), max(high, fibers[at])
-    begin = np.zeros(np.int64(high) - np.int64(low) + 2, np.int64)
-    for at in pixels:
-        begin[np.int64(fibers[at]) - np.int64(low) + 1] += 1
-    begin = np.cumsum(begin)
-    ordered = np.empty_like(pixels)
-    for at in pixels:
-        i = np.int64(fibers[at]) - np.int64(low)
-        ordered[begin[i]] = at
-        begin[i] += 1
+def _by_id(arrivals: Arrivals) -> Arrivals:
+    """Order arrivals by their ids, which lie close together: by counting them."""
+    if len(arrivals) == 0:
+        return arrivals
+    low, high = np.int64(arrivals.min() >> ID), np.int64(arrivals.max() >> ID)
+    at = np.zeros(high - low + 2, np.int64)
+    for arrival in arrivals:
+        at[np.int64(arrival >> ID) - low + 1] += 1
+    at = np.cumsum(at)
+    ordered = np.empty_like(arrivals)
+    for arrival in arrivals:
+        i = np.int64(arrival >> ID) - low
+        ordered[at[i]] = arrival
+        at[i] += 1
     return ordered
 
 
 @compiled
-def _grow(fibers: NDArray[np.uint32], free: NDArray[np.bool_], width: int, shores: Pixels, reach: int) -> None:
+def _grow(fibers: NDArray[np.uint32], free: NDArray[np.bool_], width: int, shores: Arrivals, reach: int) -> None:
     """Let ``fibers`` grow from their shores into the ``free`` pixels, in place; both are (h · width,).
 
     The shores are ordered by id. So whoever comes first has the smallest id of all who come in that round, and those
     who have come are in the order of their ids again.
     """
-    room = len(shores) + np.count_nonzero(free) + 1
-    pixel, fiber = np.empty(room, np.uint32), np.empty(room, np.uint32)  # in one row for all rounds: memory likes that
-    n = np.int64(0)
-    for at in shores:
-        pixel[n], fiber[n] = at, fibers[at]
-        n += 1
-    first = np.int64(0)
+    room = np.count_nonzero(free) + 1
+    arrived, arriving, spare = shores, np.empty(room, np.uint64), np.empty(room, np.uint64)
     for _ in range(reach):
-        last = n
-        for i in range(first, last):
-            at = np.int64(pixel[i])
+        n = np.int64(0)
+        for arrival in arrived:
+            fiber, at = arrival & ~PIXEL, np.int64(arrival & PIXEL)
             for beside in (at - width, at + width, at - 1, at + 1):
                 # Written in any case, and kept if it was free: a branch could not be foretold.
-                pixel[n], fiber[n] = np.uint32(beside), fiber[i]
+                arriving[n] = fiber | np.uint64(beside)
                 n += np.int64(free[beside])
                 free[beside] = False
-        first = last
-        if n == last:
+        arrived, arriving, spare = arriving[:n], spare, arriving
+        for arrival in arrived:
+            fibers[np.int64(arrival & PIXEL)] = np.uint32(arrival >> ID)
+        if n == 0:
             break
-    for i in range(len(shores), n):
-        fibers[pixel[i]] = fiber[i]
 
 
 @compiled

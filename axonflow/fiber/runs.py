@@ -74,24 +74,17 @@ def _count(labels: NDArray[Any], y0: int, x0: int, y1: int, x1: int, first: Ints
 def _find(
     labels: NDArray[Any], y0: int, x0: int, y1: int, x1: int, begin: Columns, end: Columns, label: NDArray[Any]
 ) -> None:
-    """Write the runs."""
-    w = x1 - x0
-    change = np.zeros((w + 8) // 8 * 8, np.bool_)
-    eight = change.view(np.uint64)
+    """Write the runs; where a row changes is found without a branch, which a processor could not foretell."""
+    change = np.zeros(x1 - x0 + 1, np.int32)
     i = 0
     for y in range(y0, y1):
         row = labels[y, x0:x1]
-        change[0] = change[w] = True
-        for x in range(1, w):
-            change[x] = row[x] != row[x - 1]
-        inside = False
-        for k in range(len(eight)):
-            if eight[k] != 0:  # few are; so many pixels are passed over at once
-                for x in range(8 * k, 8 * k + 8):
-                    if change[x]:
-                        if inside:
-                            end[i] = x
-                            i += 1
-                        inside = x < w and row[x] != 0
-                        if inside:
-                            begin[i], label[i] = x, row[x]
+        n = np.int64(1)
+        for x in range(1, len(row)):
+            change[n] = x
+            n += np.int64(row[x] != row[x - 1])
+        change[n] = len(row)
+        for k in range(n):
+            if row[change[k]] != 0:
+                begin[i], end[i], label[i] = change[k], change[k + 1], row[change[k]]
+                i += 1
