@@ -26,7 +26,7 @@ from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, region_table
 from axonflow.job import Job, prepare, run_job
 from axonflow.manifest import Listed
 from axonflow.report import FIGURES, write_comparison
-from axonflow.stages.map import counting
+from axonflow.stages.map import counted_axons
 from axonflow.tally import Tally
 
 __all__ = ["COLUMNS", "Entry", "Told", "check", "run_batch", "write_results"]
@@ -247,10 +247,10 @@ def _tissue(job: Job) -> dict[str, Any]:
     stage = next(stage for stage in job.stages if stage.name == "map")
     results = job.journal.record(stage).results()
     pixels = np.sum([found["cells.total"].sum(axis=0) for _, found in results], axis=0)
-    rows_of = counting(job.layout, results)
+    axons = counted_axons(job.layout, results)
     whole = Tally.of(np.ones(1, np.int64), pixels[None])
     described = region_table(
-        whole, [""], lambda: ((np.ones(len(rows), np.int64), rows) for rows in rows_of()), job.layout.work.pixel_size
+        whole, [""], lambda: ((np.ones(len(rows), np.int64), rows) for rows in axons()), job.layout.work.pixel_size
     )
     (row,) = described.to_dict("records")
     return {str(name): value for name, value in row.items()}

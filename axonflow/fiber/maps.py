@@ -118,7 +118,7 @@ def centroid_pixels(table: pd.DataFrame) -> tuple[Ints, Ints]:
     return rows, columns
 
 
-def tissue_maps(cells: Cells, areas: Tally, counting: Callable[[], Iterable[pd.DataFrame]]) -> xr.Dataset:
+def tissue_maps(cells: Cells, areas: Tally, axons: Callable[[], Iterable[pd.DataFrame]]) -> xr.Dataset:
     """Make the maps.
 
     Parameters
@@ -126,8 +126,8 @@ def tissue_maps(cells: Cells, areas: Tally, counting: Callable[[], Iterable[pd.D
     cells : Cells
     areas : Tally
         What :meth:`Cells.count` found on the slide, merged.
-    counting : callable
-        Goes through the axons the pixels of whose centroids are to be mapped, some rows of their table after others.
+    axons : callable
+        Goes through those the pixels of whose centroids are to be mapped, some rows of their table after others.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def tissue_maps(cells: Cells, areas: Tally, counting: Callable[[], Iterable[pd.D
     ny, nx = cells.counts
     pixels = np.zeros((ny * nx, len(AREAS)), np.int64)
     pixels[areas.key] = areas.total
-    found = tissue(pixels, lambda: ((cells.of(*centroid_pixels(rows)), rows) for rows in counting()), cells.pixel_size)
+    found = tissue(pixels, lambda: ((cells.of(*centroid_pixels(rows)), rows) for rows in axons()), cells.pixel_size)
     sides = [np.diff(cells.edges(axis)) for axis in (0, 1)]
     maps = {
         "axon_count": (found.axon_count, "1", "axons whose centroid lies in the cell"),

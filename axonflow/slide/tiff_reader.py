@@ -132,7 +132,7 @@ class Directory:
         tiff.filehandle.seek(ifd)
         self.page = tiff.pages.first if ifd == tiff.pages.first.offset else TiffPage(tiff, 1)
         self.page.init_decode()  # building it is not thread-safe, using it is
-        # A slide of 16 Gpx has 65,536 tiles: their places take five times as much memory as Python's numbers.
+        # A slide of 16 Gpx has 65,536 tiles; in tuples, their places would take five times as much memory.
         for name in ("dataoffsets", "databytecounts"):
             setattr(self.page, name, np.array(getattr(self.page, name), np.uint64))
         for tag in {"TileOffsets", "TileByteCounts", "StripOffsets", "StripByteCounts"} & set(_names(self.page)):

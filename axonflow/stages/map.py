@@ -23,7 +23,7 @@ from axonflow.tally import Tally
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["counting", "draw_maps"]
+__all__ = ["counted_axons", "draw_maps"]
 
 TABLE_BYTES = 80 * 2**20
 """What a process that reads parts of the table keeps; measured."""
@@ -83,14 +83,14 @@ def _finish(
     layout: Layout, cells: Cells, doubt: Doubt | None, results: Iterable[tuple[Box, Result]]
 ) -> dict[str, Any] | None:
     areas = Tally.merge(Tally.from_arrays(result, "cells") for _, result in results)
-    maps, note = tissue_maps(cells, areas, counting(layout, results)), None
+    maps, note = tissue_maps(cells, areas, counted_axons(layout, results)), None
     if doubt:
         maps, note = doubt.onto(maps, Tally.merge(Tally.from_arrays(result, "doubt") for _, result in results))
     write_maps(layout.maps, maps)
     return note
 
 
-def counting(layout: Layout, results: Iterable[tuple[Box, Result]]) -> Callable[[], Iterator[pd.DataFrame]]:
+def counted_axons(layout: Layout, results: Iterable[tuple[Box, Result]]) -> Callable[[], Iterator[pd.DataFrame]]:
     """Return what goes through the rows of the axons that count, by the results of the stage."""
     counts = np.zeros(count_axons(layout.table), np.bool_)
     for _, result in results:

@@ -23,6 +23,13 @@ CODECS: dict[str, tuple[Any, Any]] = {
     "zstd": (numcodecs.Zstd(1), ZstdCodec(level=1)),
 }
 
+SHARDS: dict[str, st.SearchStrategy[Any]] = {
+    "dtype": st.sampled_from(["uint8", "uint16", "uint32", "float32"]),
+    "codec": st.sampled_from(sorted(CODECS)),
+    "blank": st.floats(0, 1),
+    "seed": st.integers(0, 99),
+}
+
 
 def empty(folder: Path, pixels: NDArray[Any], codec: Any) -> zarr.Array[Any]:
     return zarr.create_array(
@@ -45,10 +52,7 @@ def written_by_zarr(folder: Path, pixels: NDArray[Any], codec: str) -> Path:
 @settings(max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, SIDE), st.integers(1, SIDE)),
-    dtype=st.sampled_from(["uint8", "uint16", "uint32", "float32"]),
-    codec=st.sampled_from(sorted(CODECS)),
-    blank=st.floats(0, 1),
-    seed=st.integers(0, 99),
+    **SHARDS,
 )
 def test_is_what_zarr_would_have_written(
     tmp_path_factory: pytest.TempPathFactory,
@@ -76,10 +80,7 @@ def test_is_what_zarr_would_have_written(
 @settings(max_examples=60)
 @given(
     box=st.tuples(*[st.integers(0, SIDE)] * 4),
-    dtype=st.sampled_from(["uint8", "uint16", "uint32", "float32"]),
-    codec=st.sampled_from(sorted(CODECS)),
-    blank=st.floats(0, 1),
-    seed=st.integers(0, 99),
+    **SHARDS,
 )
 def test_any_part_reads_as_zarr_has_written_it(
     tmp_path_factory: pytest.TempPathFactory,
