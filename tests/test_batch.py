@@ -360,20 +360,6 @@ def test_figures_of_slides_that_all_fail_go(finished: Finished, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["summary.csv"]
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved."""
-    figures: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, *arguments: Any, **options: Any) -> None:
-        figures.append(figure)
-        save(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
-
-
 def maps_of(finished: Finished) -> list[xr.Dataset]:
     return [read_maps(Path(store) / "maps") for store in finished.table["store"]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,20 +21,6 @@ NAMES = {f"{name}_{part}" for name in QUANTITIES for part in ("found", "true")}
 def table(images: int) -> pd.DataFrame:
     random = np.random.default_rng(5)
     return pd.DataFrame({name: random.uniform(0.5, 2, images) for name in sorted(NAMES)})
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved."""
-    figures: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, *arguments: Any, **options: Any) -> None:
-        figures.append(figure)
-        save(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
 
 
 def levels(axes: Axes) -> list[float]:
