@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from axonflow.analysis import Analysis
-    from axonflow.config import Halo, MaskUnit
     from axonflow.engine.profile import Profile
+    from axonflow.results.analysis import Analysis
+    from axonflow.workflow.config import Halo, MaskUnit
 
 __all__ = ["open", "run"]
 
@@ -97,12 +97,12 @@ def run(
     axonflow.errors.RunError
         If the work failed on the way; run again to continue.
     """
-    from axonflow.analysis import open_store
-    from axonflow.config import Config
     from axonflow.engine.fleet.processes import here
     from axonflow.engine.profile import Profile
-    from axonflow.job import prepare, run_job
-    from axonflow.units import PixelSize
+    from axonflow.kernel.units import PixelSize
+    from axonflow.results.analysis import open_store
+    from axonflow.workflow.config import Config
+    from axonflow.workflow.job import prepare, run_job
 
     def path(file: File | None) -> Path | None:
         return None if file is None else Path(file)
@@ -152,6 +152,6 @@ def open(store: File) -> Analysis:  # noqa: A001  # axonflow.open reads as it sh
     axonflow.errors.StoreError
         If it is no store of axonflow, or its run was not finished.
     """
-    from axonflow.analysis import open_store
+    from axonflow.results.analysis import open_store
 
     return open_store(Path(store))

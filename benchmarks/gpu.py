@@ -24,11 +24,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from axonflow.config import Config
 from axonflow.engine.fleet import open_pool
 from axonflow.engine.profile import Profile
-from axonflow.grid import Box
-from axonflow.job import prepare, run_job
+from axonflow.kernel.grid import Box
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Gpu, device_name, first_line, gpus, works
 from axonflow.net.lattice import Lattice
@@ -37,7 +35,9 @@ from axonflow.net.normalise import histogram, lookup_table
 from axonflow.net.precision import best_precision
 from axonflow.net.predict import Predictor
 from axonflow.phantom import Phantom, write
-from axonflow.record import read_record
+from axonflow.workflow.config import Config
+from axonflow.workflow.job import prepare, run_job
+from axonflow.workflow.record import read_record
 
 PRECISIONS: tuple[Precision, ...] = ("float16", "bfloat16", "float32")
 BATCHES = (1, 2, 4, 8, 16, 32)

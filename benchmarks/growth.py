@@ -20,15 +20,15 @@ from typing import Any
 
 from pyarrow import parquet
 
-from axonflow.config import default_chunk
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import LocalPool
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Stage
-from axonflow.phantom import SEM_PIXEL, Phantom
+from axonflow.phantom.phantom import SEM_PIXEL, Phantom
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Frame, Layout
 from axonflow.stages.measure import measure
+from axonflow.workflow.config import default_chunk
 from benchmarks.measuring import Goal, Sample, interleaved, report
 
 DENSITY = 0.69e-3

@@ -151,9 +151,9 @@ def against_skimage(side: int, repeats: int, folder: Path) -> None:
     """Compare with scikit-image."""
     from axonflow.fiber.axons import join, label, number, survey
     from axonflow.fiber.myelin import assign, reach_px
-    from axonflow.grid import Box
+    from axonflow.kernel.grid import Box
+    from axonflow.kernel.units import PixelSize
     from axonflow.phantom import Phantom
-    from axonflow.units import PixelSize
 
     box = Box.whole((side, side))
     classes = Phantom(box.shape).classes(box)
@@ -214,7 +214,7 @@ def measure_by_skimage(slide: Path) -> dict[str, Any]:
 
 def measure_by_axonflow(slide: Path, chunk: int | None, *, one_core: bool) -> dict[str, Any]:
     """Run the command up to the table, on an image of 0, 127, 255, or on the masks beside it."""
-    from axonflow.record import read_record
+    from axonflow.workflow.record import read_record
 
     axon_mask, myelin_mask = (slide.with_name(f"{slide.stem}_seg-{kind}.png") for kind in ("axon", "myelin"))
     masks: list[str | Path] = ["--labels", slide]
@@ -264,10 +264,10 @@ def measure_by_axonflow(slide: Path, chunk: int | None, *, one_core: bool) -> di
 
 def measure_loaded(slide: Path) -> dict[str, Any]:
     """Measure a small image, then one with its masks beside it, in this process with the command's defaults."""
-    from axonflow.config import Config
-    from axonflow.job import prepare, run_job
-    from axonflow.record import read_record
-    from axonflow.units import PixelSize
+    from axonflow.kernel.units import PixelSize
+    from axonflow.workflow.config import Config
+    from axonflow.workflow.job import prepare, run_job
+    from axonflow.workflow.record import read_record
 
     warm, size = slide.with_name("warm.png"), PixelSize.square(PIXEL_UM)
     axon_mask, myelin_mask = (slide.with_name(f"{slide.stem}_seg-{kind}.png") for kind in ("axon", "myelin"))

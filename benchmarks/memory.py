@@ -101,7 +101,7 @@ def draw(folder: Path, side: int) -> None:
     """Write a slide of a side, px, and its masks, if they are not there."""
     import numpy as np
 
-    from axonflow.grid import Box
+    from axonflow.kernel.grid import Box
     from axonflow.phantom import Phantom
 
     phantom, whole = Phantom((PIECE, PIECE)), Box.whole((PIECE, PIECE))
@@ -115,11 +115,11 @@ def draw(folder: Path, side: int) -> None:
 
 def projected(folder: Path, side: int) -> dict[str, dict[str, int]]:
     """Return what ``axonflow plan`` says that a worker takes in each stage, bytes: with masks, and by the network."""
-    from axonflow.config import Config
     from axonflow.engine.journal import Journal
     from axonflow.engine.plan import Plan
     from axonflow.engine.profile import Profile
-    from axonflow.job import prepare, staffed
+    from axonflow.workflow.config import Config
+    from axonflow.workflow.job import prepare, staffed
 
     tiff, labels = _paths(folder, side)
     store, said = folder / "none.ome.zarr", {}
@@ -132,12 +132,12 @@ def projected(folder: Path, side: int) -> dict[str, dict[str, int]]:
 
 def apply_network(folder: Path, side: int, batches: int) -> dict[str, Any]:
     """Apply the network to the first batches of a converted slide, and to the sample of seams."""
-    from axonflow.config import Config
     from axonflow.engine.fleet import open_pool
     from axonflow.engine.journal import Journal
     from axonflow.engine.profile import Profile
     from axonflow.engine.runner import Silent, run_stages
-    from axonflow.job import prepare, staffed
+    from axonflow.workflow.config import Config
+    from axonflow.workflow.job import prepare, staffed
 
     job = prepare(Config(_paths(folder, side)[0], _store(folder, side)))
     stages = [

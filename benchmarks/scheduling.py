@@ -39,7 +39,7 @@ from axonflow.engine.pool import Pool, WorkersPool
 from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Overlap, Result, Source, Stage
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 
 SIDE, HALO = 64, 8
 """Of a chunk and of what it sees around it, px."""

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Processor
 from axonflow.net.lattice import Lattice

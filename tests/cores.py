@@ -14,9 +14,9 @@ from axonflow.fiber.measure import HALO, count
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign
 from axonflow.fiber.table import ROWS, fiber_table
-from axonflow.grid import Box
-from axonflow.tally import Tally
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Tally
+from axonflow.kernel.units import PixelSize
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.uint32]

@@ -15,12 +15,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from axonflow.cli import app
-from axonflow.config import Config
 from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Silent
 from axonflow.engine.stage import Stage
-from axonflow.job import prepare, run_job
 from axonflow.ngff import Blocks, Pyramid
+from axonflow.workflow.config import Config
+from axonflow.workflow.job import prepare, run_job
 
 Classes = NDArray[np.uint8]
 

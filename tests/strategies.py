@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 
 Mask = NDArray[np.bool_]
 Shape = tuple[int, int]

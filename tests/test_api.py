@@ -15,9 +15,9 @@ from slides import Classes, contents, picture, tissue, write_labels, write_slide
 
 import axonflow
 import axonflow.api
-from axonflow.analysis import Analysis
-from axonflow.config import Config
 from axonflow.errors import InputError, PixelSizeError, PlanError, RunError, SlideError, StoreError
+from axonflow.results.analysis import Analysis
+from axonflow.workflow.config import Config
 
 
 @pytest.fixture(scope="module")

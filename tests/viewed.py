@@ -6,8 +6,8 @@ from pathlib import Path
 
 from slides import analyse, picture, tissue, write_labels, write_slide
 
-from axonflow.config import Config
-from axonflow.units import PixelSize
+from axonflow.kernel.units import PixelSize
+from axonflow.workflow.config import Config
 
 
 def write_viewed_store(folder: Path, seed: int = 0, side_um: float = 0.1) -> Path:

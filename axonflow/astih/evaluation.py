@@ -14,10 +14,10 @@ import pandas as pd
 
 from axonflow.astih.sets import DataSet
 from axonflow.astih.split import images_of_test_split
-from axonflow.bids import LabelledImage
 from axonflow.errors import InputError
-from axonflow.evaluate import evaluate
 from axonflow.net.checkpoint import Checkpoint
+from axonflow.training.bids import LabelledImage
+from axonflow.training.evaluate import evaluate
 
 __all__ = ["Evaluation", "evaluate_set"]
 

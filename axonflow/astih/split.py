@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from axonflow.astih.sets import DataSet
-from axonflow.bids import LabelledImage, labelled_images
 from axonflow.errors import InputError
+from axonflow.training.bids import LabelledImage, labelled_images
 
 __all__ = ["images_of_test_split", "make_splits"]
 

@@ -12,22 +12,22 @@ from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, profile_of, set
 from axonflow.cli.terminal import app, console
 
 if TYPE_CHECKING:
-    from axonflow.config import Config
-    from axonflow.job import Job
+    from axonflow.workflow.config import Config
+    from axonflow.workflow.job import Job
 
 __all__: list[str] = []
 
 
 def _config(path: Path, given: dict[str, Any]) -> Config:
     """Build the settings from a slide and flags, or from a store's record and the flags that change it."""
-    from axonflow.settings import configure
+    from axonflow.workflow.settings import configure
 
     return configure(path, settings_of(given))
 
 
 def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
-    from axonflow.job import prepare, run_job
-    from axonflow.progress import Bars
+    from axonflow.cli.progress import Bars
+    from axonflow.workflow.job import prepare, run_job
 
     profile = profile_of(given)
     job = prepare(_config(path, given), gpu=profile.gpus > 0)
@@ -44,8 +44,8 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     Example: [bold]axonflow run slide.tif --pixel-size 0.1[/bold]
     """
     job = _run(slide, None, given)
-    from axonflow.analysis import open_store  # what they load takes memory that the run can use
-    from axonflow.report import keep_report
+    from axonflow.results.analysis import open_store  # what they load takes memory that the run can use
+    from axonflow.results.report import keep_report
 
     result = open_store(job.config.out)
     report = keep_report(result)
@@ -86,7 +86,7 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     Example: [bold]axonflow plan slide.tif --workers 8[/bold]
     """
     from axonflow.engine.plan import Plan
-    from axonflow.job import estimate_seconds, prepare, staffed
+    from axonflow.workflow.job import estimate_seconds, prepare, staffed
 
     profile = profile_of(given)
     job = prepare(_config(slide, given), gpu=profile.gpus > 0)
@@ -124,7 +124,7 @@ def info(
     """
     rows: dict[str, object]
     if (path / "run.json").exists():
-        from axonflow.record import read_record
+        from axonflow.workflow.record import read_record
 
         record = read_record(path)
         rows = {
@@ -136,7 +136,7 @@ def info(
             "stages": ", ".join(f"{name} {made['seconds']:.1f} s" for name, made in record["stages"].items()),
         }
         if record["complete"]:
-            from axonflow.analysis import open_store
+            from axonflow.results.analysis import open_store
 
             rows |= open_store(path).summary
     else:
@@ -174,8 +174,8 @@ def export(
 
     Example: [bold]axonflow export slide.ome.zarr --format ads-csv[/bold]
     """
-    from axonflow.analysis import open_store
-    from axonflow.export import export_store
+    from axonflow.results.analysis import open_store
+    from axonflow.results.export import export_store
 
     console.print(f"written: {export_store(open_store(store), format_, out)}", soft_wrap=True)
 

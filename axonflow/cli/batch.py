@@ -17,7 +17,7 @@ from axonflow.cli.terminal import app, console
 if TYPE_CHECKING:
     import pandas as pd
 
-    from axonflow.batch import Entry
+    from axonflow.workflow.batch import Entry
 
 __all__: list[str] = []
 
@@ -53,13 +53,13 @@ def batch(
 
     Example: [bold]axonflow batch cords.csv --pipeline rat-cord-sem[/bold]
     """
-    from axonflow.batch import check, run_batch, write_results
+    from axonflow.cli.progress import Bars
     from axonflow.engine.fleet import open_pool
     from axonflow.engine.pool import LocalPool
-    from axonflow.job import staffed
-    from axonflow.manifest import list_slides, read_manifest
-    from axonflow.progress import Bars
-    from axonflow.report import keep_report
+    from axonflow.results.report import keep_report
+    from axonflow.workflow.batch import check, run_batch, write_results
+    from axonflow.workflow.job import staffed
+    from axonflow.workflow.manifest import list_slides, read_manifest
 
     manifest = Path(slides[0]) if len(slides) == 1 and slides[0].lower().endswith(".csv") else None
     listed = read_manifest(manifest) if manifest else list_slides(slides)

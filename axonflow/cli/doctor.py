@@ -16,7 +16,7 @@ def doctor() -> None:
 
     Example: [bold]axonflow doctor[/bold]
     """
-    from axonflow.doctor import examine
+    from axonflow.cli.diagnosis import examine
 
     table = Table(Column("part", style="bold"), Column("found", overflow="fold"), box=None, pad_edge=False)
     last = ""

@@ -13,7 +13,7 @@ from axonflow.cli.terminal import app, console
 if TYPE_CHECKING:
     import pandas as pd
 
-    from axonflow.evaluate import Compared
+    from axonflow.training.evaluate import Compared
 
 __all__: list[str] = []
 
@@ -64,10 +64,10 @@ def evaluate(
     """
     from rich.progress import track
 
-    from axonflow.card import Examined, draw_pictures, examine, write_card
-    from axonflow.evaluate import evaluate as scores_of
-    from axonflow.evaluate import select
     from axonflow.net.checkpoint import Checkpoint
+    from axonflow.training.card import Examined, draw_pictures, examine, write_card
+    from axonflow.training.evaluate import evaluate as scores_of
+    from axonflow.training.evaluate import select
 
     checkpoint = Checkpoint.find(model)
     images = select(dataset, None if subjects is None else subjects.split(","))

@@ -13,7 +13,7 @@ from axonflow.errors import InputError
 
 if TYPE_CHECKING:
     from axonflow.engine.profile import Profile
-    from axonflow.units import PixelSize
+    from axonflow.kernel.units import PixelSize
 
 __all__ = [
     "CLUSTER",
@@ -122,7 +122,7 @@ def as_flags(given: Mapping[str, Any], *groups: dict[str, object]) -> list[str]:
 
 def pixel_size_of(text: str) -> PixelSize:
     """Read a pixel size as --pixel-size gives it: 0.1, or height,width, in µm."""
-    from axonflow.units import PixelSize
+    from axonflow.kernel.units import PixelSize
 
     try:
         sides = [float(side) for side in text.split(",")]
@@ -157,6 +157,6 @@ def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"--{flag} was expected to be px or um, {settings[name]!r} came.")
     if "pipeline" not in settings:
         return settings
-    from axonflow.settings import read_pipeline
+    from axonflow.workflow.settings import read_pipeline
 
     return read_pipeline(settings.pop("pipeline")) | settings

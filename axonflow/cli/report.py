@@ -22,8 +22,8 @@ def report(
 
     Example: [bold]axonflow report slide.ome.zarr[/bold]
     """
-    from axonflow.analysis import open_store
-    from axonflow.report import write_batch_report, write_report
+    from axonflow.results.analysis import open_store
+    from axonflow.results.report import write_batch_report, write_report
 
     is_store = (result / "run.json").exists()
     written = write_report(open_store(result)) if is_store else write_batch_report(result)

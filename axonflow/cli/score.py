@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from axonflow.fiber.score import Scores
+    from axonflow.kernel.units import PixelSize
     from axonflow.slide import Slide
-    from axonflow.units import PixelSize
+    from axonflow.training.score import Scores
 
     Shape = tuple[int, int]
 
@@ -57,8 +57,8 @@ def score(
 
     Example: [bold]axonflow score slide.ome.zarr truth.png --csv scores.csv[/bold]
     """
-    from axonflow.fiber.score import score as scores_of
     from axonflow.slide import open_slide
+    from axonflow.training.score import score as scores_of
 
     given = None if pixel_size is None else pixel_size_of(pixel_size)
     known: PixelSize | None
@@ -85,10 +85,10 @@ def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize]:
     """Return what a run found, with axons that were left out as background, on the truth's pixels, and their size."""
     import numpy as np
 
-    from axonflow.analysis import open_store
     from axonflow.fiber.regions import nearest
-    from axonflow.grid import Box
-    from axonflow.units import PixelSize
+    from axonflow.kernel.grid import Box
+    from axonflow.kernel.units import PixelSize
+    from axonflow.results.analysis import open_store
 
     result = open_store(store)
     sizes = {part: PixelSize(*result.record[part]["pixel_size_um"]) for part in ("labels", "slide")}
@@ -104,7 +104,7 @@ def _labels(image: Slide) -> NDArray[np.uint8]:
     """Return the classes of a label image."""
     import numpy as np
 
-    from axonflow.grid import Box
+    from axonflow.kernel.grid import Box
     from axonflow.stages.own_masks import classes_of
 
     expected = "Labels of 0 background, 127 myelin and 255 axon, or 0, 1, 2, were expected"
@@ -146,7 +146,7 @@ def _write(path: Path, row: dict[str, str | float]) -> None:
 
 def _tables(scores: Scores) -> Iterator[Table | str]:
     """Yield the scores as they are read: pixels, axons, tissue."""
-    from axonflow.fiber.score import CLASSES, QUANTITIES
+    from axonflow.training.score import CLASSES, QUANTITIES
 
     pixels, detection, matching = scores.pixels, scores.detection, scores.matching
     table = Table("pixels", "Dice", "IoU", box=None)

@@ -15,7 +15,7 @@ from axonflow.cli.terminal import app, console
 from axonflow.errors import StoreError
 
 if TYPE_CHECKING:
-    from axonflow.status import Status
+    from axonflow.workflow.status import Status
 
 __all__: list[str] = []
 
@@ -32,7 +32,7 @@ def status(
 
     Example: [bold]axonflow status slide.ome.zarr[/bold]
     """
-    from axonflow.status import read_status, stores
+    from axonflow.workflow.status import read_status, stores
 
     if (path / ".axonflow").is_dir():
         _print_rows(path, read_status(path))
@@ -61,7 +61,7 @@ def _print_rows(store: Path, status: Status) -> None:
 
 
 def _details(status: Status) -> Iterator[tuple[str, str]]:
-    from axonflow.engine.pace import duration, rate
+    from axonflow.kernel.rate import duration, rate
 
     running = status.state == "running"
     if status.state not in {"done", "queued"}:
@@ -85,7 +85,7 @@ def _details(status: Status) -> Iterator[tuple[str, str]]:
 
 def _print_table(path: Path, found: dict[Path, Status]) -> None:
     """Print a row for each store and, under them, what is to be read."""
-    from axonflow.engine.pace import duration, rate
+    from axonflow.kernel.rate import duration, rate
 
     wide = console.width >= _WIDE
     columns = ["stage", "run", *(["rate"] if wide else []), "left", *(["workers", "driver"] if wide else [])]
@@ -124,7 +124,7 @@ def _percent(form: str, share: float | None) -> str:
 
 def _local(moment: str) -> str:
     """Say a moment in the time of this place, and how long ago it is."""
-    from axonflow.engine.pace import duration
+    from axonflow.kernel.rate import duration
 
     try:
         then = datetime.fromisoformat(moment).astimezone()

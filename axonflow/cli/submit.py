@@ -70,16 +70,16 @@ def submit(
 
 def _single(slide: str, given: dict[str, Any], *, gpu: bool) -> tuple[Path, list[Path]]:
     """Return where a run's files go, and its store; refuse now what the job would refuse when its turn comes."""
-    from axonflow.job import prepare
-    from axonflow.settings import configure
+    from axonflow.workflow.job import prepare
+    from axonflow.workflow.settings import configure
 
     store = prepare(configure(Path(slide), settings_of(given)), gpu=gpu).config.out
     return store, [store]
 
 
 def _batch(slides: list[str], given: dict[str, Any]) -> tuple[Path, list[Path]]:
-    from axonflow.batch import check
-    from axonflow.manifest import list_slides, read_manifest
+    from axonflow.workflow.batch import check
+    from axonflow.workflow.manifest import list_slides, read_manifest
 
     manifest = Path(slides[0]) if len(slides) == 1 else None
     settings = settings_of({**given, "out": None})

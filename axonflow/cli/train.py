@@ -20,8 +20,8 @@ from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
 
 if TYPE_CHECKING:
-    from axonflow.net.curve import Point
-    from axonflow.training import Training
+    from axonflow.training.curve import Point
+    from axonflow.training.train import Training
 
 __all__: list[str] = []
 
@@ -145,9 +145,9 @@ def train(
     Example: [bold]axonflow train DATASET --arch sem --recipe rat-cord-sem --validate sub-rat4,sub-rat8[/bold]
     """
     from axonflow.net.checkpoint import Checkpoint
-    from axonflow.net.recipe import Recipe
-    from axonflow.training import prepare
-    from axonflow.training import train as train_model
+    from axonflow.training.recipe import Recipe
+    from axonflow.training.train import prepare
+    from axonflow.training.train import train as train_model
 
     chosen = Recipe.read(recipe or ("finetune" if finetune else "paper"))
     given = {key: value for key, value in (("seed", seed), ("patches", patches)) if value is not None}

@@ -38,7 +38,7 @@ def view(
 
     Example: [bold]axonflow view slide.ome.zarr --show gratio[/bold]
     """
-    from axonflow import viewer
+    from axonflow.results import viewer
 
     look = viewer.View(show=show, at_um=None if at is None else _pair(at, "--at", "Y,X in µm"), axon=axon)
     if screenshot is not None:

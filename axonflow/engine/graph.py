@@ -20,12 +20,12 @@ import dask
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.cores import sharing
-from axonflow.engine.patience import patiently
+from axonflow.engine.cpus import sharing
 from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
 from axonflow.errors import DeviceError
-from axonflow.grid import Box
-from axonflow.memory import peak
+from axonflow.kernel.grid import Box
+from axonflow.kernel.memory import peak
+from axonflow.kernel.retry import patiently
 
 if TYPE_CHECKING:
     import dask.array as da

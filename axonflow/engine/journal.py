@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 
 __all__ = ["Journal", "Record", "write_whole"]
 

@@ -21,7 +21,7 @@ import dask
 from axonflow.engine.graph import GPU, Done, Graph
 from axonflow.engine.threads import Threads
 from axonflow.errors import RunError
-from axonflow.memory import begin_peak
+from axonflow.kernel.memory import begin_peak
 
 if TYPE_CHECKING:
     from concurrent.futures import Future as Promise

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from axonflow.engine.graph import build
 from axonflow.engine.journal import Journal, Record
-from axonflow.engine.patience import patiently
 from axonflow.engine.pool import Pool
 from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, RunError
-from axonflow.memory import give_back
+from axonflow.kernel.memory import give_back
+from axonflow.kernel.retry import patiently
 
 __all__ = ["Silent", "Watch", "run_stages"]
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 
 __all__ = ["Batch", "Overlap", "Result", "Source", "Stage"]
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
 
-from axonflow.engine.cores import share
+from axonflow.engine.cpus import share
 
 __all__ = ["Threads"]
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
 from axonflow.fiber.runs import Columns, Runs, find_runs
-from axonflow.grid import Box
-from axonflow.tally import Ints, Tally
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints, Tally
 
 __all__ = ["Joined", "Pieces", "join", "label", "number", "survey"]
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
+from axonflow.fiber.objects import Found, find
 from axonflow.fiber.runs import Columns
-from axonflow.fiber.slots import Found, find
-from axonflow.grid import Box
-from axonflow.tally import Ints
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints
 
 __all__ = ["Hulls", "convex_areas", "hulls"]
 

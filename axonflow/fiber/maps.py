@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from axonflow.errors import InputError
 from axonflow.fiber.compiled import compiled
 from axonflow.fiber.tissue import AREAS, DIAMETER, GRATIO, MYELIN_AREA, tissue
-from axonflow.grid import Box
-from axonflow.tally import Ints, Tally
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints, Tally
+from axonflow.kernel.units import PixelSize
 
 if TYPE_CHECKING:
     import pandas as pd

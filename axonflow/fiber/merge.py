@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.hull import Hulls, convex_areas, hulls
 from axonflow.fiber.measure import count
-from axonflow.fiber.slots import find
-from axonflow.grid import Box
-from axonflow.tally import Ints, Tally
+from axonflow.fiber.objects import find
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints, Tally
 
 __all__ = ["Measured", "Objects", "complete"]
 

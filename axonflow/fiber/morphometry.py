@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.measure import SUMS
-from axonflow.tally import Ints, Tally
-from axonflow.units import PixelSize
+from axonflow.kernel.tally import Ints, Tally
+from axonflow.kernel.units import PixelSize
 
 __all__ = ["Ellipses", "ellipses", "perimeters"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
-from axonflow.grid import Box
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
 
 __all__ = ["assign", "cut_off", "reach_px"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from axonflow.fiber.compiled import compiled
-from axonflow.tally import Ints
+from axonflow.kernel.tally import Ints
 
 __all__ = ["outlines"]
 

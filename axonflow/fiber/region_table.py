@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.columns import Column, read_columns, write_columns
 from axonflow.fiber.compiled import compiled
+from axonflow.fiber.objects import find
 from axonflow.fiber.runs import Columns
-from axonflow.fiber.slots import find
 from axonflow.fiber.tissue import AREAS, DIAMETER, Counting, tissue
-from axonflow.tally import Ints, Tally
-from axonflow.units import PixelSize
+from axonflow.kernel.tally import Ints, Tally
+from axonflow.kernel.units import PixelSize
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
-from axonflow.grid import Box
-from axonflow.tally import Ints
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints
 
 __all__ = ["Polygons", "nearest"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
-from axonflow.grid import Box
-from axonflow.tally import Ints
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints
 
 __all__ = ["Columns", "Runs", "find_runs"]
 

@@ -17,7 +17,7 @@ from axonflow.fiber.columns import ROWS, Column, column_names, count_rows, read_
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
-from axonflow.units import PixelSize
+from axonflow.kernel.units import PixelSize
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.tally import Ints
-from axonflow.units import PixelSize
+from axonflow.kernel.tally import Ints
+from axonflow.kernel.units import PixelSize
 
 if TYPE_CHECKING:
     import pandas as pd

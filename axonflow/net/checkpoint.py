@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from axonflow.errors import ModelError
+from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import Architecture
-from axonflow.net.traits import TRAITS
-from axonflow.units import PixelSize
+from axonflow.net.familiarity import TRAITS
 
 if TYPE_CHECKING:
     from axonflow.net.unet import UNet
@@ -55,7 +55,7 @@ class Checkpoint:
         Data, subjects, recipe.
     familiar : Mapping
         Lowest and highest value of each trait over the training images, of
-        :func:`axonflow.net.traits.familiar_ranges`; empty if unknown.
+        :func:`axonflow.net.familiarity.familiar_ranges`; empty if unknown.
     sha256 : str
         Of the weights' file.
     normalisation, classes

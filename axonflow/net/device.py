@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from axonflow.errors import AxonflowError, DeviceError
-from axonflow.memory import give_back
+from axonflow.kernel.memory import give_back
 
 __all__ = [
     "Device",

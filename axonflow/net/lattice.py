@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.grid import Box, Grid, ceil_to, mirror
+from axonflow.kernel.grid import Box, Grid, ceil_to, mirror
 
 __all__ = ["Lattice"]
 

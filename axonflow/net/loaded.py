@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from axonflow.grid import Box, ceil_to
+from axonflow.kernel.grid import Box, ceil_to
 from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device

@@ -1,7 +1,7 @@
 """From grey values to what the network sees: equalise by the slide's histogram, then centre and scale.
 
 The paper does it per window, which makes every window's edge a seam. Here the histogram is of the whole slide, a
-:class:`~axonflow.tally.Tally` of pixel counts per grey value, so the mapping is one lookup table and no window
+:class:`~axonflow.kernel.tally.Tally` of pixel counts per grey value, so the mapping is one lookup table and no window
 depends on its neighbours.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.tally import Tally
+from axonflow.kernel.tally import Tally
 
 __all__ = ["GREYS", "grey_codes", "grey_table", "grey_values", "histogram", "lookup_table"]
 

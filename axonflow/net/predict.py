@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device, computing_device, faults
 from axonflow.net.lattice import Lattice

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.net.architecture import Architecture
 
 __all__ = ["UNet"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from axonflow.errors import StoreError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.ngff.levels import Levels
 
 __all__ = ["Blocks"]

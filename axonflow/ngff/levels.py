@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from axonflow.errors import InputError
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 
 __all__ = ["Levels"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from axonflow.units import PixelSize
+from axonflow.kernel.units import PixelSize
 
 __all__ = ["VERSION", "Colours", "image_label", "labels_index", "multiscale", "omero", "placement"]
 

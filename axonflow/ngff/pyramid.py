@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from axonflow.errors import InputError, StoreError
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
+from axonflow.kernel.units import PixelSize
 from axonflow.ngff import halve
 from axonflow.ngff.levels import Levels
 from axonflow.ngff.metadata import VERSION, Colours, image_label, labels_index, multiscale, omero, placement
 from axonflow.ngff.shard import read_shard, write_shard
-from axonflow.units import PixelSize
 
 __all__ = ["Kind", "Pyramid"]
 

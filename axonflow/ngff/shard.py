@@ -18,7 +18,7 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from axonflow.errors import StoreError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 
 __all__ = ["read_shard", "write_shard"]
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide.format import Image, choose
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import GREY, RGB, Luminance
 from axonflow.slide.scale import UNITS_UM, Claim
-from axonflow.slide.whole import version
+from axonflow.slide.untiled import version
 
 if TYPE_CHECKING:
     import zarr

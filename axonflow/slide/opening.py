@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 from axonflow.errors import SlideError
+from axonflow.kernel.units import PixelSize
 from axonflow.slide import ome_zarr, picture, tiff
 from axonflow.slide.format import Format
 from axonflow.slide.scale import believe
 from axonflow.slide.slide import Slide
-from axonflow.units import PixelSize
 
 __all__ = ["open_slide"]
 

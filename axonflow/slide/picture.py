@@ -16,12 +16,12 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from axonflow.errors import SlideError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide.format import Image, choose
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import GREY, RGB, Luminance
 from axonflow.slide.scale import Claim
-from axonflow.slide.whole import read_from_whole
+from axonflow.slide.untiled import read_from_whole
 
 __all__ = ["Picture", "find_image", "recognises"]
 

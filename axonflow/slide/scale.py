@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from axonflow.units import PixelSize
+from axonflow.kernel.units import PixelSize
 
 __all__ = ["UNITS_UM", "Claim", "believe"]
 

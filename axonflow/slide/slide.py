@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
-from axonflow.grid import Box
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
 
 __all__ = ["Reader", "Slide"]
 

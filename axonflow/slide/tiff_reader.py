@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide.luminance import Luminance
-from axonflow.slide.whole import read_from_whole, version
+from axonflow.slide.untiled import read_from_whole, version
 
 __all__ = ["Directory", "Mapped", "Segmented", "directory", "grain_of"]
 

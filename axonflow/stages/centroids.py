@@ -8,8 +8,8 @@ import numpy as np
 
 from axonflow.fiber.maps import CENTROID, centroid_pixels
 from axonflow.fiber.table import read_parts
-from axonflow.grid import Box
-from axonflow.tally import Ints
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints
 
 __all__ = ["centroids_in"]
 

@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 
 from axonflow.engine.stage import Batch, Result, Stage
-from axonflow.grid import Box, Grid, ceil_to
+from axonflow.kernel.grid import Box, Grid, ceil_to
+from axonflow.kernel.tally import Tally
 from axonflow.net.normalise import grey_values, histogram
 from axonflow.ngff import Pyramid
 from axonflow.slide import Slide
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
-from axonflow.tally import Tally
 
 __all__ = ["convert", "read_greys"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from axonflow.engine.stage import Stage
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.slide import Slide
+from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.convert import convert
-from axonflow.stages.drawn import Coverage, Regions
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Layout
 from axonflow.stages.map import draw_maps

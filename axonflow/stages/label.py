@@ -11,7 +11,7 @@ import numpy as np
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.axons import Pieces, join, label, number, survey
 from axonflow.fiber.compiled import COMPILED_BYTES
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 from axonflow.ngff import Pyramid
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from axonflow.net.traits import BLOCK, SUMS
+from axonflow.kernel.units import PixelSize
+from axonflow.net.familiarity import BLOCK, SUMS
 from axonflow.ngff import Blocks, Pyramid
-from axonflow.units import PixelSize
 
 __all__ = ["CLASS_COLOURS", "Frame", "Layout"]
 

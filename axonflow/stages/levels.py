@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.ngff import Pyramid
 
 __all__ = ["levels"]

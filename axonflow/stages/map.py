@@ -12,13 +12,13 @@ from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.fiber.maps import NEEDED, Cells, tissue_maps
 from axonflow.fiber.table import count_axons, read_parts
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
+from axonflow.kernel.tally import Tally
 from axonflow.ngff.maps import write_maps
+from axonflow.stages.annotation import Coverage
 from axonflow.stages.centroids import centroids_in
-from axonflow.stages.doubt import Doubt
-from axonflow.stages.drawn import Coverage
+from axonflow.stages.confidence import Doubt
 from axonflow.stages.layout import Layout
-from axonflow.tally import Tally
 
 if TYPE_CHECKING:
     import pandas as pd

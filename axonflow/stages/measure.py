@@ -13,7 +13,7 @@ from axonflow.fiber.measure import HALO
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
 from axonflow.fiber.table import ROWS, fiber_table, write_parquet
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.label import MYELIN
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.errors import InputError
-from axonflow.grid import Box, Grid, ceil_to
+from axonflow.kernel.grid import Box, Grid, ceil_to
 from axonflow.ngff import Pyramid
 from axonflow.slide import Slide
 from axonflow.stages.layout import CLASS_COLOURS, Layout

@@ -12,11 +12,11 @@ from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.maps import NEEDED
 from axonflow.fiber.region_table import count_regions, region_table, write_regions
 from axonflow.fiber.table import COLUMNS, REGION, count_axons, has_regions, read_parts, write_parquet
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
+from axonflow.kernel.tally import Ints, Tally
+from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.centroids import centroids_in
-from axonflow.stages.drawn import Coverage, Regions
 from axonflow.stages.layout import Layout
-from axonflow.tally import Ints, Tally
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
+from axonflow.kernel.resample import Resampling
 from axonflow.ngff import Pyramid
-from axonflow.resample import Resampling
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 

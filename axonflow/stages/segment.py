@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.cores import cores, sharing
+from axonflow.engine.cpus import cores, sharing
 from axonflow.engine.stage import Overlap, Result, Source, Stage
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
+from axonflow.net.familiarity import block_sums
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes, grey_table, lookup_table
-from axonflow.net.traits import block_sums
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.stages.convert import read_greys
 from axonflow.stages.layout import CLASS_COLOURS, Layout

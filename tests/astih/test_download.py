@@ -10,7 +10,7 @@ from astih_server import Served, contents
 from astih_sets import REAL, SEM1, install
 from slides import command
 
-from axonflow.bids import labelled_images
+from axonflow.training.bids import labelled_images
 
 
 def test_without_the_client_its_install_command_is_said(

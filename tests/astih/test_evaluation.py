@@ -16,11 +16,11 @@ from astih_sets import SEM1, TEM2
 from slides import Classes, command, write_model
 
 from axonflow.astih import images_of_test_split
-from axonflow.bids import LabelledImage, read_labels
 from axonflow.errors import InputError
-from axonflow.fiber.matching import axon_ids, matching
-from axonflow.fiber.score import score
 from axonflow.net.checkpoint import Checkpoint
+from axonflow.training.bids import LabelledImage, read_labels
+from axonflow.training.matching import axon_ids, matching
+from axonflow.training.score import score
 
 
 class Evaluate:

@@ -13,8 +13,8 @@ from astih_sets import SEM1, TEM2
 from slides import command
 
 from axonflow.astih import images_of_test_split, make_splits
-from axonflow.bids import labelled_images, read_labels
 from axonflow.errors import InputError
+from axonflow.training.bids import labelled_images, read_labels
 
 
 def test_splits_part_subjects_and_lose_no_labelled_image(sem: Path, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from slides import analyse
 from viewed import write_viewed_store
 
-from axonflow.analysis import open_store
-from axonflow.config import Config
-from axonflow.report import write_report
-from axonflow.viewer.screenshot import find_browser
+from axonflow.results.analysis import open_store
+from axonflow.results.report import write_report
+from axonflow.results.viewer.screenshot import find_browser
+from axonflow.workflow.config import Config
 
 pytestmark = pytest.mark.browser
 

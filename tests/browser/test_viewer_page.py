@@ -18,12 +18,12 @@ from PIL import Image
 from slides import command
 from viewed import write_viewed_store
 
-from axonflow.analysis import Analysis, open_store
-from axonflow.viewer import View, screenshot, viewing
-from axonflow.viewer.exhibit import Exhibit
-from axonflow.viewer.screenshot import FLAGS, find_browser
-from axonflow.viewer.server import Server
-from axonflow.viewer.shaders import CLASS_COLOURS
+from axonflow.results.analysis import Analysis, open_store
+from axonflow.results.viewer import View, screenshot, viewing
+from axonflow.results.viewer.scene import Exhibit
+from axonflow.results.viewer.screenshot import FLAGS, find_browser
+from axonflow.results.viewer.server import Server
+from axonflow.results.viewer.shaders import CLASS_COLOURS
 
 pytestmark = pytest.mark.browser
 

@@ -25,7 +25,7 @@ from axonflow.engine.profile import Profile
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.errors import DeviceError, FleetError, RunError
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 
 SHAPE, CORE, HALO = (48, 64), 8, 2
 FLEET = Profile.find("local-gpu").but(workers=2, beside=1, cores=2, memory=1.0)

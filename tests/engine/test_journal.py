@@ -9,7 +9,7 @@ import pytest
 
 from axonflow.engine.journal import Journal, write_whole
 from axonflow.engine.stage import Result, Stage
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 
 
 def nothing(box: Box) -> Result:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axonflow.engine.cores import sharing
+from axonflow.engine.cpus import sharing
 from axonflow.engine.graph import Done, Graph
 from axonflow.engine.pool import Census, LocalPool
 from axonflow.engine.runner import Silent

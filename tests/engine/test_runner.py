@@ -23,7 +23,7 @@ from axonflow.engine.pool import LocalPool, Pool
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.errors import RunError, SlideError
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 
 
 class Notes(Silent):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import Mask, chunked_masks, masks
 
 from axonflow.fiber.axons import join, number, survey
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 
 
 @settings(max_examples=300)

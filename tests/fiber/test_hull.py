@@ -10,7 +10,7 @@ from skimage import measure
 from strategies import Mask, chunked_masks, chunked_tissues, generators
 
 from axonflow.fiber.hull import Hulls, convex_areas, hulls
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 
 Case = tuple[NDArray[np.uint8], list[Box]]
 

@@ -15,9 +15,9 @@ from strategies import chunked_tissues, generators, masks
 from axonflow.errors import InputError
 from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
 from axonflow.fiber.tissue import tissue
-from axonflow.grid import Box
-from axonflow.tally import Tally
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Tally
+from axonflow.kernel.units import PixelSize
 
 
 @st.composite

@@ -11,8 +11,8 @@ from strategies import chunked_tissues
 
 from axonflow.fiber.measure import BOUNDS, SUMS, count
 from axonflow.fiber.morphometry import perimeters
-from axonflow.grid import Box
-from axonflow.tally import Tally
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Tally
 
 Case = tuple[NDArray[np.uint8], list[Box]]
 

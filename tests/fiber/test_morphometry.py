@@ -12,8 +12,8 @@ from strategies import masks
 
 from axonflow.fiber.measure import count
 from axonflow.fiber.morphometry import Ellipses, ellipses, perimeters
-from axonflow.grid import Box
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
 
 SQUARE = PixelSize.square(0.1)
 

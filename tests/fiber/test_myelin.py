@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from strategies import chunked_tissues
 
 from axonflow.fiber.myelin import assign, cut_off, reach_px
-from axonflow.grid import Box
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
 
 Case = tuple[NDArray[np.uint8], list[Box]]
 

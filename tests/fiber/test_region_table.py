@@ -22,9 +22,9 @@ from axonflow.fiber.region_table import (
     spread_histogram,
     write_regions,
 )
-from axonflow.grid import Box
-from axonflow.tally import Ints, Tally
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints, Tally
+from axonflow.kernel.units import PixelSize
 
 SIZE = PixelSize(0.2, 0.15)
 

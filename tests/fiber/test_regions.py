@@ -12,7 +12,7 @@ from strategies import chunkings, generators, shapes
 
 from axonflow.errors import InputError
 from axonflow.fiber.regions import Polygons, nearest
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 
 Ring = list[list[float]]
 SQUARE: Ring = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]

@@ -30,8 +30,8 @@ from axonflow.fiber.table import (
     write_ads_csv,
     write_parquet,
 )
-from axonflow.grid import Box, Grid
-from axonflow.units import PixelSize
+from axonflow.kernel.grid import Box, Grid
+from axonflow.kernel.units import PixelSize
 
 SIZE = PixelSize.square(0.1)
 ADS_HEADER = (

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from axonflow.errors import ModelError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.net.architecture import SEM, TEM
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.lattice import Lattice

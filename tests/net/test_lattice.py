@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 from axonflow.net.lattice import Lattice
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from skimage.exposure import equalize_hist
 
+from axonflow.kernel.tally import Tally
 from axonflow.net.normalise import grey_codes, grey_table, grey_values, histogram, lookup_table
-from axonflow.tally import Tally
 
 
 @pytest.fixture(params=["uint8", "uint16", "float32"])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from axonflow.errors import DeviceError
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 from axonflow.net import loaded
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Processor

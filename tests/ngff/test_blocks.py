@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axonflow.errors import InputError, StoreError
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
 from axonflow.ngff import Blocks
 
 NAMES = ("a", "b")

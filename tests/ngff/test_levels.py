@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axonflow.errors import InputError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.ngff.levels import Levels
 
 levels = st.builds(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axonflow.kernel.units import PixelSize
 from axonflow.ngff.metadata import image_label, labels_index, multiscale, omero, placement
-from axonflow.units import PixelSize
 
 sides = st.floats(0.0005, 5.0)
 sizes = st.builds(PixelSize, sides, sides)

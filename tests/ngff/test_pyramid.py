@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError, StoreError
-from axonflow.grid import Box, Grid
+from axonflow.kernel.grid import Box, Grid
+from axonflow.kernel.units import PixelSize
 from axonflow.ngff import Pyramid
-from axonflow.units import PixelSize
 
 UM = PixelSize(0.1, 0.12)
 

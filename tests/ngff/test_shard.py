@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from axonflow.errors import StoreError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.ngff.shard import read_shard, write_shard
 
 SIDE, CHUNK = 32, 8

@@ -12,9 +12,9 @@ from ome_zarr.reader import Reader
 from ome_zarr_models.v05.image import Image
 from ome_zarr_models.v05.image_label import ImageLabel
 
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
 from axonflow.ngff import Pyramid
-from axonflow.units import PixelSize
 
 ome_zarr_io = pytest.importorskip("ome_zarr_io")  # it ships no types
 

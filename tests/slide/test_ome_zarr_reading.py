@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from axonflow.errors import SlideError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide import open_slide
 
 Edition = Literal["0.4", "0.5"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from axonflow.errors import SlideError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide import open_slide
 from axonflow.slide.identity import sample_of
 

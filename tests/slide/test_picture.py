@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from axonflow.errors import SlideError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide import open_slide
 from axonflow.slide.picture import LARGEST_PX
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide import Slide, open_slide
 
 SHAPE = (157, 203)

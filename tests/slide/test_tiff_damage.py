@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axonflow.errors import SlideError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide import open_slide
 
 PIXELS = np.random.default_rng(5).integers(0, 2**16, (100, 120), np.uint16)

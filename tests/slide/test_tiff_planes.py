@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
-from axonflow.grid import Box
+from axonflow.kernel.grid import Box
 from axonflow.slide import open_slide
 
 RANDOM = np.random.default_rng(3)

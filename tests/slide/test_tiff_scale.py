@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from axonflow.kernel.units import PixelSize
 from axonflow.slide import Slide, open_slide
 from axonflow.slide.scale import Claim, believe
-from axonflow.units import PixelSize
 
 PIXELS = np.arange(64 * 48, dtype=np.uint16).reshape(64, 48)
 

@@ -12,7 +12,7 @@ import pytest
 from slides import command, files
 from trials import SMALL, Trial
 
-from axonflow.status import read_status
+from axonflow.workflow.status import read_status
 
 pytestmark = pytest.mark.slurm
 

@@ -14,7 +14,7 @@ from slides import command, contents, files
 from trials import SMALL, Trial, wait_for_job
 
 from axonflow.engine.profile import PROFILES
-from axonflow.status import read_status
+from axonflow.workflow.status import read_status
 
 pytestmark = pytest.mark.slurm
 

@@ -15,10 +15,10 @@ from skimage.draw import polygon2mask
 from slides import Classes, analyse, command, contents, picture, tissue, write_labels, write_slide
 
 import axonflow
-from axonflow.config import Config
 from axonflow.errors import InputError, StoreError
 from axonflow.fiber.maps import centroid_pixels
 from axonflow.fiber.table import COLUMNS, REGION
+from axonflow.workflow.config import Config
 
 SHAPE = (301, 423)
 CORD = [[12.3, 10.2], [210.7, 33.1], [180.4, 250.6], [31.9, 190.8]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from axonflow.engine.cores import cores
+from axonflow.engine.cpus import cores
 from axonflow.engine.fleet.contract import GRACE_S, nobody, settle
 from axonflow.engine.profile import Profile
 from axonflow.errors import FleetError, InputError

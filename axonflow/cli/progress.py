@@ -1,0 +1,172 @@
+"""How a run gets on, told to a person: bars that move on a terminal, a line now and then anywhere else."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
+
+from axonflow.kernel.rate import Pace, duration, rate
+
+if TYPE_CHECKING:
+    from axonflow.engine.stage import Stage
+
+__all__ = ["Bars"]
+
+LINE_S = 60.0
+"""Least time between two lines of one stage where nothing can move."""
+
+WORKERS_S = 10.0
+"""Least time between two lines of the workers, while there are some."""
+
+
+class _Rate(ProgressColumn):
+    """Pixels a second: of the last minute, and of the whole stage when it has ended."""
+
+    def render(self, task: Task) -> Text:
+        pace: Pace = task.fields["pace"]
+        speed = task.fields["missing"] / task.finished_time if task.finished_time else pace.rate
+        return Text(rate(speed) if speed else "", "cyan", justify="right")
+
+
+class _Time(ProgressColumn):
+    """What a stage still takes, or has taken."""
+
+    def render(self, task: Task) -> Text:
+        if task.finished_time is not None:
+            return Text(f"in {duration(task.finished_time)}", "green")
+        left = task.fields["pace"].remaining_s
+        return Text("" if left is None else f"{duration(left)} left", "cyan")
+
+
+class _Lines(Progress):
+    """The bars of all stages, and under them what is to be said of the workers."""
+
+    workers = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.workers:
+            yield Text(f"{'workers':<14}{self.workers}", "dim", no_wrap=True, overflow="ellipsis")
+
+
+class Bars(AbstractContextManager["Bars"]):
+    """A Watch that draws on a console.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        If it is no terminal, nothing moves: a line is printed as each stage ends, and at most one a minute before.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        # With FORCE_COLOR, which a job inherits, rich takes any file for a terminal.
+        self._moves = console.is_interactive and console.file.isatty()
+        self._progress = _Lines(
+            TextColumn("{task.description:<13}"),
+            BarColumn(bar_width=None, table_column=Column(max_width=60, ratio=1)),
+            TextColumn("{task.percentage:>3.0f} %"),
+            _Rate(table_column=Column(min_width=10, no_wrap=True)),
+            _Time(table_column=Column(min_width=11, no_wrap=True)),
+            console=console,
+            disable=not self._moves,
+        )
+        self._task = TaskID(0)
+        self._pace = Pace(0, 0)
+        self._line_at = 0.0
+        self._told: tuple[int, str] | None = None
+        self._told_at = 0.0
+        self._interrupted = False
+
+    def __enter__(self) -> Bars:
+        # A queueing system ends a driver by SIGTERM, and its workers' jobs should go with it.
+        self._answers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.workers = ""
+        self._progress.stop()
+        for number, answer in self._answers.items():
+            signal.signal(number, answer)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's
+        self._interrupted = True
+        raise KeyboardInterrupt
+
+    def _check(self) -> None:
+        """Raise again: where a library was just cleaning up, the first exception may have been swallowed."""
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def clear(self) -> None:
+        """Take the bars of a slide away; the next one has its own."""
+        for task in self._progress.task_ids:
+            self._progress.remove_task(task)
+
+    def begin(self, stage: Stage, done_px: int) -> None:
+        """Start a bar."""
+        self._pace = Pace(done_px, stage.pixels)
+        self._line_at = time.monotonic()
+        self._task = self._progress.add_task(
+            stage.name.replace(".", " "),
+            total=stage.pixels,
+            completed=done_px,
+            pace=self._pace,
+            missing=stage.pixels - done_px,
+        )
+
+    def advance(self, pixels: int) -> None:
+        """Move the bar, or print a line if the last one is a minute old."""
+        self._check()
+        self._pace.advance(pixels)
+        self._progress.advance(self._task, pixels)
+        if not self._moves and self._pace.done < self._pace.total and time.monotonic() - self._line_at >= LINE_S:
+            self._line_at = time.monotonic()
+            self._print(f"{self._progress.tasks[-1].description}: {_state(self._pace)}")
+
+    def end(self, stage: Stage, summary: dict[str, Any]) -> None:
+        """Fill the bar, or print the stage's line."""
+        self._check()
+        self._progress.update(self._task, completed=stage.pixels)
+        if not self._moves:
+            seconds, peak = summary["seconds"], summary["peak_worker_bytes"] / 2**30
+            speed = rate(summary["pixels"] / max(seconds, 1e-3))
+            name = stage.name.replace(".", " ")
+            self._print(f"{name}: done in {duration(seconds)}, {speed}, {peak:.2f} GiB per worker")
+
+    def workers(self, count: int, note: str) -> None:
+        """Show how many workers there are, and what is to be said of them, if either has changed."""
+        self._check()
+        if self._moves:
+            self._progress.workers = _staff(count, note)
+            return
+        first_or_last = self._told is None or (count == 0) is not (self._told[0] == 0)
+        if (count, note) != self._told and (first_or_last or time.monotonic() - self._told_at >= WORKERS_S):
+            self._told, self._told_at = (count, note), time.monotonic()
+            self._print(f"workers: {_staff(count, note)}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _state(pace: Pace) -> str:
+    parts = [f"{100 * pace.share:.0f} %"]
+    if pace.rate and pace.remaining_s is not None:
+        parts += [rate(pace.rate), f"{duration(pace.remaining_s)} left"]
+    return ", ".join(parts)
+
+
+def _staff(count: int, note: str) -> str:
+    return ", ".join([str(count or "none"), *([note] if note else [])])

@@ -1,0 +1,65 @@
+"""Rows for ids: a table small enough to be addressed by an id, for windows whose ids lie close together.
+
+Ids follow the raster, so those of a window span a short range of all. That makes a plain array the fastest
+dictionary there is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.fiber.runs import Runs, find_runs
+from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints
+
+__all__ = ["Found", "find", "slots"]
+
+
+class Found(NamedTuple):
+    """The objects of a part of an image, as runs.
+
+    Attributes
+    ----------
+    runs : Runs
+    ids : (k,) int64
+        Increasing.
+    row : (n,) int64
+        Where each run's id stands among them.
+    """
+
+    runs: Runs
+    ids: Ints
+    row: Ints
+
+
+def find(labels: NDArray[Any], part: Box | None = None) -> Found:
+    """Find the objects; parameters as for :func:`axonflow.fiber.runs.find_runs`."""
+    runs = find_runs(labels, part)
+    return Found(runs, *slots(runs.label))
+
+
+def slots(labels: NDArray[np.uint32]) -> tuple[Ints, Ints]:
+    """Give ids rows 0, 1, ….
+
+    Parameters
+    ----------
+    labels : (n,) uint32
+        Ids, none of them 0, each as often as it likes: those of the runs of a part of a slide.
+
+    Returns
+    -------
+    ids : (k,) int64
+        The ids, increasing.
+    row : (n,) int64
+        The row of each label.
+    """
+    if len(labels) == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    low = int(labels.min())
+    at = labels.astype(np.int64) - low
+    present = np.zeros(at.max() + 1, np.bool_)
+    present[at] = True
+    return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[at]

@@ -1,0 +1,1 @@
+"""What everything stands on: numpy and the standard library alone."""

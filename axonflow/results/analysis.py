@@ -1,0 +1,262 @@
+"""A store, opened: what a run made, as dask, pandas and xarray values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.errors import StoreError
+from axonflow.kernel.grid import Box
+from axonflow.net.familiarity import SQUARE, square_traits
+from axonflow.ngff import Blocks, Pyramid
+from axonflow.ngff.maps import read_maps
+from axonflow.workflow.record import read_record
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["Analysis", "open_store"]
+
+LABELS = ("semantic", "axons", "fibers")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a run made of one slide.
+
+    Attributes
+    ----------
+    store : Path
+    record : dict
+        How it was made: settings, model, versions, times.
+    """
+
+    store: Path
+    record: dict[str, Any]
+
+    def pyramid(self, labels: str | None = None) -> Pyramid:
+        """Return the slide with all its levels, or labels of a name with theirs."""
+        return Pyramid.open(self.store if labels is None else self.store / "labels" / labels)
+
+    @cached_property
+    def image(self) -> da.Array:
+        """The slide: (h, w), its own dtype, lazy."""
+        return _lazy(self.pyramid())
+
+    @cached_property
+    def labels(self) -> dict[str, da.Array]:
+        """``semantic`` (uint8: 0 background, 1 myelin, 2 axon), ``axons`` and ``fibers`` (uint32 ids): (h, w), lazy."""
+        return {name: _lazy(self.pyramid(name)) for name in LABELS}
+
+    @cached_property
+    def counted(self) -> da.Array:
+        """Classes as table and maps count them: ``semantic``, with axons that were left out as background; lazy."""
+        import dask.array as da
+
+        semantic = self.labels["semantic"]
+        return da.where((semantic == 2) & (self.labels["axons"] == 0), np.uint8(0), semantic)
+
+    @cached_property
+    def fibers(self) -> pd.DataFrame:
+        """One row per axon, in the order of their ids; units stand in the columns' names."""
+        return self._read_fibers()
+
+    @property
+    def axon_count(self) -> int:
+        """Number of axons, those included that do not count in the maps."""
+        from axonflow.fiber.table import count_axons
+
+        return count_axons(self._table)
+
+    @cached_property
+    def regions(self) -> pd.DataFrame:
+        """One row per region, in the order of the file.
+
+        Raises
+        ------
+        StoreError
+            If the run had no regions.
+        """
+        from axonflow.fiber.region_table import read_regions
+
+        if self.record["config"].get("regions") is None:
+            raise StoreError(f"Regions were expected in {self.store}, but its run had none; run it with --regions.")
+        return read_regions(self.store / "tables" / "regions.parquet")
+
+    def counted_fibers(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read the rows of the axons that count in the maps: all, or those whose centroid the mask covers.
+
+        Which ones a mask covers is what the stage that made the maps has noted. If its journal is gone, the axons of
+        the cells of which anything counts are taken.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Names of those wanted, as a table of millions is large; all when left out.
+
+        Returns
+        -------
+        DataFrame
+            In the order of their ids.
+        """
+        fibers, rows = self._read_fibers(columns), self._counted_rows
+        return fibers if rows is None else fibers.iloc[rows]
+
+    @cached_property
+    def _counted_rows(self) -> NDArray[np.int64] | None:
+        """Those rows' numbers; None for all."""
+        if self.record["config"]["mask"] is None:
+            return None
+        rows = _noted_rows(self.store / ".axonflow" / "journal" / "map")
+        if len(rows) != int(self.maps["axon_count"].sum()):
+            fibers, side = self._read_fibers(["y0 (um)", "x0 (um)"]), float(self.maps.attrs["cell_side_um"])
+            counts = self.maps["covered_area"].to_numpy() > 0
+            cells = tuple(
+                np.minimum((fibers[f"{axis}0 (um)"].to_numpy() / side).astype(np.int64), counts.shape[i] - 1)
+                for i, axis in enumerate("yx")
+            )
+            rows = np.flatnonzero(counts[cells])
+        return rows
+
+    @cached_property
+    def maps(self) -> xr.Dataset:
+        """The maps over (y, x) in µm, with units and long names."""
+        return read_maps(self.store / "maps")
+
+    @cached_property
+    def block_sums(self) -> da.Array:
+        """Sums over blocks of 16 × 16 px of the labels, :data:`axonflow.net.familiarity.SUMS`: (4, b, c) uint32, lazy.
+
+        Raises
+        ------
+        StoreError
+            If no network made the labels.
+        """
+        import dask.array as da
+
+        array = self._blocks.array()
+        return da.from_array(array, chunks=array.chunks)
+
+    def square_traits(self, side: int = SQUARE) -> NDArray[np.float64]:
+        """Return how sure the network was of each square, and what it looks like.
+
+        Parameters
+        ----------
+        side : int
+            Of a square, in blocks of 16 px of the labels: 256 px unless told otherwise.
+
+        Returns
+        -------
+        (rows, columns, 4) float64
+            Traits (:data:`axonflow.net.familiarity.TRAITS`) of the square whose first pixel of the labels lies at
+            16 · side · (row, column); of one that the slide's end cuts down to less than half, NaN.
+
+        Raises
+        ------
+        StoreError
+            If no network made the labels.
+        """
+        blocks = self._blocks
+        h, w = blocks.shape
+        rows = (Box(y, 0, min(y + side * blocks.side, h), w) for y in range(0, h, side * blocks.side))
+        return np.concatenate([square_traits(blocks.read(row), row.shape, side) for row in rows])
+
+    @property
+    def _blocks(self) -> Blocks:
+        if "masks" in self.record["model"]:  # sums of an earlier run may still lie there
+            raise StoreError(
+                f"Labels by a network were expected in {self.store}, but they are masks of its user, which say nothing "
+                "of doubt; run it with --model."
+            )
+        return Blocks.open(self.store / "traits")
+
+    @property
+    def _table(self) -> Path:
+        return self.store / "tables" / "fibers.parquet"
+
+    def _read_fibers(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        from axonflow.fiber.table import read_parquet
+
+        return read_parquet(self._table, columns)
+
+    @cached_property
+    def summary(self) -> dict[str, str]:
+        """The numbers a reader asks for first, over all that counts, with their units."""
+        maps = self.maps
+        area_mm2 = float(maps["covered_area"].sum())
+        count = int(maps["axon_count"].sum())
+        avf, mvf = (
+            float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf")
+        )
+        counting = self.counted_fibers(["axon_diam (um)", "myelin_area (um^2)"])
+        diameter = counting["axon_diam (um)"]
+        bare = int((counting["myelin_area (um^2)"] == 0).sum())
+        beyond = self.record["stages"]["measure"]["myelin_px_beyond_reach"]
+        numbers = {
+            "axons": f"{count:,}"
+            + (f" ({self.axon_count:,} with those outside the mask)" if count != self.axon_count else ""),
+            "area": f"{area_mm2:.4g} mm²",
+            "density": f"{count / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
+            "AVF": f"{avf:.3f}",
+            "MVF": f"{mvf:.3f}",
+            "g-ratio": f"{(avf / (avf + mvf)) ** 0.5:.3f} (aggregate)" if avf else "–",
+            "axon diameter": f"{diameter.mean():.2f} ± {diameter.std(ddof=0):.2f} µm" if len(counting) else "–",
+            "without myelin": f"{bare:,} axons",
+        }
+        if beyond:
+            numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
+        mapped = self.record["stages"]["map"]
+        if mapped.get("confidence") is not None:
+            numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
+        if mapped.get("unfamiliar_cells"):
+            judged = int(maps["unfamiliar"].count())
+            numbers["unfamiliar"] = (
+                f"{mapped['unfamiliar_cells']:,} of {judged:,} cells look unlike anything the network was trained on; "
+                "see maps/unfamiliar"
+            )
+        return numbers
+
+
+def open_store(store: str | Path) -> Analysis:
+    """Open what a run made.
+
+    Parameters
+    ----------
+    store : str or Path
+        The ``.ome.zarr`` folder.
+
+    Raises
+    ------
+    StoreError
+        If it is no store of this program, or its run was not finished.
+    """
+    path = Path(store)
+    record = read_record(path)
+    if not record["complete"]:
+        raise StoreError(
+            f"A finished store was expected at {path}, but its run was interrupted; run it again to complete it."
+        )
+    return Analysis(path, record)
+
+
+def _noted_rows(journal: Path) -> NDArray[np.int64]:
+    found = [np.zeros(0, np.int64)]
+    for path in journal.glob("*/*.npz"):
+        with np.load(path) as arrays:
+            found += [arrays[name] for name in arrays.files if name.endswith("/rows")]
+    return np.sort(np.concatenate(found))
+
+
+def _lazy(pyramid: Pyramid) -> da.Array:
+    import dask.array as da
+
+    array = da.from_array(pyramid.array(0), chunks=pyramid.array(0).chunks)
+    return array[0] if array.ndim == 3 else array

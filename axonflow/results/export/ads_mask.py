@@ -1,0 +1,98 @@
+"""The image that AxonDeepSeg writes, on the slide's own pixels: 0 background, 127 myelin, 255 axon.
+
+It shows what the tables count: axons that were left out are background. Labels that a network made at another pixel
+size are looked up under the centre of each of the slide's pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from axonflow.errors import InputError
+from axonflow.kernel.grid import Box, Grid
+from axonflow.ngff import Pyramid
+from axonflow.results.analysis import Analysis
+
+__all__ = ["write_ads_mask"]
+
+TILE = 512
+READ = 4096
+"""Width of what is read at a time, px: a whole number of tiles."""
+
+LARGEST_PNG_PX = 2**28
+
+GREYS = np.array([0, 127, 255], np.uint8)
+
+
+def write_ads_mask(analysis: Analysis, path: Path) -> None:
+    """Write the mask: a tiled BigTIFF with its pixel size, part by part, or a small PNG if the file ends so.
+
+    Raises
+    ------
+    InputError
+        If the ending is another, or the slide too large for a PNG, which is written whole.
+    """
+    mask = _Mask(analysis.pyramid(), analysis.pyramid("semantic"), analysis.pyramid("axons"))
+    (h, w), size = mask.slide.shape, mask.slide.pixel_size
+    partial = path.with_name(f".{path.name}.partial")
+    if path.suffix.lower() == ".png":
+        if h * w > LARGEST_PNG_PX:
+            raise InputError(
+                f"A slide of at most {LARGEST_PNG_PX:,} px was expected for a PNG, {h} × {w} came; name a .tif file."
+            )
+        Image.fromarray(mask.greys(Box.whole((h, w)))).save(partial, format="png")
+    elif path.suffix.lower() in {".tif", ".tiff"}:
+        with tifffile.TiffWriter(partial, bigtiff=True) as file:
+            file.write(
+                mask.tiles(),
+                shape=(h, w),
+                dtype=np.uint8,
+                tile=(TILE, TILE),
+                compression="zlib",
+                photometric="minisblack",
+                resolution=(1e4 / size.x, 1e4 / size.y),
+                resolutionunit="CENTIMETER",
+                metadata=None,
+            )
+    else:
+        raise InputError(f"A file ending in .tif, .tiff or .png was expected, {path.name} came; rename --out.")
+    partial.replace(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mask:
+    """The mask of a slide, computed where it is asked for."""
+
+    slide: Pyramid
+    semantic: Pyramid
+    axons: Pyramid
+
+    def tiles(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the tiles in raster order, those at the edges filled up with background."""
+        for box in Grid(self.slide.shape, (TILE, READ)):
+            h, w = box.shape
+            greys = np.pad(self.greys(box), ((0, -h % TILE), (0, -w % TILE)))
+            yield from np.split(greys, greys.shape[1] // TILE, axis=1)
+
+    def greys(self, box: Box) -> NDArray[np.uint8]:
+        """Return the grey of each pixel of a box of the slide."""
+        rows, columns = self._under(0, box.y0, box.y1), self._under(1, box.x0, box.x1)
+        have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+        classes = self.semantic.read(have)
+        classes[(classes == 2) & (self.axons.read(have) == 0)] = 0
+        greys: NDArray[np.uint8] = GREYS[classes[np.ix_(rows - have.y0, columns - have.x0)]]
+        return greys
+
+    def _under(self, axis: int, first: int, last: int) -> NDArray[np.int64]:
+        """Return the label's pixel under the centre of each of the slide's pixels along an axis."""
+        native, work = ((size.y, size.x)[axis] for size in (self.slide.pixel_size, self.semantic.pixel_size))
+        under: NDArray[np.int64] = np.floor((np.arange(first, last) + 0.5) * (native / work)).astype(np.int64)
+        under[under >= self.semantic.shape[axis]] = self.semantic.shape[axis] - 1
+        return under

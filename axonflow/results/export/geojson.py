@@ -1,0 +1,184 @@
+"""Outlines of axons and fibers as GeoJSON that QuPath opens: full-resolution pixels of the slide, with measurements.
+
+Labels are read tile by tile. An object is outlined with the tile that holds the first corner of its fiber's bounding
+box, from the whole of that box, so it is one object wherever seams lie, and memory holds a tile and the largest box.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from axonflow.fiber.outline import outlines
+from axonflow.fiber.table import COLUMNS, REGION
+from axonflow.kernel.grid import Box, Grid
+from axonflow.kernel.tally import Ints
+from axonflow.ngff import Pyramid
+from axonflow.results.analysis import Analysis
+
+__all__ = ["write_geojson"]
+
+TILE, MARGIN = 2048, 512
+"""Side of a tile, and what is read beyond its lower right, px; an object that is larger is read by itself."""
+
+DIGITS = 7
+"""Significant ones of a measurement."""
+
+BOUNDS = ("bbox_min_y", "bbox_min_x", "bbox_max_y", "bbox_max_x")
+FIBERS_OWN = (
+    "axonmyelin_area (um^2)",
+    "axonmyelin_perimeter (um)",
+    "fiber_eccentricity",
+    "fiber_orientation",
+    "fiber_solidity",
+)
+SHARED = ("axon_id", "gratio", "myelin_area (um^2)", "myelin_thickness (um)", "image_border_touching")
+MEASUREMENTS = {
+    "Fiber": (*SHARED, *FIBERS_OWN),
+    "Axon": tuple(c.name for c in COLUMNS if c.name not in {*BOUNDS, *FIBERS_OWN, "x0 (px)", "y0 (px)"}),
+}
+"""The columns that the features of each class carry."""
+
+COLOURS = {"Fiber": [227, 74, 51], "Axon": [64, 140, 242]}
+
+
+def write_geojson(analysis: Analysis, path: Path) -> None:
+    """Write the outlines as a stream; compressed if the file's name ends in ``.gz``.
+
+    Each axon makes two features, detections of the classes ``Fiber`` and ``Axon``, named after its id.
+    """
+    slide, axons, fibers = analysis.pyramid(), analysis.pyramid("axons"), analysis.pyramid("fibers")
+    scale = axons.pixel_size.x / slide.pixel_size.x, axons.pixel_size.y / slide.pixel_size.y
+    table = analysis.fibers
+    writers = [_Features.of(kind, table, scale) for kind in ("Fiber", "Axon")]
+    with _written(path) as file:
+        file.write('{"type":"FeatureCollection","features":[')
+        between = "\n"
+        for row, box, masks in _objects(table, (fibers, axons)):
+            for writer, mask in zip(writers, masks, strict=True):
+                file.write(between + writer.text(row, outlines(mask), box))
+                between = ",\n"
+        file.write("\n]}\n")
+
+
+def _objects(table: pd.DataFrame, labels: Sequence[Pyramid]) -> Iterator[tuple[int, Box, list[NDArray[np.bool_]]]]:
+    """Yield each row of the table with the bounding box of its fiber, and its mask in that box of each of the labels.
+
+    The order is that of the tiles, whatever the chunks of the labels.
+    """
+    bounds, ids = table[list(BOUNDS)].to_numpy(), table["axon_id"].to_numpy()
+    whole = Box.whole(labels[0].shape)
+    first = bounds[:, :2] // TILE
+    tile = first[:, 0] * (whole.x1 // TILE + 1) + first[:, 1]
+    order = np.argsort(tile, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(tile[order])) + 1) if len(order) else ():
+        y, x = (first[rows[0]] * TILE).tolist()
+        window = Box(y, x, y + TILE + MARGIN, x + TILE + MARGIN) & whole
+        pixels = [image.read(window) for image in labels]
+        for row in rows.tolist():
+            box = Box(*bounds[row].tolist())
+            if box & window == box:
+                yield row, box, [part[box.relative_to(window).slices] == ids[row] for part in pixels]
+            else:
+                yield row, box, [_mask(image, box, ids[row]) for image in labels]
+
+
+def _mask(labels: Pyramid, box: Box, id_: int) -> NDArray[np.bool_]:
+    """Return where a large box has an id; no more than a tile of the labels is in memory."""
+    mask = np.empty(box.shape, np.bool_)
+    for part in Grid(box.shape, (TILE, TILE)):
+        there = Box(part.y0 + box.y0, part.x0 + box.x0, part.y1 + box.y0, part.x1 + box.x0)
+        mask[part.slices] = labels.read(there) == id_
+    return mask
+
+
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """Writes the features of one class.
+
+    Attributes
+    ----------
+    kind : str
+    head : str
+        What all of them have.
+    values : (n, m) float64
+        Their measurements.
+    keys : tuple of str
+        Names of these, as JSON.
+    ids : (n,) int64
+    tails : list of str
+        What follows the measurements of each.
+    scale : (float, float)
+        Pixels of the slide per pixel of the labels along x and y.
+    """
+
+    kind: str
+    head: str
+    values: NDArray[np.float64]
+    keys: tuple[str, ...]
+    ids: Ints
+    tails: Sequence[str]
+    scale: tuple[float, float]
+
+    @classmethod
+    def of(cls, kind: str, table: pd.DataFrame, scale: tuple[float, float]) -> _Features:
+        names = MEASUREMENTS[kind]
+        class_ = json.dumps({"name": kind, "color": COLOURS[kind]}, separators=(",", ":"))
+        tails = [""] * len(table)
+        if REGION.name in table:
+            known = table[REGION.name].dropna()
+            texts = {name: f',"metadata":{json.dumps({"region": name})}' for name in known.unique()}
+            tails = [texts.get(name, "") for name in table[REGION.name]]
+        return cls(
+            kind,
+            f'"properties":{{"objectType":"detection","classification":{class_},"name":"{kind.lower()} ',
+            table[list(names)].to_numpy(np.float64),
+            tuple(map(json.dumps, names)),
+            table["axon_id"].to_numpy(),
+            tails,
+            scale,
+        )
+
+    def text(self, row: int, polygons: list[list[Ints]], box: Box) -> str:
+        """Return the feature of a row whose outlines begin at the corner of a box."""
+        origin = np.array((box.x0, box.y0))
+        areas = ["[" + ",".join(self._ring(ring, origin) for ring in rings) + "]" for rings in polygons]
+        kind, positions = ("Polygon", areas[0]) if len(areas) == 1 else ("MultiPolygon", f"[{','.join(areas)}]")
+        numbers = zip(self.keys, self.values[row].tolist(), strict=True)
+        measured = ",".join(f"{key}:{value:.{DIGITS}g}" for key, value in numbers if isfinite(value))
+        return (
+            f'{{"type":"Feature","geometry":{{"type":"{kind}","coordinates":{positions}}},'
+            f'{self.head}{self.ids[row]}","measurements":{{{measured}}}{self.tails[row]}}}}}'
+        )
+
+    def _ring(self, ring: Ints, origin: Ints) -> str:
+        """Return the positions (x, y) of a closed ring, in pixels of the slide to a thousandth."""
+        xy: NDArray[np.generic] = ring[:, ::-1] + origin
+        if self.scale != (1, 1):
+            xy = np.round(xy * self.scale, 3)
+        positions = xy.tolist()
+        return str([*positions, positions[0]]).replace(" ", "")
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[TextIO]:
+    """Open a text file that appears under its name once it is complete."""
+    partial = path.with_name(f".{path.name}.partial")
+    with ExitStack() as stack:
+        raw = stack.enter_context(partial.open("wb"))
+        stream: io.BufferedWriter | gzip.GzipFile = raw
+        if path.suffix.lower() == ".gz":
+            stream = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))  # equal results are equal files
+        yield stack.enter_context(io.TextIOWrapper(stream, encoding="utf-8"))
+    partial.replace(path)

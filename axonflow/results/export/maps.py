@@ -1,0 +1,34 @@
+"""The maps, for programs and for the eye."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from axonflow.errors import InputError
+from axonflow.results.analysis import Analysis
+
+__all__ = ["draw", "write_netcdf"]
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def write_netcdf(analysis: Analysis, path: Path) -> None:
+    """Write all maps with their units and coordinates."""
+    analysis.maps.to_netcdf(path, engine="h5netcdf")
+
+
+def draw(analysis: Analysis, path: Path) -> None:
+    """Draw the figure of the maps; the file's ending decides how.
+
+    Raises
+    ------
+    InputError
+        If the ending is no picture's.
+    """
+    if path.suffix.lower() not in PICTURES:
+        raise InputError(
+            f"A file ending in {', '.join(PICTURES)} was expected for a figure, {path.name} came; rename --out."
+        )
+    from axonflow.results.figures import draw_maps
+
+    draw_maps(analysis.maps, [path])

@@ -1,0 +1,38 @@
+"""Pictures of a result; a module by what is drawn.
+
+::
+
+    style           widths, type, colours, bars: how all of them look
+    maps            the maps of one slide, of several side by side, and the network's doubt
+    overlay         the slide, what was drawn over it, and what was found in it
+    distributions   diameters, g-ratios, density along the slide
+"""
+
+from axonflow.results.figures.distributions import (
+    draw_diameters,
+    draw_gratio_by_diameter,
+    draw_gratios,
+    draw_profiles,
+    draw_spreads,
+)
+from axonflow.results.figures.maps import draw_doubt, draw_levels, draw_maps
+from axonflow.results.figures.overlay import draw_detail, draw_overlay, draw_slide
+from axonflow.results.figures.style import AXON, DOUBT, MYELIN, PANELS
+
+__all__ = [
+    "AXON",
+    "DOUBT",
+    "MYELIN",
+    "PANELS",
+    "draw_detail",
+    "draw_diameters",
+    "draw_doubt",
+    "draw_gratio_by_diameter",
+    "draw_gratios",
+    "draw_levels",
+    "draw_maps",
+    "draw_overlay",
+    "draw_profiles",
+    "draw_slide",
+    "draw_spreads",
+]

@@ -1,0 +1,206 @@
+"""How sizes are spread: diameters, g-ratios, the one against the other, density along the slide; slides side by side.
+
+All is counted in bins, so that a figure of a million axons is as small as one of a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from numpy.typing import NDArray
+
+from axonflow.results.figures.style import AXON, COLUMN_MM, MYELIN, PAGE_MM, new_figure, save, styled, tidy
+
+__all__ = ["draw_diameters", "draw_gratio_by_diameter", "draw_gratios", "draw_profiles", "draw_spreads"]
+
+Floats = NDArray[np.float64]
+
+HEIGHT_MM = 56.0
+BINS = 60
+FEWEST = 20
+"""Axons in a bin from which on its median is drawn."""
+
+DENSITY_COLOURS = ("#2b4a6f", "#c8553d")
+
+
+@styled()
+def draw_diameters(diameters_um: Floats, paths: Iterable[Path]) -> None:
+    """Draw the histogram of axon diameters, as wide as a column; the largest half percent may lie beyond."""
+    _histogram(diameters_um, (0.0, _reach(diameters_um)), "axon diameter (µm)", "{:.2f} µm", AXON, paths)
+
+
+@styled()
+def draw_gratios(gratios: Floats, paths: Iterable[Path]) -> None:
+    """Draw the histogram of the g-ratios of axons with myelin, as wide as a column."""
+    _histogram(gratios, (0.0, 1.0), "g-ratio", "{:.3f}", MYELIN, paths)
+
+
+def _histogram(
+    values: Floats,
+    span: tuple[float, float],
+    label: str,
+    form: str,
+    colour: tuple[float, float, float],
+    paths: Iterable[Path],
+) -> None:
+    figure = new_figure(COLUMN_MM, HEIGHT_MM)
+    axes = figure.subplots()
+    counts, edges = np.histogram(values, BINS, span)
+    axes.stairs(counts, edges, fill=True, color=colour, alpha=0.75)
+    median = float(np.median(values))
+    axes.axvline(median, color="0.25", linewidth=0.8, linestyle=(0, (4, 2)))
+    axes.set_xlim(span)
+    axes.set_ylim(0, counts.max() * 1.15 + 0.5)
+    right = median > sum(span) / 2
+    axes.annotate(
+        f"median {form.format(median)}",
+        (median, 0.97),
+        (-3 if right else 3, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        va="top",
+        color="0.25",
+        fontsize=6.5,
+    )
+    axes.set_xlabel(label)
+    axes.set_ylabel(f"axons per bin of {(span[1] - span[0]) / BINS:.2g}")
+    _whole_numbers(axes)
+    save(figure, paths)
+
+
+@styled()
+def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterable[Path]) -> None:
+    """Draw how many axons have a diameter and a g-ratio, with the median g-ratio of each diameter, as wide as a column.
+
+    Parameters
+    ----------
+    diameters_um, gratios : (n,) float64
+        Of axons with myelin.
+    paths : iterable of Path
+        PNG, SVG or PDF.
+    """
+    span = (0.0, _reach(diameters_um))
+    counts, edges, _ = np.histogram2d(diameters_um, gratios, BINS, (span, (0.0, 1.0)))
+    figure = new_figure(COLUMN_MM, HEIGHT_MM)
+    axes = figure.subplots()
+    most = max(counts.max(), 2)
+    drawn = axes.imshow(
+        np.ma.masked_equal(counts.T, 0),
+        cmap="viridis",
+        norm=LogNorm(1, most) if most > 20 else Normalize(0, most),
+        extent=(*span, 0.0, 1.0),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    bin_ = np.digitize(diameters_um, edges) - 1
+    order = np.argsort(bin_, kind="stable")
+    groups = np.split(gratios[order], np.searchsorted(bin_[order], np.arange(1, BINS)))
+    medians = [np.median(group) if len(group) >= FEWEST else np.nan for group in groups]
+    if np.isfinite(medians).any():
+        axes.plot((edges[:-1] + edges[1:]) / 2, medians, color=MYELIN, linewidth=1.2, label="median")
+        axes.legend(frameon=False, fontsize=6.5, loc="lower right")
+    axes.set_xlabel("axon diameter (µm)")
+    axes.set_ylabel("g-ratio")
+    bar = figure.colorbar(drawn, ax=axes, aspect=18, pad=0.02)
+    bar.set_label("axons")
+    tidy(bar)
+    if isinstance(drawn.norm, LogNorm):
+        bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        bar.ax.minorticks_off()
+    save(figure, paths)
+
+
+@styled()
+def draw_profiles(maps: xr.Dataset, paths: Iterable[Path]) -> None:
+    """Draw the axon density of each row and of each column of cells, as wide as a column."""
+    figure = new_figure(COLUMN_MM, HEIGHT_MM)
+    axes = figure.subplots()
+    side = float(maps.attrs["cell_side_um"]) / 1000
+    longest = max(maps.sizes["y"], maps.sizes["x"]) * side
+    scale, unit = (1.0, "mm") if longest >= 1 else (1000.0, "µm")
+    for axis, other, words, colour in zip(
+        "yx", "xy", ("down the slide (y)", "across the slide (x)"), DENSITY_COLOURS, strict=True
+    ):
+        count, area = (maps[name].sum(other).to_numpy() for name in ("axon_count", "covered_area"))
+        density = np.divide(count, area, out=np.full(len(count), np.nan), where=area > 0)
+        edges = np.arange(maps.sizes[axis] + 1) * side * scale
+        axes.stairs(density, edges, baseline=None, color=colour, linewidth=1.1, label=words)
+    axes.set_xlim(0, longest * scale)
+    axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * 1.2)
+    axes.set_xlabel(f"distance from the top, or from the left ({unit})")
+    axes.set_ylabel("axons per mm²")
+    _whole_numbers(axes)
+    axes.legend(frameon=False, fontsize=6.5, ncols=2, loc="upper left")
+    save(figure, paths)
+
+
+@styled()
+def draw_spreads(slides: Sequence[tuple[str, Floats, Floats]], paths: Iterable[Path]) -> None:
+    """Draw the spread of diameters and of g-ratios of several slides side by side, as wide as a page.
+
+    A body is as wide as values are frequent; the bar in it reaches from the 25th to the 75th percentile, the dot is the
+    median.
+
+    Parameters
+    ----------
+    slides : sequence of (str, array, array)
+        Titles; axon diameters, µm; g-ratios of axons with myelin.
+    paths : iterable of Path
+        PNG, SVG or PDF.
+    """
+    figure = new_figure(PAGE_MM, 110)
+    every = np.concatenate([diameters for _, diameters, _ in slides]) if slides else np.zeros(0)
+    panels = (
+        ("axon diameter (µm)", AXON, (0.0, _reach(every)), [diameters for _, diameters, _ in slides]),
+        ("g-ratio", MYELIN, (0.0, 1.0), [gratios for _, _, gratios in slides]),
+    )
+    both = figure.subplots(2, 1, sharex=True)
+    for axes, (label, colour, span, spreads) in zip(both, panels, strict=True):
+        for place, values in enumerate(spreads):
+            if len(values):
+                _body(axes, place, values, span, colour)
+        axes.set_ylabel(label)
+        axes.set_ylim(span)
+        axes.yaxis.grid(visible=True, color="0.92", linewidth=0.6)
+        axes.set_axisbelow(True)
+    crowded = len(slides) > 8 or max((len(title) for title, _, _ in slides), default=0) > 90 / max(len(slides), 1)
+    both[-1].set_xlim(-0.6, len(slides) - 0.4)
+    both[-1].set_xticks(
+        range(len(slides)),
+        [title for title, _, _ in slides],
+        rotation=40 if crowded else 0,
+        ha="right" if crowded else "center",
+        rotation_mode="anchor",
+    )
+    save(figure, paths)
+
+
+def _body(axes: Axes, place: int, values: Floats, span: tuple[float, float], colour: tuple[float, ...]) -> None:
+    counts, edges = np.histogram(values, BINS, span)
+    width = 0.4 * counts / max(counts.max(), 1)
+    ends = np.repeat(edges, 2)[1:-1]
+    reach = np.repeat(width, 2)
+    axes.fill_betweenx(ends, place - reach, place + reach, color=colour, alpha=0.45, linewidth=0)
+    low, median, high = np.percentile(values, (25, 50, 75))
+    axes.plot([place, place], [low, high], color="0.2", linewidth=2.2, solid_capstyle="butt")
+    axes.plot([place], [median], "o", color="white", markeredgecolor="0.2", markeredgewidth=0.8, markersize=4)
+
+
+def _reach(values_um: Floats) -> float:
+    """Return where the axis of diameters ends."""
+    if not len(values_um):
+        return 1.0
+    return float(max(np.percentile(values_um, 99.5) * 1.08, np.median(values_um) * 1.5, 1e-3))
+
+
+def _whole_numbers(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -1,0 +1,137 @@
+"""The slide as a picture: whole, with what was drawn over it; with the classes in colour; and a piece of it near by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from PIL import Image
+
+from axonflow.kernel.grid import Box
+from axonflow.ngff import Pyramid
+from axonflow.results.figures.style import AXON, COLUMN_MM, MYELIN, new_figure, save, scale_bar, styled
+
+__all__ = ["coarse", "draw_detail", "draw_overlay", "draw_slide"]
+
+OUTLINE = "#f2c14e"
+
+Picture = NDArray[np.generic]
+
+
+def coarse(pyramid: Pyramid, side_px: int) -> Picture:
+    """Read the finest level that is at most ``side_px`` wide, or the coarsest one."""
+    levels = pyramid.levels
+    level = next((k for k in range(levels.count) if max(levels.shape_of(k)) <= side_px), levels.count - 1)
+    return pyramid.read(Box.whole(levels.shape_of(level)), level)
+
+
+@styled()
+def draw_slide(
+    grey: Picture,
+    extent: tuple[float, float],
+    covered: NDArray[np.bool_] | None,
+    regions: dict[str, NDArray[np.bool_]],
+    paths: Iterable[Path],
+) -> None:
+    """Draw the whole slide as wide as a column: what does not count is dimmed, regions are outlined and named.
+
+    Parameters
+    ----------
+    grey : (h, w) array
+        The slide, coarse.
+    extent : (float, float)
+        Its height and width, mm.
+    covered : (m, n) bool, optional
+        What counts, on any grid that covers the slide; all of it if None.
+    regions : dict
+        The regions by their names, likewise.
+    paths : iterable of Path
+        PNG, SVG or PDF.
+    """
+    height, width = extent
+    figure = new_figure(COLUMN_MM, float(np.clip((COLUMN_MM - 4) * height / width + 8, 25, 200)))
+    axes = figure.subplots()
+    box = (0.0, width, height, 0.0)
+    axes.imshow(_stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
+    if covered is not None:
+        veil = np.where(covered, 0.0, 0.55)
+        axes.imshow(np.ones_like(veil), cmap="gray", vmin=0, vmax=1, alpha=veil, extent=box, interpolation="nearest")
+        _outline(axes, covered, extent, OUTLINE, 1.1)
+    for name, inside in regions.items():
+        _outline(axes, inside, extent, "white", 0.8)
+        rows, columns = np.nonzero(inside)
+        y, x = (rows.mean() + 0.5) / inside.shape[0] * height, (columns.mean() + 0.5) / inside.shape[1] * width
+        about = {"facecolor": (0, 0, 0, 0.55), "edgecolor": "none", "boxstyle": "round,pad=0.25"}
+        axes.text(x, y, name, color="white", ha="center", va="center", fontsize=6.5, bbox=about)
+    _bare(axes)
+    scale_bar(axes, box)
+    save(figure, paths)
+
+
+@styled()
+def draw_detail(grey: Picture, classes: NDArray[np.uint8], extent: tuple[float, float], paths: Iterable[Path]) -> None:
+    """Draw a piece of the slide with the borders of axons and of myelin, as wide as a column.
+
+    Parameters
+    ----------
+    grey : (h, w) array
+    classes : (h, w) uint8
+        0 background, 1 myelin, 2 axon.
+    extent : (float, float)
+        Height and width, mm.
+    paths : iterable of Path
+        PNG, SVG or PDF.
+    """
+    height, width = extent
+    figure = new_figure(COLUMN_MM, float(np.clip((COLUMN_MM - 4) * height / width + 8, 25, 200)))
+    axes = figure.subplots()
+    box = (0.0, width, height, 0.0)
+    axes.imshow(_stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
+    _outline(axes, classes > 0, extent, MYELIN, 0.7)
+    _outline(axes, classes == 2, extent, AXON, 0.7)
+    _bare(axes)
+    scale_bar(axes, box)
+    save(figure, paths)
+
+
+def draw_overlay(slide: Pyramid, semantic: Pyramid, path: Path, *, side_px: int = 1600) -> None:
+    """Draw axons and myelin in colour over the whole slide, at most ``side_px`` wide, to a PNG file."""
+    grey = _stretched(coarse(slide, side_px))
+    classes = coarse(semantic, side_px)
+    rows, columns = (np.arange(n) * m // n for n, m in zip(grey.shape, classes.shape, strict=True))
+    classes = classes[np.ix_(rows, columns)]
+    colour = np.repeat(grey[..., None], 3, axis=2)
+    for number, tint in ((1, MYELIN), (2, AXON)):
+        colour[classes == number] = 0.55 * colour[classes == number] + 0.45 * np.array(tint, np.float32)
+    Image.fromarray((colour * 255).astype(np.uint8)).save(path)
+
+
+def _stretched(grey: Picture) -> NDArray[np.float32]:
+    """Return greys from 0 to 1, the darkest and brightest half percent beyond."""
+    values = grey.astype(np.float32)
+    low, high = np.percentile(values, (0.5, 99.5))
+    stretched: NDArray[np.float32] = np.clip((values - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+    return stretched
+
+
+def _outline(
+    axes: Axes, inside: NDArray[np.bool_], extent: tuple[float, float], colour: str | tuple[float, ...], width: float
+) -> None:
+    """Draw the border of a set of pixels, also where it is the picture's own."""
+    if not inside.any():
+        return
+    (h, w), (height, width_mm) = inside.shape, extent
+    framed = np.pad(inside.astype(np.float32), 1)
+    y, x = ((np.arange(n + 2) - 0.5) / n * side for n, side in ((h, height), (w, width_mm)))
+    axes.contour(
+        np.clip(x, 0, width_mm), np.clip(y, 0, height), framed, levels=[0.5], colors=[colour], linewidths=width
+    )
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)

@@ -1,0 +1,171 @@
+"""Which figures a store has, and what each of them shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
+from axonflow.kernel.grid import Box
+from axonflow.ngff import Pyramid
+from axonflow.results import figures
+from axonflow.results.analysis import Analysis
+from axonflow.results.figures.overlay import coarse
+from axonflow.results.report.outlines import covered_pixels, region_pixels
+from axonflow.results.report.words import count, length, number
+
+__all__ = ["Figure", "draw_figures", "myelinated"]
+
+THUMBNAIL_PX = 1200
+DETAIL_DIAMETERS = 30
+"""Side of the piece that is drawn near by, in mean diameters of an axon."""
+
+DETAIL_PX = (64, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that was drawn, as NAME.svg and NAME.png.
+
+    Attributes
+    ----------
+    name : str
+    caption : str
+        What it shows, also for those who cannot see it.
+    is_photograph : bool
+        Whether it is embedded as pixels.
+    """
+
+    name: str
+    caption: str
+    is_photograph: bool = False
+
+
+def draw_figures(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Figure]:
+    """Draw all figures of a store into a folder.
+
+    Parameters
+    ----------
+    result : Analysis
+    axons : DataFrame
+        Those that count.
+    folder : Path
+
+    Returns
+    -------
+    list of Figure
+        Those that there is anything to draw of.
+    """
+    figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), folder / "overlay.png")
+    drawn = []
+    for draw in (_slide, _detail, _maps, _doubt, _distributions):
+        drawn += list(draw(result, axons, lambda name: [folder / f"{name}.svg", folder / f"{name}.png"]))
+    return drawn
+
+
+Paths = Callable[[str], list[Path]]
+
+
+def _slide(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001  # as the others
+    grey = coarse(result.pyramid(), THUMBNAIL_PX)
+    h, w = grey.shape
+    covered, regions = covered_pixels(result, (h, w)), region_pixels(result, (h, w))
+    figures.draw_slide(grey, _extent_mm(result), covered, regions, paths("slide"))
+    said = "The slide."
+    if covered is not None:
+        said += " Only what lies within the yellow outline counts; the rest is veiled."
+    if regions:
+        said += f" White outlines are the regions: {', '.join(regions)}."
+    yield Figure("slide", said, is_photograph=True)
+
+
+def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
+    if axons.empty:
+        return
+    semantic = result.pyramid("semantic")
+    resampled = result.store / "resampled"
+    image = Pyramid.open(resampled) if result.record["labels"]["shape"] != result.record["slide"]["shape"] else None
+    image = image or result.pyramid()
+    um = semantic.pixel_size
+    side_um = DETAIL_DIAMETERS * float(axons[DIAMETER].mean())
+    sides = [
+        int(np.clip(side_um / size, *DETAIL_PX).clip(max=n))
+        for size, n in zip((um.y, um.x), semantic.shape, strict=True)
+    ]
+    y0, x0 = (
+        int(np.clip(at / size - side / 2, 0, n - side))
+        for at, size, side, n in zip(_typical_place_um(result), (um.y, um.x), sides, semantic.shape, strict=True)
+    )
+    box = Box(y0, x0, y0 + sides[0], x0 + sides[1])
+    classes, ids = semantic.read(box), result.pyramid("axons").read(box)
+    classes = np.where((classes == 2) & (ids == 0), np.uint8(0), classes)
+    extent_um = sides[0] * um.y, sides[1] * um.x
+    figures.draw_detail(image.read(box), classes, (extent_um[0] / 1000, extent_um[1] / 1000), paths("detail"))
+    where = f"{length(y0 * um.y)} from the top and {length(x0 * um.x)} from the left"
+    said = f"A typical piece near by, {where}: axons are outlined in blue, myelin in red."
+    yield Figure("detail", said, is_photograph=True)
+
+
+def _typical_place_um(result: Analysis) -> tuple[float, float]:
+    """Return the middle of a cell whose density of axons is the median of all that have any, y and x in µm."""
+    maps = result.maps
+    density = np.where(maps["axon_count"] > 0, maps["axon_density"], np.nan)
+    whole = maps["covered_fraction"].to_numpy() > 0.99
+    full = np.where(whole, density, np.nan) if np.isfinite(density[whole]).any() else density
+    far = np.abs(full - np.nanmedian(full))
+    y, x = np.unravel_index(int(np.nanargmin(far)), far.shape)
+    return float(maps["y"][y]), float(maps["x"][x])
+
+
+def _maps(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001
+    figures.draw_maps(result.maps, paths("maps"))
+    side = length(float(result.maps.attrs["cell_side_um"]))
+    said = (
+        f"Maps of the tissue in cells of {side} × {side}. Colours reach from the 1st to the 99th percentile of the "
+        "cells; arrows at the end of a bar say that some lie beyond. Grey cells have nothing to show."
+    )
+    yield Figure("maps", said)
+
+
+def _doubt(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001
+    if "confidence" not in result.maps:
+        return
+    figures.draw_doubt(result.maps, paths("confidence"))
+    said = "How sure the network was of each cell: the probability of the class it chose, mean over the pixels."
+    if int(result.maps.get("unfamiliar", 0 * result.maps["confidence"]).sum()):
+        said += " Cells in a red frame look unlike anything the network was trained on."
+    yield Figure("confidence", said)
+
+
+def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
+    if axons.empty:
+        return
+    diameters, with_myelin = axons[DIAMETER].to_numpy(), myelinated(axons)
+    figures.draw_diameters(diameters, paths("diameter"))
+    low, high = np.percentile(diameters, (5, 95))
+    spread = f"nine in ten lie between {number(low, '.2f')} and {number(high, '.2f')} µm"
+    yield Figure("diameter", f"Axon diameter of {count(len(axons), 'axon')}: {spread}.")
+    if not with_myelin.empty:
+        gratios = with_myelin[GRATIO].to_numpy()
+        figures.draw_gratios(gratios, paths("gratio"))
+        mean = f"mean {number(gratios.mean(), '.3f')} ± {number(gratios.std(), '.3f')}"
+        yield Figure("gratio", f"g-ratio of the {count(len(gratios), 'axon')} with myelin: {mean}.")
+        figures.draw_gratio_by_diameter(with_myelin[DIAMETER].to_numpy(), gratios, paths("gratio-by-diameter"))
+        yield Figure("gratio-by-diameter", f"g-ratio against diameter of {count(len(gratios), 'axon')} with myelin.")
+    figures.draw_profiles(result.maps, paths("profile"))
+    yield Figure("profile", "Axon density along the slide: of each row and of each column of cells, of what counts.")
+
+
+def _extent_mm(result: Analysis) -> tuple[float, float]:
+    slide = result.record["slide"]
+    height, width = (n * um / 1000 for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
+    return height, width
+
+
+def myelinated(axons: pd.DataFrame) -> pd.DataFrame:
+    """Return the axons that have myelin; the g-ratio of the others is 1 by definition and says nothing."""
+    return axons[axons[MYELIN_AREA] > 0]

@@ -1,0 +1,121 @@
+"""What made a result: the slide, the network, the settings, the machine, and how long each stage took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from axonflow.kernel.rate import duration
+from axonflow.net.checkpoint import EMBEDDED, Checkpoint
+from axonflow.results.analysis import Analysis
+from axonflow.results.report.words import Fact, count, memory, number, share, size
+
+__all__ = ["Step", "network_in_words", "settings", "steps", "versions"]
+
+DESIGNS = {"sem": "scanning electron microscopy", "tem": "transmission electron microscopy"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage as a row of a table; all in words."""
+
+    name: str
+    time: str
+    pixels: str
+    memory: str
+    busy: str
+
+
+def network_in_words(result: Analysis, contract: Checkpoint | None) -> str:
+    """Say what decided which pixel is axon and which is myelin."""
+    made_by = result.record["model"]
+    if "masks" in made_by:
+        names = " and ".join(Path(mask["path"]).name for mask in made_by["masks"])
+        return f"Axons and myelin are as drawn in {names}; no network was at work."
+    if contract is None:
+        return f"Axons and myelin were found by the network “{made_by['name']}”."
+    kind = "that comes with axonflow" if contract.folder == EMBEDDED.resolve() else "of your own"
+    said = (
+        f"Axons and myelin were found by the network “{contract.name}” {kind}: a U-Net of the design for "
+        f"{DESIGNS.get(contract.architecture, contract.architecture)}, working at {contract.pixel_size} a pixel"
+    )
+    data = contract.trained_on.get("data")
+    return f"{said}, trained on {data}." if data else f"{said}."
+
+
+def settings(result: Analysis, contract: Checkpoint | None) -> list[Fact]:
+    """Return what was measured, by what, and with which settings."""
+    record = result.record
+    slide, labels, made_by = record["slide"], record["labels"], record["model"]
+    config = record["config"]
+    h, w = slide["shape"]
+    um = slide["pixel_size_um"]
+    facts = [
+        Fact("slide", slide["path"], f"identity {slide['identity'][:16]}…"),
+        Fact("size", f"{h:,} × {w:,} px", size(h * um[0], w * um[1])),
+        Fact("pixel size", _pixel(um), f"from {slide['pixel_size_source']}"),
+        Fact("labels at", _pixel(labels["pixel_size_um"]), "{:,} × {:,} px".format(*labels["shape"])),
+    ]
+    if "masks" in made_by:
+        facts += [Fact("own masks", mask["path"], f"identity {mask['identity'][:16]}…") for mask in made_by["masks"]]
+    else:
+        facts += [
+            Fact("network", made_by["name"], f"computed in {made_by['precision']}"),
+            Fact("sha256 of its weights", made_by["sha256"]),
+            Fact("windows", f"{made_by['lattice_px']} px", f"and {made_by['halo_px']} px more on each side"),
+        ]
+    limit = contract.smallest_axon_um2 if contract else None
+    given = {
+        "image in the file": config["series"],
+        "mask": config["mask"],
+        "regions": config.get("regions"),
+        "side of a cell": f"{config['cell_um']:g} µm",
+        "smallest axon": number(limit if (own := config["min_axon_area_um2"]) is None else own, "g", "µm²"),
+        "longest way through myelin": f"{config['max_myelin_um']:g} µm",
+        "what one task writes": f"{labels['chunk']:,} px a side",
+    }
+    facts += [Fact(name, str(value)) for name, value in given.items() if value is not None]
+    return facts
+
+
+def steps(result: Analysis) -> list[Step]:
+    """Return what each stage took, and all of them together."""
+    made = result.record["stages"]
+    rows = [
+        Step(
+            name,
+            duration(done["seconds"]),
+            f"{done['pixels'] / 1e6:,.1f}",
+            memory(done["peak_worker_bytes"]),
+            _busy(done.get("busy")),
+        )
+        for name, done in made.items()
+    ]
+    seconds = sum(done["seconds"] for done in made.values())
+    peak = max(done["peak_worker_bytes"] for done in made.values())
+    return [*rows, Step("together", duration(seconds), "", memory(peak), "")]
+
+
+def versions(result: Analysis) -> list[Fact]:
+    """Return the computer and the programs."""
+    host, programs = result.record["host"], result.record["versions"]
+    return [
+        Fact("computer", host["name"], f"{host['machine']}, {count(host['cores'], 'core')}"),
+        Fact("programs", ", ".join(f"{name} {version or '(not installed)'}" for name, version in programs.items())),
+    ]
+
+
+def _busy(busy: dict[str, float] | None) -> str:
+    """Say how much of the time the workers that apply the network did so."""
+    if not busy:
+        return ""
+    shares = np.array(list(busy.values()))
+    if len(shares) == 1:
+        return share(shares[0])
+    return f"{share(shares.mean())} of {count(len(shares), 'worker')}, {share(shares.min())} at least"
+
+
+def _pixel(um: list[float]) -> str:
+    return f"{um[0]:.6g} µm" if um[0] == um[1] else f"{um[0]:.6g} × {um[1]:.6g} µm (height × width)"

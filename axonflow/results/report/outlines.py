@@ -1,0 +1,66 @@
+"""What the user drew over the slide, coarse: the mask, and the regions by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.errors import AxonflowError
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
+from axonflow.results.analysis import Analysis
+from axonflow.stages.annotation import open_drawn, open_regions
+from axonflow.stages.layout import Frame
+
+__all__ = ["covered_pixels", "region_pixels"]
+
+Pixels = NDArray[np.bool_]
+
+
+def covered_pixels(result: Analysis, shape: tuple[int, int]) -> Pixels | None:
+    """Return which pixels count, on a coarse grid of about this shape; None if the slide has no mask.
+
+    The mask is read from its file. Where that is gone, or the grid is coarser than µm can tell, the cells of the maps
+    of which half counts are taken.
+    """
+    config = result.record["config"]
+    if config["mask"] is None:
+        return None
+    frames = _frames(result, shape)
+    if frames is not None:
+        try:
+            mask = open_drawn(Path(config["mask"]), config["mask_unit"], *frames)
+            return mask.cover(Box.whole(shape))
+        except (AxonflowError, OSError):
+            pass
+    covered: Pixels = result.maps["covered_fraction"].to_numpy() >= 0.5
+    return covered
+
+
+def region_pixels(result: Analysis, shape: tuple[int, int]) -> dict[str, Pixels]:
+    """Return the pixels of each region on a coarse grid; nothing where they cannot be read any more."""
+    config = result.record["config"]
+    frames = _frames(result, shape)
+    if config.get("regions") is None or frames is None:
+        return {}
+    try:
+        regions = open_regions(Path(config["regions"]), config["regions_unit"], *frames)
+        numbers = regions.label(Box.whole(shape))
+    except (AxonflowError, OSError):
+        return {}
+    names = regions.names
+    found = [int(n) for n in np.unique(numbers) if n]
+    return {names[n - 1] if n <= len(names) else str(n): numbers == n for n in found}
+
+
+def _frames(result: Analysis, shape: tuple[int, int]) -> tuple[Frame, Frame] | None:
+    """Return the slide's pixels and the coarse ones, if those are of a size that is ever drawn in."""
+    slide: dict[str, Any] = result.record["slide"]
+    sides = [um * n / m for um, n, m in zip(slide["pixel_size_um"], slide["shape"], shape, strict=True)]
+    if not PixelSize.plausible(*sides):
+        return None
+    h, w = slide["shape"]
+    return Frame((h, w), PixelSize(*slide["pixel_size_um"])), Frame(shape, PixelSize(*sides))

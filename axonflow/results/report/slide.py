@@ -1,0 +1,133 @@
+"""A store → its figures, and the report that shows them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from axonflow.fiber.region_table import HISTOGRAM
+from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
+from axonflow.results.analysis import Analysis
+from axonflow.results.report.origin import network_in_words, settings, steps, versions
+from axonflow.results.report.page import photograph, spark, vector, write_page
+from axonflow.results.report.trust import BORDER, contract_of, doubts, left_out, warnings
+from axonflow.results.report.words import TISSUE, Fact, area, count, number, size
+
+if TYPE_CHECKING:
+    from axonflow.results.report.drawing import Figure
+
+__all__ = ["keep_report", "write_report"]
+
+
+def keep_report(result: Analysis) -> Path:
+    """Write the report of a result unless it is there; a run that changes anything takes it away.
+
+    Returns
+    -------
+    Path
+        ``STORE/report.html``.
+
+    Raises
+    ------
+    OSError
+        As :func:`write_report`.
+    """
+    report = result.store / "report.html"
+    return report if report.exists() and (result.store / "figures").exists() else write_report(result)
+
+
+def write_report(result: Analysis) -> Path:
+    """Draw all figures of a result at print size, and write the report of it.
+
+    Parameters
+    ----------
+    result : Analysis
+
+    Returns
+    -------
+    Path
+        ``STORE/report.html``; the figures lie in ``STORE/figures``, as SVG and PNG.
+
+    Raises
+    ------
+    OSError
+        What the file system says, as it is; figures and report are there whole, or not.
+    """
+    from axonflow.results.report.drawing import draw_figures
+
+    report, figures = result.store / "report.html", result.store / "figures"
+    part = figures.with_name(".figures.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    axons = result.counted_fibers([DIAMETER, GRATIO, MYELIN_AREA, BORDER])
+    drawn = draw_figures(result, axons, part)
+    report.unlink(missing_ok=True)  # it must not outlive its figures
+    shutil.rmtree(figures, ignore_errors=True)
+    part.rename(figures)
+    write_page(report, "slide.html", _content(result, axons, drawn, figures))
+    return report
+
+
+def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder: Path) -> dict[str, Any]:
+    slide, contract = result.record["slide"], contract_of(result)
+    height, width = (n * um for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
+    h, w = slide["shape"]
+    return {
+        "title": Path(slide["path"]).name,
+        "subtitle": f"{size(height, width)}, {h:,} × {w:,} px",
+        "network": network_in_words(result, contract),
+        "warnings": warnings(result, axons),
+        "numbers": _numbers(result, axons),
+        "figures": {figure.name: (figure, _embedded(figure, folder)) for figure in drawn},
+        "regions": _regions(result),
+        "doubts": list(doubts(result, axons)),
+        "left_out": list(left_out(result, axons)),
+        "settings": settings(result, contract),
+        "steps": steps(result),
+        "versions": versions(result),
+        "store": result.store.name,
+    }
+
+
+def _numbers(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
+    """Return what a reader asks for first, over all that counts."""
+    maps = result.maps
+    area_mm2, n = float(maps["covered_area"].sum()), len(axons)
+    avf, mvf = (
+        float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else np.nan for name in ("avf", "mvf")
+    )
+    diameters = axons[DIAMETER].to_numpy()
+    mean, spread = (float(diameters.mean()), float(diameters.std())) if n else (np.nan, np.nan)
+    return [
+        Fact("axons", count(n), f"in {area(area_mm2)}"),
+        Fact("axon density", number(n / area_mm2 if area_mm2 else None, ",.0f"), "axons per mm²"),
+        Fact("axon diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
+        Fact("g-ratio", number((avf / (avf + mvf)) ** 0.5 if avf else None, ".3f"), "aggregate, √(1 / (1 + MVF/AVF))"),
+        Fact("axon volume fraction", number(avf, ".3f"), "AVF: part of the area that is axon"),
+        Fact("myelin volume fraction", number(mvf, ".3f"), "MVF: part of the area that is myelin"),
+    ]
+
+
+def _regions(result: Analysis) -> dict[str, Any] | None:
+    """Return the head and the rows of the table by region."""
+    if result.record["config"].get("regions") is None:
+        return None
+    rows = [
+        (
+            row["region"],
+            [number(row[name], form) for name, (_, form) in TISSUE.items()],
+            spark(list(row[HISTOGRAM.name]), f"diameters of the axons of {row['region']}, 0 to 10 µm"),
+        )
+        for row in result.regions.to_dict("records")
+    ]
+    return {"head": [title for title, _ in TISSUE.values()], "rows": rows}
+
+
+def _embedded(figure: Figure, folder: Path) -> str:
+    if figure.is_photograph:
+        return photograph(folder / f"{figure.name}.png")
+    return vector(folder / f"{figure.name}.svg")

@@ -1,0 +1,143 @@
+"""A batch → the figures that compare its slides, and the report that shows them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from axonflow.errors import StoreError
+from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
+from axonflow.ngff.maps import read_maps
+from axonflow.results.analysis import open_store
+from axonflow.results.report.page import vector, write_page
+from axonflow.results.report.words import TISSUE, Fact, area, count, number
+
+__all__ = ["FIGURES", "write_batch_report", "write_comparison"]
+
+FIGURES = ("maps.png", "maps.svg", "distributions.png", "distributions.svg")
+
+NUMBERS = TISSUE | {"confidence": ("confidence", ".3f")}
+"""Columns of the summary that the report shows, how they are headed and written."""
+
+ROOM_FOR = 7
+"""Slides whose maps fit the width of a page; more are laid across it."""
+
+
+def write_batch_report(folder: Path) -> Path:
+    """Write the report of a batch once more, with its figures, from its ``summary.csv`` and its stores.
+
+    Raises
+    ------
+    StoreError
+        If it is no folder of a batch, or no slide of it is done.
+    """
+    table = _read_summary(folder)
+    if not (table["state"] == "done").any():
+        raise StoreError(f"A slide that is done was expected in {folder}, but all have failed; run the batch again.")
+    *_, report = write_comparison(table, folder)
+    return report
+
+
+def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
+    """Draw the maps and the distributions of all slides that are done, and write the report that compares them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`axonflow.workflow.batch.run_batch` returned it; at least one slide is done.
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+        What was written: :data:`FIGURES`, and ``report.html``.
+    """
+    from axonflow.results.figures import draw_levels, draw_spreads
+
+    titles = [level or Path(name).stem for level, name in zip(table["level"], table["slide"], strict=True)]
+    stores = [
+        Path(store) if done else None for store, done in zip(table["store"], table["state"] == "done", strict=True)
+    ]
+    maps: list[xr.Dataset | None] = [read_maps(store / "maps") if store else None for store in stores]
+    draw_levels(list(zip(titles, maps, strict=True)), [folder / name for name in FIGURES[:2]])
+    spreads = [(title, *_spread(store)) for title, store in zip(titles, stores, strict=True) if store]
+    draw_spreads(spreads, [folder / name for name in FIGURES[2:]])
+    report = folder / "report.html"
+    write_page(report, "slides.html", _content(table, titles, folder))
+    return [*(folder / name for name in FIGURES), report]
+
+
+def _read_summary(folder: Path) -> pd.DataFrame:
+    """Read the table that a batch has written.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    path = folder / "summary.csv"
+    words = ["slide", "level", "store", "state", "reason", "warnings"]
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(words, "object"))
+        return table.assign(**{name: table[name].fillna("") for name in words})
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"A store that 'axonflow run' wrote, or the folder of a batch, was expected at {folder}, but there is "
+            "neither run.json nor a readable summary.csv in it."
+        ) from error
+
+
+def _spread(store: Path) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Return the diameters of a slide's axons, and the g-ratios of those with myelin."""
+    from axonflow.results.report.drawing import myelinated
+
+    axons = open_store(store).counted_fibers([DIAMETER, GRATIO, MYELIN_AREA])
+    return axons[DIAMETER].to_numpy(), myelinated(axons)[GRATIO].to_numpy()
+
+
+def _content(table: pd.DataFrame, titles: list[str], folder: Path) -> dict[str, Any]:
+    done = table[table["state"] == "done"]
+    rows = [
+        (
+            title,
+            Path(row["slide"]).name,
+            None if row["state"] == "failed" else [number(row[name], form) for name, (_, form) in NUMBERS.items()],
+            _report_beside(row["store"], folder),
+        )
+        for title, row in zip(titles, table.to_dict("records"), strict=True)
+    ]
+    told = [
+        (title, row[what])
+        for what in ("reason", "warnings")
+        for title, row in zip(titles, table.to_dict("records"), strict=True)
+        if row[what]
+    ]
+    density = done["axon_density (mm^-2)"].dropna()
+    between = f"{density.min():,.0f} to {density.max():,.0f} axons per mm²" if len(density) else "nothing counts"
+    return {
+        "title": folder.resolve().name,
+        "subtitle": f"{count(len(table), 'slide')} compared",
+        "numbers": [
+            Fact("slides", count(len(done)), f"of {len(table)} are done"),
+            Fact("axons", count(float(done["axon_count"].sum())), f"in {area(float(done['area (mm^2)'].sum()))}"),
+            Fact("median density", number(float(density.median()) if len(density) else None, ",.0f"), between),
+        ],
+        "head": [title for title, _ in NUMBERS.values()],
+        "rows": rows,
+        "told": told,
+        "maps": vector(folder / "maps.svg"),
+        "distributions": vector(folder / "distributions.svg"),
+        "across": len(done) > ROOM_FOR,
+    }
+
+
+def _report_beside(store: str, folder: Path) -> str | None:
+    """Return where the report of a slide lies, seen from the folder, if it is there."""
+    if not store or not (Path(store) / "report.html").exists():
+        return None
+    return Path(os.path.relpath(Path(store) / "report.html", folder.resolve())).as_posix()

@@ -1,0 +1,139 @@
+"""How far to believe the numbers of a slide, and what was left out of them and why; in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from axonflow.errors import ModelError
+from axonflow.fiber.tissue import MYELIN_AREA
+from axonflow.net.checkpoint import Checkpoint
+from axonflow.results.analysis import Analysis
+from axonflow.results.report.words import Fact, area, count, number, share
+
+__all__ = ["BORDER", "contract_of", "doubts", "left_out", "warnings"]
+
+BORDER = "image_border_touching"
+"""The column of the table of axons that is read here, beside those of the tissue."""
+
+SAMPLED_PX = 4096
+"""Of the levels of the labels, the finest of which no side is longer is looked at for axons that were left out."""
+
+MANY_UNFAMILIAR = 0.5
+"""Share of unfamiliar cells beyond which the report begins with a warning."""
+
+
+def contract_of(result: Analysis) -> Checkpoint | None:
+    """Return the contract of the network that made the labels; None for own masks, or if it is not to be found."""
+    made_by = result.record["model"]
+    if "masks" in made_by:
+        return None
+    try:
+        found = Checkpoint.find(result.record["config"]["model"])
+    except ModelError:
+        return None
+    return found if found.sha256 == made_by["sha256"] else None
+
+
+def warnings(result: Analysis, axons: pd.DataFrame) -> list[str]:
+    """Return what a reader must know before the numbers."""
+    said = []
+    if axons.empty:
+        said.append("No axon counts: there is nothing to measure. Look at the slide, at its mask, and at the network.")
+    unfamiliar, judged = _unfamiliar(result)
+    if judged and unfamiliar / judged > MANY_UNFAMILIAR:
+        said.append(
+            f"Most of this slide is unlike anything the network was trained on: {unfamiliar:,} of "
+            f"{count(judged, 'cell')}. Do not use these numbers before you have compared the outlines with the tissue. "
+            "Is the pixel size right? Are bright and dark as the network knows them? A network that was trained on "
+            "such slides would serve better."
+        )
+    source = result.record["slide"]["pixel_size_source"]
+    if "not believed" in source:
+        said.append(f"The pixel size was taken from {source}. Every length and density depends on it.")
+    return said
+
+
+def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
+    """Yield what tells how good the numbers are."""
+    mapped, seams = result.record["stages"]["map"], result.record["seams"]
+    if mapped.get("confidence") is not None:
+        said = "the mean probability that the network gave to the class it chose; 1 is certainty"
+        yield Fact("confidence", number(mapped["confidence"], ".3f"), said)
+    unfamiliar, judged = _unfamiliar(result)
+    if judged:
+        which = f"of {count(judged, 'cell')} that could be judged"
+        said = f"{which}: brighter, darker, coarser, finer or less sure than any training image"
+        yield Fact("unfamiliar cells", count(unfamiliar), said)
+    if seams and seams["exact_halo_disagrees"] is not None:
+        pairs = count(seams["seams_sampled"], "pair")
+        said = (
+            "of the labels would be others if each window of the network saw all that it can use (--halo exact); "
+            f"measured on {pairs} of neighbouring windows"
+        )
+        yield Fact("labels that depend on windows", share(seams["exact_halo_disagrees"]), said)
+        said = "of the labels right beside a seam differ between the two windows that meet there, at the worst"
+        yield Fact("disagreement at seams", share(seams["neighbours_disagree"]), said)
+    if axons.empty:
+        return
+    bare = int((axons[MYELIN_AREA] == 0).sum())
+    said = "axons have no myelin of their own: unmyelinated, or their myelin was missed; no g-ratio counts them"
+    yield Fact("axons without myelin", _of(bare, len(axons)), said)
+    cut = int(axons[BORDER].sum())
+    said = "fibers touch the slide's border, which may cut them: they count, and may look too small"
+    yield Fact("fibers at the border", _of(cut, len(axons)), said)
+
+
+def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
+    """Yield what does not count, and why."""
+    config, maps = result.record["config"], result.maps
+    if config["mask"] is None:
+        yield Fact("outside a mask", "nothing", "no mask was given: the whole slide counts")
+    else:
+        slide = result.record["slide"]
+        whole = float(np.prod(slide["shape"]) * np.prod(slide["pixel_size_um"])) / 1e6
+        outside = max(whole - float(maps["covered_area"].sum()), 0.0)
+        gone = count(result.axon_count - len(axons), "axon")
+        said = f"and {gone} whose centroids lie there, by the mask {Path(config['mask']).name}"
+        yield Fact("outside the mask", area(outside), said)
+    smallest = config["min_axon_area_um2"]
+    contract = contract_of(result)
+    if smallest is None:
+        smallest = 0.0 if "masks" in result.record["model"] else contract and contract.smallest_axon_um2
+    if smallest == 0:
+        yield Fact("too small", "nothing", "axons of every size count")
+    else:
+        limit = "the network's limit" if smallest is None else f"{smallest:g} µm²"
+        said = f"of all that is classed as axon (estimated) lies in objects smaller than {limit}, which are not counted"
+        yield Fact("too small", share(_too_small(result)), said)
+    far = result.record["stages"]["measure"]["myelin_px_beyond_reach"]
+    um2 = float(np.prod(result.record["labels"]["pixel_size_um"]))
+    said = f"of myelin lies farther than {config['max_myelin_um']:g} µm from its axon; it counts in the MVF alone"
+    yield Fact("myelin out of reach", area(far * um2 / 1e6) if far else "nothing", said)
+
+
+def _unfamiliar(result: Analysis) -> tuple[int, int]:
+    """Return the number of unfamiliar cells, and of those that were judged."""
+    if "unfamiliar" not in result.maps:
+        return 0, 0
+    cells = result.maps["unfamiliar"]
+    return int(cells.sum()), int(cells.count())
+
+
+def _too_small(result: Analysis) -> float:
+    """Return the share of the pixels of class axon that have no id, from one coarse level of the labels.
+
+    Levels of labels are samples: each pixel of one is a pixel of the level below.
+    """
+    from axonflow.results.figures.overlay import coarse
+
+    classes, ids = (coarse(result.pyramid(name), SAMPLED_PX) for name in ("semantic", "axons"))
+    axon = classes == 2
+    return float((ids[axon] == 0).mean()) if axon.any() else 0.0
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({share(part / whole)})"

@@ -1,0 +1,210 @@
+"""The page's state: which layers there are, how each is drawn, where one looks at the start.
+
+The state is what neuroglancer's viewer keeps in its address, as plain JSON; lengths are µm.
+
+Source: https://neuroglancer-docs.web.app/json/api/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from axonflow.results.viewer.scene import CLASSES, IDS, Exhibit
+from axonflow.results.viewer.segments import QUERY
+from axonflow.results.viewer.shaders import CLASS_COLOURS, colour_map, colours
+from axonflow.results.viewer.shaders import CLASSES as CLASSES_SHADER
+from axonflow.results.viewer.shaders import SLIDE as SLIDE_SHADER
+
+__all__ = ["CHOOSE", "FRAME", "PANEL", "View", "config_state", "layer_name", "legends", "span", "view_state"]
+
+SLIDE = "slide"
+FRAME = "chosen axon"
+CHOOSE = "choose-axon"
+"""What a click asks the server for."""
+
+SHOW = "semantic"
+"""The overlay that is visible at the start."""
+
+DIMENSIONS = {"x": [1e-6, "m"], "y": [1e-6, "m"]}
+
+PANEL = {"size": 360}
+"""Width of the panel with the list, px."""
+
+ROOM = (760, 640)
+"""Width and height that the slide may fill at the start, px: what panels leave of a laptop's screen."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Where one looks at the start.
+
+    Attributes
+    ----------
+    show : str
+        Name of the visible overlay.
+    at_um : (float, float), optional
+        The place (y, x) in the middle, from the slide's corner; the slide's centre when left out.
+    um_per_px : float, optional
+        Zoom; when left out, the slide's pixels are the screen's if there is a place, else the whole slide is in view.
+    axon : int, optional
+        The axon that is selected.
+    room : (int, int)
+        Width and height that the whole slide may fill, px.
+    panels : bool
+        Whether the layers and the axons are listed beside.
+    """
+
+    show: str = SHOW
+    at_um: tuple[float, float] | None = None
+    um_per_px: float | None = None
+    axon: int | None = None
+    room: tuple[int, int] = ROOM
+    panels: bool = True
+
+
+def layer_name(exhibit: Exhibit, name: str, among: int = 1) -> str:
+    """Return what the page calls a layer: its title, with the store's among several."""
+    title = name if name in (SLIDE, FRAME) else exhibit.titled(name)
+    return f"{exhibit.title}: {title}" if among > 1 else title
+
+
+def view_state(exhibits: Sequence[Exhibit], addresses: Sequence[tuple[str, str]], view: View) -> dict[str, Any]:
+    """Return the state the page starts with.
+
+    Parameters
+    ----------
+    exhibits : sequence of Exhibit
+        Side by side, from left to right.
+    addresses : sequence of (str, str)
+        Of each, where its files lie and where those made on demand do.
+    view : View
+    """
+    several = len(exhibits)
+    panels, layers = [], []
+    for number, (exhibit, (store, made)) in enumerate(zip(exhibits, addresses, strict=True)):
+        own = _layers(exhibits, number, store, made, view)
+        layers += own
+        h, w = _extent_um(exhibit)
+        place = {"link": "unlinked", "value": exhibit.to_page(*(view.at_um or (h / 2, w / 2)))}
+        panels.append({"type": "viewer", "layout": "xy", "layers": [each["name"] for each in own], "position": place})
+    first = exhibits[0]
+    return {
+        "title": "axonflow: " + ", ".join(exhibit.title for exhibit in exhibits),
+        "dimensions": DIMENSIONS,
+        "position": first.to_page(*(view.at_um or (side / 2 for side in _extent_um(first)))),
+        "crossSectionScale": _zoom(exhibits, view),
+        "projectionBackgroundColor": "#000000",
+        "crossSectionBackgroundColor": "#202020",
+        "showAxisLines": False,
+        "showDefaultAnnotations": False,
+        "layers": layers,
+        "layout": "xy" if several == 1 else {"type": "row", "children": panels},
+        "layerListPanel": {"visible": view.panels, "size": 300},
+        "selectedLayer": {"visible": view.panels, "layer": layer_name(first, "axons", several), **PANEL},
+    }
+
+
+def legends(exhibits: Sequence[Exhibit]) -> dict[str, dict[str, Any]]:
+    """Return, by layer, the colours to be explained beside the slide: of a colour map, or of words."""
+    found: dict[str, dict[str, Any]] = {}
+    for exhibit in exhibits:
+        found[layer_name(exhibit, CLASSES[0], len(exhibits))] = {"patches": CLASS_COLOURS}
+        for scaled in exhibit.scaled.values():
+            found[layer_name(exhibit, scaled.name, len(exhibits))] = {"colours": colours(scaled.colours)}
+    return found
+
+
+def config_state(exhibits: Sequence[Exhibit]) -> dict[str, Any]:
+    """Return how the page itself behaves: a click chooses an axon, layers stand in a list, a thinned list says so."""
+    notes = {
+        each.title: f"{each.title}: the {len(each.listed):,} thickest of {len(each.fibers):,} axons are listed"
+        for each in exhibits
+        if len(each.listed) < len(each.fibers)
+    }
+    return {
+        "statusMessages": notes,
+        "inputEventBindings": {"dataView": {"at:click0": CHOOSE, "at:wheel": "zoom-via-wheel"}},
+        "showLayerPanel": False,
+        "showToolPaletteButton": False,
+        "scaleBarOptions": {"maxWidthFraction": 0.2, "maxWidthInPixels": 200},
+    }
+
+
+def span(exhibits: Sequence[Exhibit], name: str) -> tuple[float, float]:
+    """Return the values in the first and the last colour of an overlay of numbers, the same for all stores."""
+    scaled = [exhibit.scaled[name] for exhibit in exhibits if name in exhibit.scaled]
+    return min(each.low for each in scaled), max(each.high for each in scaled)
+
+
+def _layers(exhibits: Sequence[Exhibit], number: int, store: str, made: str, view: View) -> list[dict[str, Any]]:
+    """Return a store's layers, from the bottom to the top."""
+    exhibit, several = exhibits[number], len(exhibits)
+
+    def layer(name: str, kind: str, source: object, **more: Any) -> dict[str, Any]:
+        visible = name in (SLIDE, view.show)
+        return {
+            "type": kind,
+            "name": layer_name(exhibit, name, several),
+            "source": source,
+            **({} if visible else {"visible": False}),
+            **more,
+        }
+
+    low, high = exhibit.window
+    slide = layer(
+        SLIDE,
+        "image",
+        f"{store}|zarr3:",
+        shader=SLIDE_SHADER,
+        shaderControls={"brightness": {"range": [low, high], "window": [low, high]}},
+        opacity=1,
+    )
+    classes = layer(CLASSES[0], "image", f"{store}labels/semantic/|zarr3:", shader=CLASSES_SHADER, opacity=0.45)
+    found = [slide, classes]
+    for name in IDS:
+        source = [{"url": f"{store}labels/{name}/|zarr3:"}]
+        more: dict[str, Any] = {"linkedSegmentationGroup": layer_name(exhibit, "axons", several)}
+        if name == "axons":
+            source += [{"url": f"{made}list/|neuroglancer-precomputed:"}]
+            more = {"segmentQuery": QUERY}
+        found.append(
+            layer(name, "segmentation", source, selectedAlpha=0.6, notSelectedAlpha=0.25, tab="segments", **more)
+        )
+    for scaled in exhibit.scaled.values():
+        ends = list(span(exhibits, scaled.name))
+        found.append(
+            layer(
+                scaled.name,
+                "image",
+                f"{made}{scaled.name}/|zarr3:",
+                shader=colour_map(scaled.colours),
+                shaderControls={"range": {"range": ends, "window": ends}},
+                opacity=0.6,
+                tab="rendering",
+            )
+        )
+    frame = {
+        "type": "annotation",
+        "name": layer_name(exhibit, FRAME, several),
+        "source": {"url": "local://annotations", "transform": {"outputDimensions": DIMENSIONS}},
+        "annotationColor": "#ffffff",
+        "annotations": [],
+    }
+    return [*found, frame]
+
+
+def _zoom(exhibits: Sequence[Exhibit], view: View) -> float:
+    """Return the µm of a screen's pixel at the start, the same for all stores."""
+    if view.um_per_px is not None:
+        return view.um_per_px
+    if view.at_um is not None:
+        return exhibits[0].slide.pixel_size.y
+    width, height = 0.97 * view.room[0] / len(exhibits), 0.97 * view.room[1]
+    return max(max(h / height, w / width) for h, w in map(_extent_um, exhibits))
+
+
+def _extent_um(exhibit: Exhibit) -> tuple[float, float]:
+    h, w = exhibit.slide.shape
+    return h * exhibit.slide.pixel_size.y, w * exhibit.slide.pixel_size.x

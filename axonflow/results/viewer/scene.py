@@ -1,0 +1,217 @@
+"""What there is to see of one store: its overlays by name, each with its title, colours and range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from axonflow.fiber.maps import Cells
+from axonflow.ngff import Pyramid
+from axonflow.results.analysis import Analysis
+from axonflow.results.figures.style import PANELS
+from axonflow.results.viewer.coloured import Painted
+from axonflow.results.viewer.segments import listed_axons, segment_properties
+
+__all__ = ["CLASSES", "IDS", "LIST", "Exhibit", "Scaled"]
+
+CLASSES = ("semantic", "axons and myelin")
+"""Name and title of the classes."""
+
+IDS = {"axons": "axons", "fibers": "fibers"}
+"""Names and titles of the ids."""
+
+LIST = "list/info"
+"""Path of the list of axons."""
+
+UNITS = {"um": "µm", "mm-2": "mm⁻²", "mm2": "mm²"}
+"""How units are printed."""
+
+MAPS = {
+    "axon_count": "axons in the cell",
+    "axon_density": "axon density",
+    "avf": "AVF",
+    "mvf": "MVF",
+    "fvf": "FVF",
+    "gratio_aggregate": "aggregate g-ratio",
+    "gratio_mean": "mean g-ratio",
+    "axon_diameter_mean": "axon diameter, mean",
+    "axon_diameter_std": "axon diameter, SD",
+    "covered_area": "covered area",
+    "covered_fraction": "covered fraction",
+    "confidence": "confidence",
+    "unfamiliar": "unfamiliar cells",
+}
+"""Titles of maps, in few words; of another one its long name serves."""
+
+CLOSE_UP_PX = 120
+"""Height or width of a fiber on the screen when one looks at it."""
+
+FIBERS = {
+    "gratio": ("gratio", "fibers by g-ratio", "", "viridis"),
+    "diameter": ("axon_diam (um)", "fibers by diameter", "µm", "viridis"),
+}
+"""What fibers are painted by: the column, the title, its unit and the colours."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """An overlay of numbers in colours.
+
+    Attributes
+    ----------
+    name : str
+        By which ``--show`` calls it.
+    title : str
+        With its unit.
+    colours : str
+        A colour map of matplotlib, perceptually even.
+    low, high : float
+        The values shown in its first and its last colour.
+    image : Painted
+    """
+
+    name: str
+    title: str
+    colours: str
+    low: float
+    high: float
+    image: Painted
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One store, with what is made of it for the page.
+
+    Attributes
+    ----------
+    analysis : Analysis
+    """
+
+    analysis: Analysis
+    _making: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """The store's name."""
+        return self.analysis.store.resolve().name.removesuffix(".ome.zarr")
+
+    @cached_property
+    def slide(self) -> Pyramid:
+        """The slide."""
+        return self.analysis.pyramid()
+
+    @cached_property
+    def window(self) -> tuple[float, float]:
+        """The slide's greys that are shown black and white."""
+        import zarr
+
+        ome: Any = zarr.open_group(self.analysis.store, mode="r").attrs["ome"]
+        shown = ome["omero"]["channels"][0]["window"]
+        return float(shown["start"]), float(shown["end"])
+
+    @cached_property
+    def fibers(self) -> pd.DataFrame:
+        """The table."""
+        return self.analysis.fibers
+
+    def to_page(self, y_um: float, x_um: float) -> list[float]:
+        """Return a place of the slide, counted from its corner, as [x, y] on the page, µm.
+
+        The page counts from the centre of the first pixel, as OME-NGFF does.
+        """
+        origin, side = self.slide.origin_um, self.slide.pixel_size
+        return [float(x_um + origin[1] - side.x / 2), float(y_um + origin[0] - side.y / 2)]
+
+    def to_slide(self, x: float, y: float) -> tuple[float, float]:
+        """Return a place of the page as (y, x) on the slide, counted from its corner, µm."""
+        origin, side = self.slide.origin_um, self.slide.pixel_size
+        return y - origin[0] + side.y / 2, x - origin[1] + side.x / 2
+
+    def row(self, axon: int) -> pd.Series[Any] | None:
+        """Return an axon's row of the table, if there is one."""
+        rows = self.fibers[self.fibers["axon_id"] == axon]
+        return rows.iloc[0] if len(rows) else None
+
+    def close_up(self, row: pd.Series[Any]) -> float:
+        """Return the µm of a screen's pixel at which a fiber and its neighbours are in view."""
+        side = self.labels.pixel_size
+        extents = (
+            (row[f"bbox_max_{axis}"] - row[f"bbox_min_{axis}"]) * um for axis, um in (("y", side.y), ("x", side.x))
+        )
+        return float(max(extents)) / CLOSE_UP_PX
+
+    @cached_property
+    def listed(self) -> pd.DataFrame:
+        """The axons that the list holds."""
+        return listed_axons(self.fibers)
+
+    @cached_property
+    def labels(self) -> Pyramid:
+        """The ids of the fibers, which are those of the axons."""
+        return self.analysis.pyramid("fibers")
+
+    @cached_property
+    def scaled(self) -> dict[str, Scaled]:
+        """The overlays of numbers, by their names."""
+        found = {}
+        labels = self.labels
+        ids, bare = self.fibers["axon_id"].to_numpy(), (self.fibers["myelin_area (um^2)"] == 0).to_numpy()
+        for name, (column, words, unit, colours) in FIBERS.items():
+            values = self.fibers[column].to_numpy()
+            image = Painted.by_label(words, labels, ids, values)
+            found[name] = Scaled(name, _title(words, unit), colours, *_range(values[~bare]), image)
+        maps = self.analysis.maps
+        cells = Cells(labels.shape, labels.pixel_size, float(maps.attrs["cell_side_um"]))
+        panels = dict(PANELS)
+        for name in sorted(map(str, maps), key=lambda name: (name not in panels, [*panels, name].index(name), name)):
+            attrs = maps[name].attrs
+            words, unit = MAPS.get(name, attrs["long_name"]), UNITS.get(attrs["units"], "")
+            values = maps[name].to_numpy()
+            image = Painted.by_cell(name, labels, cells, values)
+            colours = panels.get(name, "viridis")
+            found[name] = Scaled(name, _title(f"map: {words}", unit), colours, *_range(values), image)
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """All overlays' names, in the order they are listed."""
+        return [CLASSES[0], *IDS, *self.scaled]
+
+    def titled(self, name: str) -> str:
+        """Return the title of an overlay."""
+        return CLASSES[1] if name == CLASSES[0] else IDS.get(name) or self.scaled[name].title
+
+    def file(self, path: str) -> bytes:
+        """Return a file that is made on demand: of an overlay of numbers, or the list of axons.
+
+        Raises
+        ------
+        LookupError
+            If there is none of this path.
+        """
+        if path == LIST:
+            with self._making:
+                return self._list
+        name, _, rest = path.partition("/")
+        return self.scaled[name].image.file(rest)
+
+    @cached_property
+    def _list(self) -> bytes:
+        return segment_properties(self.listed)
+
+
+def _title(words: str, unit: str) -> str:
+    return f"{words} ({unit})" if unit else words
+
+
+def _range(values: ArrayLike) -> tuple[float, float]:
+    """Return what is shown in the first and the last colour: the 1st and 99th percentile, to three digits."""
+    finite = np.asarray(values)[np.isfinite(values)]
+    low, high = (float(f"{value:.3g}") for value in np.percentile(finite, (1, 99))) if finite.size else (0.0, 1.0)
+    return low, high if high > low else low + 1

@@ -1,0 +1,53 @@
+"""How the page colours pixels: small programs in GLSL, and the colour bars that go with them."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_hex
+
+from axonflow.results.figures.style import AXON, MYELIN
+
+__all__ = ["CLASSES", "CLASS_COLOURS", "SLIDE", "colour_map", "colours"]
+
+SLIDE = """#uicontrol invlerp brightness
+void main() { emitGrayscale(brightness()); }
+"""
+"""Greys between the two that are shown black and white."""
+
+CLASS_COLOURS = {"axon": to_hex(AXON), "myelin": to_hex(MYELIN)}
+
+CLASSES = f"""#uicontrol vec3 axon color(default="{CLASS_COLOURS["axon"]}")
+#uicontrol vec3 myelin color(default="{CLASS_COLOURS["myelin"]}")
+void main() {{
+  uint found = getDataValue().value;
+  if (found == 2u) emitRGB(axon);
+  else if (found == 1u) emitRGB(myelin);
+  else emitTransparent();
+}}
+"""
+"""Semantic labels; background is transparent."""
+
+STOPS = 65
+"""Of a colour map; between two of them it is straight to less than a 255th."""
+
+
+def colours(name: str) -> list[str]:
+    """Return the colours of a colour map of matplotlib, from the lowest to the highest, as CSS writes them."""
+    return [to_hex(mpl.colormaps[name](place)) for place in np.linspace(0, 1, STOPS)]
+
+
+def colour_map(name: str) -> str:
+    """Return the program that shows numbers in a colour map of matplotlib; NaN is transparent."""
+    rgb = mpl.colormaps[name](np.linspace(0, 1, STOPS))[:, :3]
+    stops = ", ".join(f"vec3({r:.3f}, {g:.3f}, {b:.3f})" for r, g, b in rgb)
+    return f"""#uicontrol invlerp range
+const vec3 stops[{STOPS}] = vec3[{STOPS}]({stops});
+void main() {{
+  float value = getDataValue();
+  if ((floatBitsToUint(value) & 0x7fffffffu) > 0x7f800000u) {{ emitTransparent(); return; }}  // NaN
+  float place = clamp(range(), 0.0, 1.0) * {STOPS - 1}.0;
+  int below = min(int(place), {STOPS - 2});
+  emitRGB(mix(stops[below], stops[below + 1], place - float(below)));
+}}
+"""

@@ -1,0 +1,124 @@
+"""Labelled images in a BIDS microscopy folder: which there are, of whom, and how large their pixels.
+
+::
+
+    sub-rat1/micr/sub-rat1_sample-data1_SEM.png                   the image
+    sub-rat1/micr/sub-rat1_sample-data1_SEM.json                  PixelSize, µm; may be shared, see below
+    derivatives/labels/sub-rat1/micr/…_SEM_seg-axon-manual.png    its masks
+    derivatives/labels/sub-rat1/micr/…_SEM_seg-myelin-manual.png
+
+A JSON file holds for every image below its folder whose name has all the parts of its own (BIDS' inheritance
+principle); the most particular one counts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from axonflow.errors import InputError
+from axonflow.kernel.units import PixelSize
+
+__all__ = ["LabelledImage", "labelled_images", "read_grey", "read_labels", "read_mask"]
+
+SUFFIXES = (".png", ".tif", ".tiff", ".jpg")
+_DRAWN = 64
+"""Masks are drawn with 255, and some with 128 and stray values about it: more than this is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """One image with its masks.
+
+    Attributes
+    ----------
+    subject, name : str
+        ``sub-rat1`` and ``sub-rat1_sample-data1_SEM``.
+    image, axon, myelin : Path
+        The files.
+    pixel_size : PixelSize
+    """
+
+    subject: str
+    name: str
+    image: Path
+    axon: Path
+    myelin: Path
+    pixel_size: PixelSize
+
+
+def labelled_images(folder: Path) -> tuple[LabelledImage, ...]:
+    """List the images of a BIDS microscopy folder that have masks of axons and myelin, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one has no pixel size.
+    """
+    found = []
+    for image in sorted(path for path in folder.glob("sub-*/micr/sub-*") if path.suffix.lower() in SUFFIXES):
+        truth = folder / "derivatives" / "labels" / image.parts[-3] / "micr"
+        axon, myelin = (truth / f"{image.stem}_seg-{kind}-manual.png" for kind in ("axon", "myelin"))
+        if axon.exists() and myelin.exists():
+            size = _pixel_size(image, folder)
+            found.append(LabelledImage(image.parts[-3], image.stem, image, axon, myelin, size))
+    if not found:
+        raise InputError(
+            f"Labelled images were expected in {folder} (sub-*/micr/*.png with derivatives/labels/…), none came; "
+            "give the top folder of a BIDS microscopy data set."
+        )
+    return tuple(found)
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Read an image as (h, w) uint8; colour becomes luminance, and transparency is ignored."""
+    return np.asarray(_open(path).convert("L"))
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Read a mask as (h, w) bool, whatever value it was drawn with."""
+    return read_grey(path) > _DRAWN
+
+
+def read_labels(image: LabelledImage) -> NDArray[np.uint8]:
+    """Read the masks of an image as classes, (h, w) uint8: 0 background, 1 myelin, 2 axon (where both, axon)."""
+    axon, myelin = read_mask(image.axon), read_mask(image.myelin)
+    if axon.shape != myelin.shape:
+        raise InputError(
+            f"Masks of one size were expected for {image.name}, axons of {axon.shape} px and myelin of {myelin.shape} "
+            "px came; draw both on the same image."
+        )
+    return np.where(axon, 2, myelin).astype(np.uint8)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        image = Image.open(path)
+        image.load()
+    except OSError as error:
+        raise InputError(f"An image was expected in {path}, but it cannot be read: {error}.") from error
+    return image
+
+
+def _pixel_size(image: Path, top: Path) -> PixelSize:
+    parts = set(image.stem.split("_"))
+    modality = image.stem.rsplit("_", 1)[-1]
+    for folder in (image.parent, image.parent.parent, top):
+        sidecars = [path for path in folder.glob(f"*{modality}.json") if set(path.stem.split("_")) <= parts]
+        for sidecar in sorted(sidecars, key=lambda path: -len(path.stem.split("_"))):
+            try:
+                size = json.loads(sidecar.read_text()).get("PixelSize")
+                sides = size if isinstance(size, list) else [size]
+                if size is not None:
+                    return PixelSize(float(sides[0]), float(sides[-1] if len(sides) == 2 else sides[0]))
+            except (ValueError, TypeError, AttributeError) as error:
+                raise InputError(f"PixelSize in µm was expected in {sidecar}, it cannot be read: {error}.") from error
+    raise InputError(
+        f"A JSON file with PixelSize (µm) was expected for {image}, none was found; write {image.stem}.json beside it, "
+        'with {"PixelSize": [0.1, 0.1]}.'
+    )

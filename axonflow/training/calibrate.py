@@ -1,0 +1,110 @@
+"""What a model's contract promises beyond its weights: the smallest axon and what is familiar.
+
+Both are chosen on the images it was trained on, and on no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
+from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.familiarity import block_sums, familiar_ranges, square_traits
+from axonflow.net.lattice import Lattice
+from axonflow.net.normalise import grey_codes
+from axonflow.net.precision import best_precision
+from axonflow.net.predict import Predictor
+from axonflow.net.unet import UNet
+from axonflow.training.dataset import Sample
+from axonflow.training.matching import axon_ids, detection
+from axonflow.training.score import without_small_axons
+
+__all__ = ["calibrate", "choose_smallest_axon", "predict"]
+
+_SMALLEST_PX = (0, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000)
+_SMALLEST_UM2 = 0.5
+"""The areas to choose the smallest axon's from: these numbers of pixels, as far as they are not more than this."""
+
+
+def predict(checkpoint: Checkpoint, sample: Sample) -> NDArray[np.uint8]:
+    """Predict an image over the lattice, as a run does.
+
+    Returns
+    -------
+    (2, h, w) uint8
+        Classes, and their probabilities in 255ths.
+    """
+    shape = sample.labels.shape
+    whole = Box.whole((shape[0], shape[1]))
+    lattice = Lattice(whole.shape, checkpoint.lattice_px, checkpoint.halo_px, checkpoint.shape.stride)
+    predictor = Predictor(checkpoint, lattice, best_precision())
+    return predictor.predict(sample.grey, whole, whole, sample.table)[:2]
+
+
+def calibrate(contract: Checkpoint, network: UNet, samples: Sequence[Sample]) -> Checkpoint:
+    """Fill in what the training images decide.
+
+    Parameters
+    ----------
+    contract : Checkpoint
+    network : UNet
+        Its network.
+    samples : sequence of Sample
+        The images it was trained on.
+
+    Returns
+    -------
+    Checkpoint
+        The contract with ``smallest_axon_um2`` and ``familiar``.
+    """
+    with TemporaryDirectory() as folder:
+        saved = contract.save(network, Path(folder))
+        planes = [predict(saved, sample) for sample in samples]
+    smallest = choose_smallest_axon(
+        [classes for classes, _ in planes], [sample.labels for sample in samples], contract.pixel_size
+    )
+    squares = [
+        square_traits(block_sums(confidence, sample.tones[grey_codes(sample.grey)]), confidence.shape).reshape(-1, 4)
+        for (_, confidence), sample in zip(planes, samples, strict=True)
+    ]
+    return replace(contract, smallest_axon_um2=smallest, familiar=familiar_ranges(squares))
+
+
+def choose_smallest_axon(
+    found: Sequence[NDArray[np.uint8]], truth: Sequence[NDArray[np.uint8]], pixel_size: PixelSize
+) -> float:
+    """Choose below which area what was found is taken for noise.
+
+    Parameters
+    ----------
+    found, truth : sequence of (h, w) uint8
+        Classes of the training images: 0 background, 1 myelin, 2 axon.
+    pixel_size : PixelSize
+
+    Returns
+    -------
+    float
+        Of a few areas up to 0.5 µm², the one with the best F1 of detection by centroids, counted over all images; of
+        equals the smallest. F1 = 2·TP / (TP + FP + true axons).
+    """
+    true_ids = [axon_ids(classes) for classes in truth]
+    areas = [px * pixel_size.area_um2 for px in _SMALLEST_PX]
+
+    def f1(area_um2: float) -> float:
+        counts = [
+            detection(axon_ids(without_small_axons(classes, pixel_size, area_um2)), ids)
+            for classes, ids in zip(found, true_ids, strict=True)
+        ]
+        hit = sum(count.true_positives for count in counts)
+        others = sum(count.false_positives + count.true_axons for count in counts)
+        return 2 * hit / (hit + others) if hit else 0.0
+
+    chosen: float = max((area for area in areas if area <= _SMALLEST_UM2 * 1.0001), key=f1)
+    return round(chosen, 9)

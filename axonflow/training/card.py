@@ -1,0 +1,237 @@
+"""The card of a model: what it is, what it learned from, how well it does on each image, and where it fails.
+
+All of it is made from the model's contract and from its runs on labelled images; nothing is written by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.familiarity import BLOCK, SQUARE
+from axonflow.training.agreement import draw_bland_altman, draw_confidence, draw_errors
+from axonflow.training.evaluate import Compared
+from axonflow.training.matching import axon_ids, centroids
+from axonflow.training.score import QUANTITIES
+
+__all__ = ["Examined", "draw_pictures", "examine", "write_card"]
+
+DIAMETERS = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""Edges of the classes of axon diameter in which detection is told, as parts of the mean diameter."""
+
+SIDE_PX = BLOCK * SQUARE
+"""Side of the squares of which confidence and error are told, px."""
+
+FEWEST_SQUARES = 3
+
+TOLERABLE = 0.05
+"""Relative error of a map's number from which on the card warns."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """What the card tells of one image, besides its scores.
+
+    Attributes
+    ----------
+    axons : DataFrame
+        Of each axon, drawn by a person or found by the model: ``diameter_um``, ``drawn``, and whether it was ``met``: a
+        drawn one by the centroid of a found one, a found one by having its centroid in a drawn one.
+    squares : DataFrame
+        Of each square of 256 px: ``confidence``, and ``error``: the share of its pixels that were found to be of
+        another class than drawn.
+    """
+
+    axons: pd.DataFrame
+    squares: pd.DataFrame
+
+    @classmethod
+    def joined(cls, parts: list[Examined]) -> Examined:
+        """Put several images together."""
+        return cls(*(pd.concat([getattr(part, name) for part in parts]) for name in ("axons", "squares")))
+
+
+def examine(compared: Compared) -> Examined:
+    """Look at one image closer; its labels must lie on the model's grid."""
+    drawn, found = axon_ids(compared.truth), axon_ids(compared.found)
+    ids, at = centroids(found)
+    below = drawn[at[:, 0], at[:, 1]]
+    frames = []
+    for labels, met, is_drawn in ((drawn, below, True), (found, ids[below > 0], False)):
+        areas_um2 = np.bincount(labels.ravel())[1:] * compared.pixel_size.area_um2
+        frame = pd.DataFrame({"diameter_um": np.sqrt(4 / np.pi * areas_um2), "drawn": is_drawn, "met": False})
+        frame.loc[np.unique(met[met > 0]) - 1, "met"] = True
+        frames.append(frame)
+    confidence = compared.analysis.square_traits()[..., 0]
+    wrong = (compared.found != compared.truth).astype(np.int64)
+    pixels = np.ones_like(wrong)
+    for axis in (0, 1):
+        starts = np.arange(0, wrong.shape[axis], SIDE_PX)
+        wrong, pixels = (np.add.reduceat(values, starts, axis=axis) for values in (wrong, pixels))
+    squares = pd.DataFrame({"confidence": confidence.ravel(), "error": (wrong / pixels).ravel()}).dropna()
+    return Examined(pd.concat(frames), squares)
+
+
+def draw_pictures(compared: Compared, folder: Path) -> None:
+    """Draw what was right and wrong on one image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_errors(compared.found, compared.truth, folder / f"{compared.image.name}.png")
+
+
+def write_card(
+    checkpoint: Checkpoint, scores: pd.DataFrame, examined: Mapping[str, Examined], path: Path, pictures: Path
+) -> None:
+    """Write the card as Markdown.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    scores : DataFrame
+        Of :func:`axonflow.training.evaluate.evaluate`.
+    examined : Mapping
+        By the names of the images.
+    path : Path
+        The Markdown file.
+    pictures : Path
+        Folder of the pictures, in or beside the file's; those of :func:`draw_pictures` lie there already.
+    """
+    learned = set(checkpoint.trained_on.get("subjects", ()))
+    scores = scores.assign(held_out=~scores["subject"].isin(learned)).sort_values("held_out", ascending=False)
+    judged = scores[scores["held_out"]]
+    parts = [f"# The model `{checkpoint.name}`", _contract(checkpoint), "## Scores", _scores(scores)]
+    parts += ["## The numbers of the maps", _numbers(scores)]
+    if len(judged):
+        draw_bland_altman(judged, pictures / "bland-altman.png")
+        parts += [_warning(judged), f"![Bland–Altman]({pictures.name}/bland-altman.png)"]
+        together = Examined.joined([examined[name] for name in judged["image"]])
+        parts += ["## Where it fails", _sizes(together.axons), *_pictures(judged, pictures)]
+        parts += ["## Doubt", _doubt(together.squares)]
+        if len(together.squares) >= FEWEST_SQUARES:
+            draw_confidence(together.squares, pictures / "confidence.png")
+            parts.append(f"![Confidence and error]({pictures.name}/confidence.png)")
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _contract(checkpoint: Checkpoint) -> str:
+    parameters = sum(weights.numel() for weights in checkpoint.network().parameters())
+    contract: dict[str, Any] = {
+        "network": f"{checkpoint.architecture}, {parameters:,} parameters",
+        "pixel size": f"{checkpoint.pixel_size_um:g} µm",
+        "bright and dark exchanged": "yes" if checkpoint.invert else "no",
+        "smallest axon": f"{checkpoint.smallest_axon_um2:g} µm²",
+        "lattice, halo": f"{checkpoint.lattice_px} px, {checkpoint.halo_px} px",
+        "weights (sha256)": checkpoint.sha256,
+    }
+    for name, value in checkpoint.trained_on.items():
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
+        contract[name.replace("_", " ")] = _plain(value)
+    for name, (low, high) in checkpoint.familiar.items():
+        contract[f"familiar {name}"] = f"{low:g} to {high:g}"
+    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in contract.items())
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) + ")"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _scores(scores: pd.DataFrame) -> str:
+    columns = {
+        "accuracy": "accuracy",
+        "dice_axon": "Dice, axon",
+        "dice_myelin": "Dice, myelin",
+        "mean_iou": "mean IoU",
+        "sensitivity": "sensitivity",
+        "precision": "precision",
+        "instance_f1": "F1 at IoU 0.5",
+    }
+    rows = [
+        [image, "held out" if held_out else "trained on", *(f"{value:.3f}" for value in values)]
+        for image, held_out, *values in scores[["image", "held_out", *columns]].itertuples(index=False)
+    ]
+    return _table(["image", "subject was", *columns.values()], rows)
+
+
+def _numbers(scores: pd.DataFrame) -> str:
+    form = {"density": "{:,.0f}", "avf": "{:.3f}", "mvf": "{:.3f}", "gratio": "{:.3f}", "diameter": "{:.2f}"}
+    rows = []
+    for row in scores.to_dict("records"):
+        cells = [
+            f"{form[name].format(row[f'{name}_found'])} / {form[name].format(row[f'{name}_true'])} "
+            f"({row[f'{name}_error']:+.1%})"
+            for name in QUANTITIES
+        ]
+        rows.append([row["image"] if row["held_out"] else f"{row['image']} (trained on)", *cells])
+    header = [f"{words}{f', {unit}' if unit else ''}" for words, unit in QUANTITIES.values()]
+    return "Found / true, and the relative error.\n\n" + _table(["image", *header], rows)
+
+
+def _warning(judged: pd.DataFrame) -> str:
+    off = [
+        f"{words} on {', '.join(judged['image'][errors > TOLERABLE])} (up to {errors.max():.1%})"
+        for name, (words, _) in QUANTITIES.items()
+        if ((errors := judged[f"{name}_error"].abs()) > TOLERABLE).any()
+    ]
+    if not off:
+        return f"On every image that was held out, each of these is within {TOLERABLE:.0%} of the truth."
+    return f"**Further than {TOLERABLE:.0%} from the truth on images that were held out:** {'; '.join(off)}."
+
+
+def _sizes(axons: pd.DataFrame) -> str:
+    mean = axons.loc[axons["drawn"], "diameter_um"].mean()
+    edges = [*(mean * edge for edge in DIAMETERS), np.inf]
+    rows = []
+    for low, high in pairwise(edges):
+        here = axons[(axons["diameter_um"] >= low) & (axons["diameter_um"] < high)]
+        drawn, found = here[here["drawn"]], here[~here["drawn"]]
+        rows.append(
+            [
+                f"{low:.2f} – {high:.2f}" if np.isfinite(high) else f"from {low:.2f}",
+                *(str(len(part)) for part in (drawn, found)),
+                *(f"{part['met'].mean():.3f}" if len(part) else "–" for part in (drawn, found)),
+            ]
+        )
+    return "Axons by their diameter, on the images that were held out.\n\n" + _table(
+        ["diameter, µm", "drawn", "found", "of the drawn, found", "of the found, drawn"], rows
+    )
+
+
+def _pictures(judged: pd.DataFrame, pictures: Path) -> list[str]:
+    key = "Grey is right (myelin light, axons dark). Red was drawn and not found, blue found and not drawn; axons are "
+    key += "in strong colours, myelin in pale ones."
+    return [key, *(f"{name}\n\n![{name}]({pictures.name}/{name}.png)" for name in judged["image"])]
+
+
+def _doubt(squares: pd.DataFrame) -> str:
+    if len(squares) < FEWEST_SQUARES:
+        return f"The images that were held out have {len(squares)} squares of {SIDE_PX} px: too few to tell."
+    rho = stats.spearmanr(squares["confidence"], squares["error"]).statistic
+    third = pd.qcut(squares["confidence"].rank(method="first"), 3, labels=False)
+    rows = [
+        [
+            f"{part['confidence'].min():.3f} – {part['confidence'].max():.3f}",
+            str(len(part)),
+            f"{part['error'].mean():.3f}",
+        ]
+        for _, part in squares.groupby(third)
+    ]
+    told = "Low confidence goes with error" if rho < 0 else "Confidence says little here"
+    return (
+        f"{told}: over squares of {SIDE_PX} px of the images that were held out, Spearman's rank correlation of "
+        f"mean confidence with the share of wrong pixels is {rho:+.2f}.\n\n"
+    ) + _table(["confidence", "squares", "wrong pixels"], rows)

@@ -1,0 +1,131 @@
+"""A model scored on labelled images: each is run as any slide would be, and held against what a person drew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from axonflow.engine.profile import Profile
+from axonflow.errors import InputError
+from axonflow.fiber.regions import nearest
+from axonflow.kernel.grid import Box
+from axonflow.kernel.resample import Resampling
+from axonflow.kernel.units import PixelSize
+from axonflow.results.analysis import Analysis, open_store
+from axonflow.training.bids import LabelledImage, labelled_images, read_labels
+from axonflow.training.score import score
+from axonflow.workflow.config import Config
+from axonflow.workflow.job import prepare, run_job
+
+__all__ = ["Compared", "compare", "evaluate", "select"]
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What a model made of an image beside what a person drew, on one pixel grid.
+
+    Attributes
+    ----------
+    image : LabelledImage
+    analysis : Analysis
+        The finished run.
+    found, truth : (h, w) uint8
+        Classes: 0 background, 1 myelin, 2 axon. Axons that the run left out as too small are background in ``found``,
+        as they are in its maps.
+    pixel_size : PixelSize
+        Of the grid.
+    """
+
+    image: LabelledImage
+    analysis: Analysis
+    found: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    pixel_size: PixelSize
+
+
+def select(folder: Path, subjects: Sequence[str] | None) -> tuple[LabelledImage, ...]:
+    """List the labelled images of a BIDS folder, of some subjects or of all.
+
+    Raises
+    ------
+    InputError
+        If a subject has none.
+    """
+    images = labelled_images(folder)
+    if subjects is None:
+        return images
+    known = sorted({image.subject for image in images})
+    if missing := sorted(set(subjects) - set(known)):
+        raise InputError(f"Subjects among {', '.join(known)} were expected, {', '.join(missing)} came.")
+    return tuple(image for image in images if image.subject in subjects)
+
+
+def compare(
+    model: str | Path, image: LabelledImage, out: Path, *, native: bool = False, workers: int | None = None
+) -> Compared:
+    """Run a model on an image, and bring the result and the image's labels to one grid.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of an embedded model, or path of one.
+    image : LabelledImage
+    out : Path
+        Folder of the stores; one that is there is continued.
+    native : bool
+        Whether the grid is the image's own, to which classes are brought by the nearest pixel, or the model's, to which
+        labels are brought by the largest share.
+    workers : int, optional
+        Processes; one per core if None.
+    """
+    store = out / f"{image.name}.ome.zarr"
+    job = prepare(Config(image.image, store, pixel_size=image.pixel_size, model=str(model)))
+    run_job(job, Profile.find("local").but(workers=workers))
+    analysis = open_store(store)
+    found = analysis.counted.compute()
+    truth = read_labels(image)
+    work = PixelSize(*analysis.record["labels"]["pixel_size_um"])
+    if native:
+        found = found[np.ix_(*nearest(Box.whole(truth.shape), truth.shape, found.shape))]
+    elif truth.shape != found.shape:
+        truth = Resampling((truth.shape[0], truth.shape[1]), image.pixel_size, work).classes(truth)
+    return Compared(image, analysis, found, truth, image.pixel_size if native else work)
+
+
+def evaluate(
+    model: str | Path,
+    images: Iterable[LabelledImage],
+    out: Path,
+    *,
+    native: bool = False,
+    workers: int | None = None,
+    watch: Callable[[Compared], None] | None = None,
+) -> pd.DataFrame:
+    """Score a model on labelled images.
+
+    Parameters
+    ----------
+    model, out, native, workers
+        As for :func:`compare`.
+    images : iterable of LabelledImage
+    watch : callable, optional
+        Called with each comparison.
+
+    Returns
+    -------
+    DataFrame
+        One row per image: subject, image, and the columns of :meth:`axonflow.training.score.Scores.row`.
+    """
+    rows = []
+    for image in images:
+        compared = compare(model, image, out, native=native, workers=workers)
+        if watch:
+            watch(compared)
+        scores = score(compared.found, compared.truth, compared.pixel_size)
+        rows.append({"subject": image.subject, "image": image.name} | scores.row())
+    return pd.DataFrame(rows)

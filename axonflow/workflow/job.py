@@ -1,0 +1,347 @@
+"""From a Config to a finished store: opens what was named, refuses what cannot work, runs the stages."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from axonflow.engine.cpus import cores
+from axonflow.engine.journal import Journal
+from axonflow.engine.plan import Plan
+from axonflow.engine.profile import Profile
+from axonflow.engine.stage import Stage
+from axonflow.errors import InputError, PixelSizeError, StoreError
+from axonflow.kernel.grid import ceil_to
+from axonflow.kernel.resample import Resampling
+from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
+from axonflow.net.precision import best_precision
+from axonflow.slide import Slide, open_slide
+from axonflow.stages.annotation import Everywhere, open_drawn, open_regions
+from axonflow.stages.declare import GROUPS, Masks, Network, declare
+from axonflow.stages.layout import Frame, Layout
+from axonflow.workflow.config import Config, default_chunk
+from axonflow.workflow.heartbeat import Heartbeat
+from axonflow.workflow.record import read_record, write_record
+
+if TYPE_CHECKING:
+    from axonflow.engine.pool import Pool
+    from axonflow.engine.runner import Watch
+
+__all__ = ["Job", "estimate_seconds", "prepare", "run_job", "staffed"]
+
+log = logging.getLogger(__name__)
+logging.getLogger("axonflow").addHandler(logging.NullHandler())  # without a log file nothing goes to the terminal
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is ready to start: everything was opened and fits together.
+
+    Attributes
+    ----------
+    config : Config
+    slide : Slide
+    layout : Layout
+    classes : Network or Masks
+    stages : tuple of Stage
+    """
+
+    config: Config
+    slide: Slide
+    layout: Layout
+    classes: Network | Masks
+    stages: tuple[Stage, ...]
+
+    @property
+    def journal(self) -> Journal:
+        """Where the store keeps what was done."""
+        return Journal(self.layout.private / "journal")
+
+    def until(self, group: str | None) -> tuple[Stage, ...]:
+        """Return the stages up to and with those of a group; all if None."""
+        if group is None:
+            return self.stages
+        if group not in GROUPS:
+            raise InputError(f"A stage among {', '.join(GROUPS)} was expected, {group!r} came.")
+        last = max(i for i, stage in enumerate(self.stages) if GROUPS.index(stage.group) <= GROUPS.index(group))
+        return self.stages[: last + 1]
+
+
+def staffed(profile: Profile, layout: Layout) -> Profile:
+    """Say how many workers a profile has: on this machine one per core, but not more than a slide has shards."""
+    if profile.system != "local" or profile.workers or profile.gpus:
+        return profile
+    h, w = (-(-side // layout.chunk) for side in layout.work.shape)
+    return replace(profile, workers=max(min(cores(), h * w), 1))
+
+
+def prepare(config: Config, *, gpu: bool = False) -> Job:
+    """Open slide, model and masks, and declare the stages.
+
+    Parameters
+    ----------
+    config : Config
+    gpu : bool
+        Whether the network will be applied by workers with a GPU.
+
+    Raises
+    ------
+    InputError
+        If anything that was given cannot be used. Nothing is written.
+    """
+    slide = open_slide(config.slide, series=config.series, pixel_size=config.pixel_size)
+    if not config.own_masks and (made := _made_in(config.out)):
+        # Labels that were begun on another kind of processor are completed, and kept, as they are.
+        before = _declare(config, slide, _classes(config, made))
+        if any(before.journal.record(stage).begun for stage in before.stages if stage.name == "segment"):
+            return before
+    # The driver may be on a node without the GPU that its workers have.
+    return _declare(config, slide, _classes(config, "float16" if gpu else None))
+
+
+def run_job(
+    job: Job,
+    profile: Profile | None = None,
+    *,
+    pool: Pool | None = None,
+    until: str | None = None,
+    fresh: bool = False,
+    watch: Watch | None = None,
+) -> None:
+    """Run what is missing of a job.
+
+    Parameters
+    ----------
+    job : Job
+    profile : Profile, optional
+        Where its workers come from; this machine, with a worker per core, if None.
+    pool : Pool, optional
+        One of that profile which is open; opened, if there is anything to do, and closed if None.
+    until : str, optional
+        The last stage to run.
+    fresh : bool
+        Whether to remove the store first.
+    watch : Watch, optional
+
+    Raises
+    ------
+    InputError
+        If the store is of another slide or in use, or the run does not fit.
+    RunError
+        If the work failed on the way.
+    """
+    with _locked(job.layout):
+        stages = job.until(until)
+        profile = profile or Profile.find("local")
+        if fresh:
+            _start_over(job, stages, staffed(profile, job.layout))
+        _check_identity(job)
+        if all(job.journal.record(stage).complete for stage in stages):
+            _note(job)
+            return
+        from axonflow.engine.fleet import open_pool
+        from axonflow.engine.runner import Silent, run_stages
+
+        profile = staffed(profile, job.layout)
+        Plan.of(stages, job.journal, job.config.out, profile).check()
+        _sweep(job.layout)
+        (job.layout.store / "report.html").unlink(missing_ok=True)  # it shows what is about to change
+        shutil.rmtree(job.layout.store / "figures", ignore_errors=True)
+        _note(job)
+        with (
+            _logged(job.layout.store / "run.log"),
+            Heartbeat(job.layout.private, stages, job.journal, watch or Silent()) as told,
+            nullcontext(pool) if pool else open_pool(profile, job.layout.private) as opened,
+        ):
+            log.info("run %s on %s", job.config.slide, profile)
+            run_stages(stages, job.journal, opened, told)
+        _sweep(job.layout)
+        _note(job)
+
+
+def estimate_seconds(job: Job, workers: int) -> float:
+    """Estimate the time of a run, s.
+
+    A corner of the slide goes through every stage in a temporary store, twice, as the first time pays for loading
+    and compiling; the seconds of the second are scaled to the whole.
+    """
+    from axonflow.engine.pool import LocalPool
+    from axonflow.engine.runner import Silent, run_stages
+
+    side = min(1024, *job.slide.shape)
+    corner = replace(job.slide, shape=(side, side))
+    classes = job.classes
+    if isinstance(classes, Masks):
+        classes = Masks(tuple(replace(mask, shape=(side, side)) for mask in classes.images))
+    seconds: dict[str, float] = {}
+    for _ in range(2):
+        with TemporaryDirectory() as folder:
+            trial = _declare(replace(job.config, out=Path(folder), mask=None, regions=None), corner, classes)
+            trial.layout.private.mkdir()
+            run_stages(trial.stages, trial.journal, LocalPool(), Silent())
+            seconds = {stage.group: 0.0 for stage in trial.stages}
+            for stage in trial.stages:
+                seconds[stage.group] += trial.journal.record(stage).summary["seconds"]
+    scale = job.slide.shape[0] * job.slide.shape[1] / side**2
+    alone = 1 if isinstance(classes, Network) else workers  # one network uses all cores, as several do together
+    return scale * sum(s / (alone if group == "segment" else workers) for group, s in seconds.items())
+
+
+def _declare(config: Config, slide: Slide, classes: Network | Masks) -> Job:
+    if slide.pixel_size is None:
+        raise PixelSizeError(
+            f"The pixel size of {slide.path} was expected in the file, but it is {slide.pixel_size_source}; "
+            "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
+        )
+    native = work = Frame(slide.shape, slide.pixel_size)
+    smallest_um2 = 0.0
+    if isinstance(classes, Network):
+        smallest_um2 = classes.checkpoint.smallest_axon_um2
+        wanted = classes.checkpoint.pixel_size
+        if not slide.pixel_size.matches(wanted):
+            work = Frame(Resampling(slide.shape, slide.pixel_size, wanted).out_shape, wanted)
+    layout = Layout(config.out, native, work, slide.dtype.name, _chunk(config, classes, native, work))
+    stages = declare(
+        layout,
+        slide,
+        classes,
+        smallest_axon_um2=smallest_um2 if config.min_axon_area_um2 is None else config.min_axon_area_um2,
+        max_myelin_um=config.max_myelin_um,
+        cell_um=config.cell_um,
+        coverage=open_drawn(config.mask, config.mask_unit, native, work) if config.mask else Everywhere(),
+        regions=open_regions(config.regions, config.regions_unit, native, work) if config.regions else None,
+    )
+    return Job(config, slide, layout, classes, stages)
+
+
+def _made_in(store: Path) -> Precision | None:
+    """Return the precision in which a store's labels were made, if a network made them."""
+    try:
+        made: Precision | None = read_record(store)["model"].get("precision")
+    except StoreError:
+        return None
+    return made
+
+
+def _classes(config: Config, precision: Precision | None) -> Network | Masks:
+    """Open the masks, or find the model, which computes in the precision that is best here if none is given."""
+    if config.labels is not None:
+        return Masks((open_slide(config.labels),))
+    if config.axon_mask is not None and config.myelin_mask is not None:
+        return Masks((open_slide(config.axon_mask), open_slide(config.myelin_mask)))
+    checkpoint = Checkpoint.find(config.model)
+    halo = checkpoint.halo_px if config.halo is None else config.halo
+    if halo == "exact":
+        halo = checkpoint.shape.radius
+    if precision is None:
+        precision = best_precision()
+    return Network(checkpoint, halo, precision, config.keep_probabilities)
+
+
+def _chunk(config: Config, classes: Network | Masks, native: Frame, work: Frame) -> int:
+    lattice = classes.checkpoint.lattice_px if isinstance(classes, Network) else 64
+    chunk = config.chunk or default_chunk(*native.shape, *work.shape)
+    if chunk % lattice:
+        raise InputError(
+            f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {chunk} came; "
+            f"use {ceil_to(chunk, lattice)}."
+        )
+    if isinstance(classes, Network) and chunk < classes.halo:
+        raise InputError(
+            f"--chunk was expected not to be smaller than the halo of {classes.halo} px, {chunk} came; "
+            f"use {ceil_to(classes.halo, lattice)} or more."
+        )
+    return chunk
+
+
+def _check_identity(job: Job) -> None:
+    if not (job.layout.store / "run.json").exists():
+        return
+    made_of = read_record(job.layout.store)["slide"]
+    if made_of["identity"] != job.slide.identity:
+        raise StoreError(
+            f"The store of {job.slide.path} was expected at {job.layout.store}, but it was made of {made_of['path']} "
+            "(another content); choose another --out, or start over with --fresh."
+        )
+
+
+@contextmanager
+def _locked(layout: Layout) -> Iterator[None]:
+    """Hold the store for this process alone."""
+    store = layout.store
+    if store.is_file() or (store.is_dir() and any(store.iterdir()) and not layout.private.is_dir()):
+        raise StoreError(
+            f"An empty folder or a store made by axonflow was expected at {store}, but "
+            f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."
+        )
+    try:
+        layout.private.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(layout.private / "lock")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StoreError(f"Another run is writing {store}; wait for it to end, or choose another --out.") from error
+    except OSError as error:
+        raise StoreError(
+            f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
+    """Remove what the store holds, unless the run is refused then."""
+    layout = job.layout
+    plan = Plan.of(stages, Journal(layout.private / "none"), layout.store, profile)
+    freed = sum(path.stat().st_size for path in layout.store.rglob("*") if path.is_file())
+    replace(plan, disk_free=plan.disk_free + freed).check()
+    for path in (*layout.store.iterdir(), *layout.private.iterdir()):
+        if path not in {layout.private, layout.private / "lock"}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _note(job: Job) -> None:
+    write_record(job.config, job.slide, job.layout, job.classes, job.stages, job.journal)
+
+
+def _sweep(layout: Layout) -> None:
+    """Remove what killed tasks left half written."""
+    probabilities = (layout.probability(name) for name in CLASSES)
+    for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers, *probabilities):
+        if image.path.exists():
+            image.sweep()
+    layout.traits.sweep()
+
+
+class _LogFile(logging.FileHandler):
+    """A log whose disk may fill up; the run itself says so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the base's name
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    handler = _LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("axonflow")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,132 @@
+"""Which slides a batch is made of, and what is said of each: the rows of a table, or files and patterns."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from axonflow.errors import InputError
+from axonflow.workflow.config import Config
+from axonflow.workflow.settings import SETTINGS, configure, read_settings
+
+__all__ = ["COLUMNS", "Listed", "list_slides", "read_manifest"]
+
+COLUMNS = ("slide", "level", "out", *SETTINGS)
+"""What a manifest may have a column for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A slide as it is listed.
+
+    Attributes
+    ----------
+    name : str
+        The slide's file, as it was written.
+    level : str
+        Where in the cord or the tissue it was cut; any text, empty if nothing is said.
+    folder : Path
+        From which relative paths count.
+    words : Mapping
+        Settings of this slide alone, as text, by the names of :data:`COLUMNS`.
+    """
+
+    name: str
+    level: str = ""
+    folder: Path = Path()
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def config(self, settings: Mapping[str, Any], stores: Path) -> Config:
+        """Return what the run of this slide is asked to do.
+
+        Parameters
+        ----------
+        settings : Mapping
+            Values for all slides; this one's own go before them.
+        stores : Path
+            Folder of the store, unless the slide has a place of its own for it, or is the store of an earlier run.
+
+        Raises
+        ------
+        InputError
+            If a word cannot be read, or settings do not go together.
+        """
+        slide = self.folder / Path(self.name).expanduser()
+        own = read_settings({name: word for name, word in self.words.items() if name != "out"}, self.folder)
+        if "out" in self.words:
+            own["out"] = self.folder / Path(self.words["out"]).expanduser()
+        elif not (slide / "run.json").exists():
+            own["out"] = stores / Config.default_out(slide).name
+        return configure(slide, {**settings, **own})
+
+
+def read_manifest(path: Path) -> tuple[Listed, ...]:
+    """Read a table of slides: CSV with a header, one slide a row; an empty cell says nothing.
+
+    Commas, semicolons or tabs divide the cells, whichever the header has. Names of columns may have capitals, and
+    blanks or hyphens for underscores.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, a column is unknown, twice there or missing, or a row does not fit its header.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            file.seek(0)
+            rows = list(csv.reader(file, delimiter=max(",;\t", key=header.count), strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"A table of slides was expected in {path}, but it cannot be read: {error}.") from error
+    names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in (rows[0] if rows else [])]
+    if unknown := [name for name in names if name not in COLUMNS]:
+        raise InputError(f"Columns among {', '.join(COLUMNS)} were expected in {path}, {', '.join(unknown)} came.")
+    if len(set(names)) < len(names) or "slide" not in names:
+        raise InputError(
+            f"A column 'slide' and every column once were expected in {path}, {', '.join(names) or 'nothing'} came."
+        )
+    slides = []
+    for number, cells in enumerate(rows[1:], 2):
+        if not any(cell.strip() for cell in cells):
+            continue
+        words = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
+        if len(cells) != len(names) or "slide" not in words:
+            raise InputError(
+                f"A slide and {len(names)} cells were expected in row {number} of {path}, {len(cells)} cells came: "
+                f"{cells}; put quotes around a cell with a comma."
+            )
+        slides.append(Listed(words.pop("slide"), words.pop("level", ""), path.parent, words))
+    if not slides:
+        raise InputError(f"At least one slide was expected in {path}, none came; give each a row.")
+    return tuple(slides)
+
+
+def list_slides(names: Iterable[str]) -> tuple[Listed, ...]:
+    """List files and what patterns find, in this order; numbers in the names that a pattern finds count as numbers.
+
+    Raises
+    ------
+    InputError
+        If a pattern finds nothing.
+    """
+    found: list[str] = []
+    for name in names:
+        pattern = Path(name)
+        if not set("*?[") & set(name) or pattern.exists():
+            found.append(name)
+            continue
+        here = map(str, Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+        some = sorted(here, key=_numerically)
+        if not some:
+            raise InputError(f"Slides were expected under {name!r}, nothing is there; check the pattern.")
+        found += some
+    return tuple(map(Listed, dict.fromkeys(found)))
+
+
+def _numerically(name: str) -> list[tuple[int, str]]:
+    """Return a key by which C2 comes before C10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

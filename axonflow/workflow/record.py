@@ -1,0 +1,94 @@
+"""What made a store, written beside it as ``run.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from axonflow.engine.journal import Journal, write_whole
+from axonflow.engine.stage import Stage
+from axonflow.errors import StoreError
+from axonflow.slide import Slide
+from axonflow.stages.declare import Masks, Network
+from axonflow.stages.layout import Layout
+from axonflow.workflow.config import Config
+
+__all__ = ["read_record", "write_record"]
+
+PACKAGES = ("axonflow-histology", "dask", "distributed", "numpy", "scipy", "tifffile", "torch", "zarr")
+
+
+def read_record(store: Path) -> dict[str, Any]:
+    """Read what is recorded of a store.
+
+    Raises
+    ------
+    StoreError
+        If it is not a store of this program.
+    """
+    try:
+        record: dict[str, Any] = json.loads((store / "run.json").read_text())
+        record["config"], record["complete"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"A store made by axonflow was expected at {store}, but there is no readable run.json in it; "
+            "give the .ome.zarr folder that 'axonflow run' wrote."
+        ) from error
+    return record
+
+
+def write_record(
+    config: Config,
+    slide: Slide,
+    layout: Layout,
+    classes: Network | Masks,
+    stages: Sequence[Stage],
+    journal: Journal,
+) -> None:
+    """Write what made the store; it says complete only if every stage is."""
+    native, work = (frame.pixel_size for frame in (layout.native, layout.work))
+    made = {stage.name: journal.record(stage).summary for stage in stages if journal.record(stage).complete}
+    record = {
+        "complete": len(made) == len(stages),
+        "slide": {
+            "path": str(slide.path),
+            "identity": slide.identity,
+            "shape": slide.shape,
+            "dtype": slide.dtype.name,
+            "pixel_size_um": [native.y, native.x],
+            "pixel_size_source": slide.pixel_size_source,
+        },
+        "labels": {"shape": layout.work.shape, "pixel_size_um": [work.y, work.x], "chunk": layout.chunk},
+        "config": config.to_json(),
+        "model": _model(classes),
+        "seams": made.get("segment.seams"),
+        "stages": made,
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
+    }
+    write_whole(layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
+
+
+def _model(classes: Network | Masks) -> dict[str, Any]:
+    if isinstance(classes, Masks):
+        return {"masks": [{"path": str(mask.path), "identity": mask.identity} for mask in classes.images]}
+    checkpoint = classes.checkpoint
+    return {
+        "name": checkpoint.name,
+        "sha256": checkpoint.sha256,
+        "halo_px": classes.halo,
+        "lattice_px": checkpoint.lattice_px,
+        "precision": classes.precision,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,317 @@
+"""The command says what it does, does nothing twice, and loads no more than it needs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+import xarray as xr
+from PIL import Image
+from pyarrow import parquet
+from slides import command, files, picture, tissue, write_labels, write_model, write_slide
+
+import axonflow
+from axonflow.cli import app
+from axonflow.errors import StoreError
+from axonflow.results.export import FORMATS
+from axonflow.workflow.record import read_record
+
+ADS_HEADER = (
+    ",x0 (px),y0 (px),gratio,axon_area (um^2),axon_perimeter (um),myelin_area (um^2),axon_diam (um),"
+    "myelin_thickness (um),axonmyelin_area (um^2),axonmyelin_perimeter (um),eccentricity,orientation,"
+    "fiber_eccentricity,fiber_orientation,solidity,image_border_touching,bbox_min_y,bbox_min_x,bbox_max_y,bbox_max_x"
+)
+
+
+def names(program: typer.Typer) -> list[str]:
+    return sorted(str(known.name or getattr(known.callback, "__name__", "")) for known in program.registered_commands)
+
+
+GROUPS = {str(group.name): names(group.typer_instance) for group in app.registered_groups if group.typer_instance}
+COMMANDS = [*names(app), *(f"{group} {name}" for group, inner in GROUPS.items() for name in inner), "astih models"]
+HEAVY = ("torch", "dask", "zarr", "numba", "pandas", "xarray", "matplotlib")
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slide with its labels beside it."""
+    folder = tmp_path_factory.mktemp("slide")
+    classes = tissue((220, 290), 4)
+    write_labels(folder / "labels.png", classes)
+    return write_slide(folder / "slide.tif", picture(classes))
+
+
+@pytest.fixture(scope="module")
+def store(slide: Path) -> Path:
+    ran = command("run", slide, "--labels", slide.with_name("labels.png"), "--cell", 7, "--workers", 1)
+    assert ran.code == 0
+    return slide.with_name("slide.ome.zarr")
+
+
+def test_every_command_is_there() -> None:
+    stages = {"convert", "segment", "label", "measure", "map"}
+    assert set(names(app)) == stages | {
+        *("run", "batch", "plan", "info", "export", "phantom", "train", "score", "evaluate"),
+        *("submit", "status", "doctor", "view", "report"),
+    }
+    assert {group: set(inner) for group, inner in GROUPS.items()} == {
+        "cluster": {"list", "show", "scheduler", "worker"},
+        "models": {"list", "show", "path"},
+        "astih": {"list", "download", "evaluate"},  # and models, a group in a group
+    }
+    assert all(name in command("--help").out for name in [*names(app), *GROUPS])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example(name: str) -> None:
+    ran = command(*name.split(), "--help")
+    assert ran.code == 0
+    assert f"Example: axonflow {name}" in " ".join(ran.out.split())
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from axonflow.cli import app\n"
+        f"for words in {[[*name.split(), '--help'] for name in COMMANDS]!r} + [['--help']]:\n"
+        "    try:\n"
+        "        app(words)\n"
+        "    except SystemExit as end:\n"
+        "        assert end.code == 0\n"
+        f"print('loaded', [name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "loaded []"
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = f"import sys, axonflow; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_run_says_what_it_found_and_where(slide: Path, store: Path) -> None:
+    ran = command("run", slide, "--labels", slide.with_name("labels.png"), "--cell", 7, "--workers", 1)
+    assert ran.code == 0
+    said = " ".join(ran.out.split())
+    summary = axonflow.open(store).summary
+    assert all(f"{name} {value}" in said for name, value in summary.items())
+    assert str(store / "maps") in said
+    with Image.open(store / "figures" / "overlay.png") as overlay:
+        assert overlay.size == (290, 220)
+
+
+def test_nothing_is_done_twice(slide: Path, store: Path) -> None:
+    flags = ["--labels", slide.with_name("labels.png"), "--cell", 7]
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in store.rglob("*") if path.is_file()}
+    for first in (["run", slide, *flags], ["run", store], ["map", slide, *flags], ["convert", store]):
+        ran = command(*first)  # as many workers as there are cores: none is started
+        assert ran.code == 0
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in store.rglob("*") if path.is_file()}
+    del before[store / "run.json"], after[store / "run.json"]
+    assert after == before
+
+
+def test_stages_one_by_one_are_a_run(slide: Path, store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "slide.ome.zarr"
+    first: list[object] = [slide, "--out", out, "--labels", slide.with_name("labels.png"), "--cell", 7, "--chunk", 128]
+    for name in ("convert", "segment", "label", "measure"):
+        ran = command(name, *first, "--workers", 1)
+        assert ran.code == 0
+        assert f"{name}: done, in {out}" in ran.out
+        with pytest.raises(StoreError):
+            axonflow.open(out)
+        assert "run it again" in command("info", out).out
+        first = [out]  # what was said before stays said
+    assert command("map", out, "--workers", 1).code == 0
+    theirs, ours = axonflow.open(store), axonflow.open(out)
+    assert ours.record["config"] == theirs.record["config"] | {"chunk": 128, "out": str(out)}
+    pd.testing.assert_frame_equal(ours.fibers, theirs.fibers, check_exact=True)
+    xr.testing.assert_identical(ours.maps, theirs.maps)
+
+
+def test_a_store_is_continued_from_any_folder_with_what_it_was_given(
+    slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(slide.parent)
+    out = tmp_path / "out"
+    assert command("segment", "slide.tif", "--labels", "labels.png", "--out", out, "--workers", 1).code == 0
+    monkeypatch.chdir(tmp_path)
+    assert command("run", "out", "--cell", 11, "--workers", 1).code == 0
+    assert axonflow.open(out).maps.attrs["cell_side_um"] == 11
+
+
+def test_figures_show_the_last_maps(slide: Path, store: Path) -> None:
+    shown = (store / "figures" / "maps.png").read_bytes()
+    assert command("map", store, "--cell", 12, "--workers", 1).code == 0
+    assert command("run", store).code == 0
+    assert (store / "figures" / "maps.png").read_bytes() != shown
+    assert command("run", store, "--cell", 7, "--workers", 1).code == 0
+    assert (store / "figures" / "maps.png").read_bytes() == shown
+
+
+def test_info_on_a_slide(slide: Path) -> None:
+    ran = command("info", slide)
+    assert ran.code == 0
+    said = " ".join(ran.out.split())
+    for words in (
+        "format TIFF",
+        "220 × 290 px (height × width)",
+        "uint8 grey",
+        "pixel size 0.1 µm",
+        "64 × 64 px blocks",
+    ):
+        assert words in said
+
+
+def test_info_names_what_is_missing(tmp_path: Path) -> None:
+    write_slide(tmp_path / "slide.tif", picture(tissue((70, 70))), None)
+    assert "unknown" in command("info", tmp_path / "slide.tif").out
+    assert command("info", tmp_path / "none.tif").code == 2
+
+
+def test_info_on_a_store(store: Path) -> None:
+    ran = command("info", store)
+    assert ran.code == 0
+    said = " ".join(ran.out.split())
+    assert "complete yes" in said
+    assert "slide.tif" in said
+    assert axonflow.open(store).summary["density"] in said
+
+
+@pytest.mark.parametrize("format_", sorted(FORMATS.keys() - {"regions-csv"}))
+def test_exports_lie_beside_the_store(store: Path, format_: str) -> None:
+    ran = command("export", store, "--format", format_)
+    path = store.with_name("slide" + FORMATS[format_])
+    assert ran.code == 0
+    assert path.stat().st_size > 100
+    assert str(path) in ran.out
+
+
+def test_the_ads_csv_has_axondeepsegs_columns(store: Path, tmp_path: Path) -> None:
+    assert command("export", store, "--format", "ads-csv", "--out", tmp_path / "ads.csv").code == 0
+    lines = (tmp_path / "ads.csv").read_text().splitlines()
+    fibers = axonflow.open(store).fibers
+    assert lines[0] == ADS_HEADER
+    assert len(lines) == len(fibers) + 1
+    first = next(csv.DictReader(lines))
+    assert first[""] == "0"
+    assert float(first["axon_diam (um)"]) == fibers["axon_diam (um)"].iloc[0]
+
+
+def test_csv_and_parquet_hold_the_whole_table(store: Path, tmp_path: Path) -> None:
+    for format_ in ("csv", "parquet"):
+        assert command("export", store, "--format", format_, "--out", tmp_path / format_).code == 0
+    fibers = axonflow.open(store).fibers
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "csv"), fibers, check_exact=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parquet"), fibers, check_exact=True)
+    units = {field.name: field.metadata[b"unit"].decode() for field in parquet.read_schema(tmp_path / "parquet")}
+    assert set(units) == set(fibers.columns)
+    assert all(f"({unit})" in name for name, unit in units.items() if "(" in name)
+    assert units["gratio"] == "1"
+
+
+def test_netcdf_holds_the_maps(store: Path, tmp_path: Path) -> None:
+    assert command("export", store, "--format", "netcdf", "--out", tmp_path / "maps.nc").code == 0
+    with xr.open_dataset(tmp_path / "maps.nc", engine="h5netcdf") as maps:
+        xr.testing.assert_identical(maps.load(), axonflow.open(store).maps)
+        assert all(variable.attrs["units"] for variable in maps.variables.values())
+
+
+def test_the_figure_is_a_picture(store: Path, tmp_path: Path) -> None:
+    assert command("export", store, "--format", "png", "--out", tmp_path / "maps.png").code == 0
+    with Image.open(tmp_path / "maps.png") as figure:
+        assert np.asarray(figure.convert("L")).std() > 10
+
+
+@pytest.mark.parametrize(
+    ("format_", "out"), [("docx", "x"), ("csv", "/proc/x.csv"), ("netcdf", "/proc/x.nc"), ("png", "maps.xyz")]
+)
+def test_what_cannot_be_exported_is_refused(store: Path, format_: str, out: str, tmp_path: Path) -> None:
+    ran = command("export", store, "--format", format_, "--out", tmp_path / out)
+    assert ran.code == 2
+    assert "expected" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_plan_has_its_numbers_and_writes_nothing(slide: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = command("plan", slide, "--out", out, "--labels", slide.with_name("labels.png"), "--chunk", 64, "--workers", 2)
+    assert ran.code == 0
+    said = " ".join(ran.out.split())
+    assert "220 × 290 px at 0.1 µm" in said
+    assert "shards of 64 px" in said
+    assert "measure 20 20 " in said  # tasks, and those to do
+    assert "2 workers" in said
+    assert "time about" in said
+    assert not out.exists()
+
+
+def test_a_plan_counts_what_is_left(store: Path) -> None:
+    said = " ".join(command("plan", store, "--max-myelin", 1, "--workers", 1).out.split())
+    assert "label 1 0 " in said
+    assert "measure 1 1 " in said
+    assert read_record(store)["complete"]
+
+
+def test_a_plan_refuses_what_does_not_fit_with_both_numbers(slide: Path, tmp_path: Path) -> None:
+    model = write_model(tmp_path)
+    ran = command("plan", slide, "--out", tmp_path / "out", "--model", model, "--memory", 0.3, "--workers", 1)
+    assert ran.code == 2
+    assert "0.30 GiB per worker are there" in ran.err
+    assert "the stage 'map'" in ran.err  # by then, all that the others loaded is there
+    assert re.search(r"need \d\.\d\d GiB", ran.err)
+    assert "smaller --chunk" in ran.err
+
+
+def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
+    region = tmp_path / "r.json"
+    region.write_text(json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20]]]}))
+    flags = [
+        *("--series", 0, "--pixel-size", "0.2,0.1", "--chunk", 192, "--cell", 5.5, "--mask", region),
+        *("--mask-unit", "um", "--regions", region, "--regions-unit", "um"),
+        *("--labels", slide.with_name("labels.png"), "--min-axon-area", 0.25),
+        *("--max-myelin", 1.5, "--model", "sem", "--halo", 30, "--keep-probabilities"),
+    ]
+    assert command("run", slide, "--out", tmp_path / "out", "--workers", 1, *flags).code == 0
+    config = read_record(tmp_path / "out")["config"]
+    assert config == {
+        "slide": str(slide),
+        "out": str(tmp_path / "out"),
+        "series": 0,
+        "pixel_size": {"y": 0.2, "x": 0.1},
+        "model": "sem",
+        "halo": 30,
+        "chunk": 192,
+        "cell_um": 5.5,
+        "mask": str(region),
+        "mask_unit": "um",
+        "regions": str(region),
+        "regions_unit": "um",
+        "axon_mask": None,
+        "myelin_mask": None,
+        "labels": str(slide.with_name("labels.png")),
+        "keep_probabilities": True,
+        "min_axon_area_um2": 0.25,
+        "max_myelin_um": 1.5,
+    }
+
+
+def test_a_phantom_is_a_slide(tmp_path: Path) -> None:
+    ran = command("phantom", tmp_path / "p.tif", "--size", 600, "--seed", 3, "--truth", tmp_path / "truth")
+    assert ran.code == 0
+    assert "600 × 600 px" in command("info", tmp_path / "p.tif").out
+    assert any((tmp_path / "truth").iterdir())
+
+
+def test_the_log_tells_every_stage(store: Path) -> None:
+    log = (store / "run.log").read_text()
+    assert all(f"stage {name}: " in log for name in read_record(store)["stages"])
+    assert len(files(store)) > 10

@@ -1,0 +1,194 @@
+"""``axonflow score``: whatever holds prediction and truth, the numbers are those of their classes on one grid."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from slides import analyse, command, picture, tissue, write_labels, write_model, write_slide
+
+from axonflow.kernel.units import PixelSize
+from axonflow.ngff import Pyramid
+from axonflow.training.score import score, without_small_axons
+from axonflow.workflow.config import Config
+
+Classes = NDArray[np.uint8]
+
+SHAPE = (220, 290)
+TRUTH, OTHER = tissue(SHAPE, 4), np.roll(tissue(SHAPE, 4), 2, axis=1)
+SIZE = PixelSize.square(0.1)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labels, and a run on other ones that left small axons out."""
+    folder = tmp_path_factory.mktemp("score")
+    write_labels(folder / "truth.png", TRUTH)
+    write_labels(folder / "other.png", OTHER)
+    slide = write_slide(folder / "slide.tif", picture(TRUTH))
+    store = folder / "slide.ome.zarr"
+    analyse(Config(slide, store, labels=folder / "other.png", min_axon_area_um2=0.9, cell_um=7.0))
+    return folder
+
+
+def rows_of(file: Path) -> dict[str, str]:
+    with file.open(newline="", encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    return row
+
+
+def scored(folder: Path, *arguments: object) -> tuple[dict[str, float], str]:
+    """Run the command; return the numbers it wrote and what it said, in one line."""
+    file = folder / "scores.csv"
+    ran = command("score", *arguments, "--csv", file)
+    assert ran.code == 0, ran.err
+    row = rows_of(file)
+    assert (row.pop("prediction"), row.pop("truth")) == tuple(map(str, arguments[:2]))
+    return {name: float(value) for name, value in row.items()}, " ".join(ran.out.split())
+
+
+def test_label_images(folder: Path) -> None:
+    row, said = scored(folder, folder / "other.png", folder / "truth.png", "--pixel-size", 0.1)
+    expected = score(OTHER, TRUTH, SIZE)
+    assert row == pytest.approx(expected.row(), rel=1e-12)
+    assert f"axon {expected.pixels.dice[2]:.3f} {expected.pixels.iou[2]:.3f}" in said
+    assert f"by centroid {expected.detection.precision:.3f} {expected.detection.sensitivity:.3f}" in said
+    shares = (getattr(expected.matching, name) for name in ("precision", "recall", "accuracy", "f1"))
+    assert "by overlap (IoU ≥ 0.5) " + " ".join(f"{share:.3f}" for share in shares) in said
+    assert f"found {expected.found.axons}, true {expected.truth.axons}" in said
+    assert f"aggregate g-ratio {expected.found.gratio:.3f} {expected.truth.gratio:.3f}" in said
+    assert f"axon density {expected.found.density_mm2:,.0f} mm⁻² {expected.truth.density_mm2:,.0f} mm⁻²" in said
+    assert f"{row['avf_error']:+.1%}".replace("%", " %") in said
+    assert "--pixel-size" not in said
+
+
+def test_without_a_pixel_size_the_rest_is_scored(folder: Path) -> None:
+    row, said = scored(folder, folder / "other.png", folder / "truth.png")
+    assert row == pytest.approx(score(OTHER, TRUTH).row(), rel=1e-12, nan_ok=True)
+    assert isnan(row["density_true"])
+    assert f"axon density – – {row['density_error']:+.1%}".replace("%", " %") in said
+    assert "given with --pixel-size" in said
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_either_file_may_say_the_pixel_size(folder: Path, tmp_path: Path, named: int) -> None:
+    greys = np.array([0, 127, 255], np.uint8)
+    files = [folder / "other.png", folder / "truth.png"]
+    files[named] = write_slide(tmp_path / "said.tif", greys[(OTHER, TRUTH)[named]], side_um=0.2)
+    assert scored(folder, *files)[0] == pytest.approx(score(OTHER, TRUTH, PixelSize.square(0.2)).row(), rel=1e-6)
+    given = scored(folder, *files, "--pixel-size", "0.1,0.3")[0]
+    assert given == pytest.approx(score(OTHER, TRUTH, PixelSize(0.1, 0.3)).row(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        lambda classes: classes,  # 0, 1, 2
+        lambda classes: np.array([0, 128, 255], np.uint8)[classes],
+        lambda classes: np.array([3, 130, 250], np.uint8)[classes],
+        lambda classes: np.repeat(np.array([0, 127, 255], np.uint8)[classes][..., None], 4, axis=2),
+    ],
+    ids=["classes", "128", "stray", "RGBA"],
+)
+def test_labels_may_be_drawn_in_many_ways(
+    folder: Path, tmp_path: Path, drawn: Callable[[Classes], NDArray[np.uint8]]
+) -> None:
+    Image.fromarray(drawn(OTHER)).save(tmp_path / "drawn.png")
+    row, _ = scored(folder, tmp_path / "drawn.png", folder / "truth.png", "--pixel-size", 0.1)
+    assert row == pytest.approx(score(OTHER, TRUTH, SIZE).row(), rel=1e-12)
+
+
+def test_a_store_is_scored_without_the_axons_it_left_out(folder: Path) -> None:
+    row, said = scored(folder, folder / "slide.ome.zarr", folder / "truth.png")
+    kept = without_small_axons(OTHER, SIZE, 0.9)
+    assert (kept != OTHER).any()
+    assert row == pytest.approx(score(kept, TRUTH, SIZE).row(), rel=1e-6)
+    assert "--pixel-size" not in said
+    doubled = scored(folder, folder / "slide.ome.zarr", folder / "truth.png", "--pixel-size", 0.2)[0]
+    assert doubled["density_found"] == pytest.approx(row["density_found"] / 4)
+
+
+def test_a_store_on_another_grid_is_looked_up_by_the_nearest_pixel(folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "coarse.ome.zarr"
+    model = write_model(tmp_path, pixel_size_um=0.17)
+    analyse(Config(folder / "slide.tif", store, model=str(model), halo=0, cell_um=7.0))
+    labels = np.asarray(Pyramid.open(store / "labels" / "semantic").array(0)[:])
+    axons = np.asarray(Pyramid.open(store / "labels" / "axons").array(0)[:])
+    assert labels.shape != SHAPE
+    h, w = labels.shape
+    found = labels * ((labels != 2) | (axons > 0))
+    y, x = (np.floor((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(SHAPE, (h, w), strict=True))
+    row, _ = scored(folder, store, folder / "truth.png")
+    assert row == pytest.approx(score(found[np.ix_(y, x)], TRUTH, SIZE).row(), rel=1e-6, nan_ok=True)
+
+    on_its_grid = write_labels(tmp_path / "coarse.png", TRUTH[:h, :w])
+    row, _ = scored(folder, store, on_its_grid)
+    assert row == pytest.approx(score(found, TRUTH[:h, :w], PixelSize.square(0.17)).row(), rel=1e-6, nan_ok=True)
+
+
+def test_an_infinite_error_and_none_are_told_apart(folder: Path, tmp_path: Path) -> None:
+    empty = write_labels(tmp_path / "empty.png", np.zeros(SHAPE, np.uint8))
+    said = " ".join(command("score", folder / "truth.png", empty, "--pixel-size", 0.1).out.split())
+    assert "AVF) 0." in said
+    assert "0.000 ∞ " in said
+    assert "aggregate g-ratio 0." in said
+    row, said = scored(folder, empty, empty)
+    assert "axon – –" in said
+    assert row["accuracy"] == 1
+    assert isnan(row["sensitivity"])
+
+
+def save(path: Path, pixels: NDArray[np.generic]) -> Path:
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_what_cannot_be_scored_is_refused(folder: Path, tmp_path: Path) -> None:
+    truth, store = folder / "truth.png", folder / "slide.ome.zarr"
+    small = write_labels(tmp_path / "small.png", TRUTH[:100])
+    deep = save(tmp_path / "deep.png", TRUTH.astype(np.uint16))
+    noise = save(tmp_path / "noise.png", np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8))
+    five = save(tmp_path / "five.png", np.full(SHAPE, 5, np.uint8))
+    (tmp_path / "folder").mkdir()
+    for arguments, words in (
+        ((small, truth), "220 × 290 px (height × width) was expected, .* has 100 × 290; give"),
+        ((store, small), "100 × 290 px (height × width) was expected, .* has 220 × 290; give"),
+        ((deep, truth), "uint16; save it with 8 bits"),
+        ((truth, noise), "values up to 255, and .* none of these"),
+        ((five, truth), "values up to 5, and"),
+        ((folder / "slide.tif", truth), "none of these"),
+        ((truth, store), "as TRUTH, the store .* came; give the store first"),
+        ((tmp_path / "folder", truth), "A store made by axonflow was expected"),
+        ((tmp_path / "none.png", truth), "does not exist"),
+        ((store, tmp_path / "none.png"), "does not exist"),
+        ((truth, truth, "--pixel-size", "wide"), "--pixel-size was expected"),
+        ((truth, truth, "--csv", tmp_path / "none" / "scores.csv"), "A file that can be written was expected"),
+    ):
+        ran = command("score", *arguments)
+        assert ran.code == 2
+        assert re.search(words.replace("(", r"\(").replace(")", r"\)"), " ".join(ran.err.split())), ran.err
+
+
+def test_an_unfinished_store_is_refused(folder: Path, tmp_path: Path) -> None:
+    record = json.loads((folder / "slide.ome.zarr" / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(record | {"complete": False}))
+    ran = command("score", tmp_path, folder / "truth.png")
+    assert ran.code == 2
+    assert "run it again to complete it" in " ".join(ran.err.split())
+
+
+def test_the_columns_are_listed() -> None:
+    page = (ROOT / "docs" / "reference" / "scores.md").read_text()
+    listed = [
+        name for line in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)
+    ]
+    assert listed == list(score(OTHER, TRUTH, SIZE).row())

@@ -1,0 +1,157 @@
+"""A model is scored on what a run makes of the images, and its card says what the scores say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from slides import command, tissue, write_model, write_sample
+
+import axonflow
+from axonflow.errors import InputError
+from axonflow.net.checkpoint import EMBEDDED, Checkpoint
+from axonflow.training.card import Examined, examine, write_card
+from axonflow.training.evaluate import Compared, compare, evaluate, select
+from axonflow.training.score import pixel_scores
+
+SHAPE = (300, 420)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two subjects, of whom the second has pixels half as large as the model's."""
+    top = tmp_path_factory.mktemp("bids")
+    for number, (subject, um) in enumerate((("sub-a", 0.1), ("sub-b", 0.05))):
+        image = write_sample(top, f"{subject}_sample-1_SEM", tissue(SHAPE, number))
+        image.with_suffix(".json").write_text(json.dumps({"PixelSize": [um, um]}))
+    return top
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("out")
+
+
+def test_what_is_scored_is_what_a_run_maps(data: Path, model: Path, out: Path) -> None:
+    for image in select(data, None):
+        compared = compare(model, image, out, workers=1)
+        um = image.pixel_size.y
+        result = axonflow.run(
+            image.image, out / "again.ome.zarr", pixel_size=um, model=str(model), fresh=True, workers=1
+        )
+        maps = result.maps
+        share = (maps["avf"] * maps["covered_area"]).sum() / maps["covered_area"].sum()
+        assert float(share) == pytest.approx((compared.found == 2).mean(), abs=1e-12)
+        assert compared.found.shape == compared.truth.shape == result.labels["semantic"].shape
+        assert compared.pixel_size.y == 0.1
+        # Labels brought to the model's grid keep their areas.
+        own = np.asarray(Image.open(image.axon)) > 0
+        assert (compared.truth == 2).mean() == pytest.approx(own.mean(), abs=0.01)
+
+
+def test_native_scores_lie_on_the_images_own_pixels(data: Path, model: Path, out: Path) -> None:
+    (image,) = select(data, ["sub-b"])
+    coarse, fine = (compare(model, image, out, native=native, workers=1) for native in (False, True))
+    assert coarse.found.shape == (SHAPE[0] // 2, SHAPE[1] // 2)
+    assert fine.found.shape == fine.truth.shape == SHAPE
+    np.testing.assert_array_equal(fine.found[::2, ::2], coarse.found)
+    np.testing.assert_array_equal(fine.found[1::2, 1::2], coarse.found)
+
+
+def test_one_row_an_image(data: Path, model: Path, out: Path) -> None:
+    seen: list[Compared] = []
+    scores = evaluate(model, select(data, None), out, workers=1, watch=seen.append)
+    assert list(scores["subject"]) == ["sub-a", "sub-b"]
+    for compared, accuracy in zip(seen, scores["accuracy"], strict=True):
+        assert accuracy == pixel_scores(compared.found, compared.truth).accuracy
+
+
+def test_subjects_that_are_not_there_are_refused_with_those_that_are(data: Path) -> None:
+    with pytest.raises(InputError, match="sub-a, sub-b were expected, sub-z came"):
+        select(data, ["sub-a", "sub-z"])
+
+
+def test_a_closer_look_agrees_with_the_pixels(data: Path, model: Path, out: Path) -> None:
+    compared = compare(model, select(data, ["sub-a"])[0], out, workers=1)
+    perfect = examine(replace(compared, found=compared.truth))
+    drawn = perfect.axons[perfect.axons["drawn"]]
+    assert len(drawn) * 2 == len(perfect.axons)
+    np.testing.assert_array_equal(drawn["diameter_um"], perfect.axons.loc[~perfect.axons["drawn"], "diameter_um"])
+    assert (perfect.squares["error"] == 0).all()
+    real = examine(compared)
+    assert len(real.squares) == 2  # 300 × 420 px have two squares of 256 px that are not cut down to a quarter
+    wrong = (compared.found != compared.truth)[:256, :256]
+    assert real.squares["error"].iloc[0] == wrong.mean()
+    nothing = examine(replace(compared, found=np.zeros_like(compared.truth)))
+    assert not nothing.axons["met"].any()
+
+
+def test_the_command_writes_scores_and_card(data: Path, model: Path, out: Path, tmp_path: Path) -> None:
+    contract = json.loads(model.read_text())
+    learned = Checkpoint.find(model)
+    folder = tmp_path / "model"
+    replace(learned, trained_on={"subjects": ["sub-a"], "recipe": {"patches": 3}}).save(learned.network(), folder)
+    ran = command("evaluate", folder / model.name, data, "--out", out, "--workers", 1)
+    assert ran.code == 0, ran.out + ran.err
+    scores = pd.read_csv(out / "scores.csv")
+    card = (out / "card.md").read_text()
+    for row in scores.to_dict("records"):
+        kind = "trained on" if row["subject"] == "sub-a" else "held out"
+        assert f"| {row['image']} | {kind} | {row['accuracy']:.3f} |" in card
+        assert f"({row['mvf_error']:+.1%})" in card
+        assert (out / "card" / f"{row['image']}.png").exists() == (kind == "held out")
+    assert contract["sha256"] in card
+    assert (out / "card" / "bland-altman.png").exists()
+    assert "too few to tell" in card  # of squares, on so small an image
+
+
+def test_a_card_warns_of_what_is_far_off_and_only_of_that(model: Path, tmp_path: Path) -> None:
+    numbers = {f"{name}_{kind}": 1.0 for name in ("density", "avf", "gratio", "diameter") for kind in ("found", "true")}
+    errors = {f"{name}_error": 0.01 for name in ("density", "avf", "gratio", "diameter")}
+    scored = dict.fromkeys(
+        ("accuracy", "dice_axon", "dice_myelin", "mean_iou", "sensitivity", "precision", "instance_f1"), 0.9
+    )
+    row = {"subject": "s", "image": "i", "mvf_found": 1.2, "mvf_true": 1.0, "mvf_error": 0.2}
+    axons = pd.DataFrame({"diameter_um": [1.0, 1.0], "drawn": [True, False], "met": [True, True]})
+    squares = pd.DataFrame({"confidence": [0.5, 0.7, 0.9], "error": [0.3, 0.2, 0.1]})
+    card = tmp_path / "card.md"
+    (tmp_path / "card").mkdir()
+    for error, warned in ((0.2, True), (0.05, False)):
+        scores = pd.DataFrame([row | numbers | errors | scored | {"mvf_error": error}])
+        write_card(Checkpoint.find(model), scores, {"i": Examined(axons, squares)}, card, tmp_path / "card")
+        text = card.read_text()
+        assert ("myelin volume fraction (MVF) on i (up to 20.0%)" in text) == warned
+        assert ("each of these is within 5% of the truth" in text) != warned
+        assert "-1.00" in text  # the rank correlation
+        assert (tmp_path / "card" / "confidence.png").exists()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EMBEDDED.glob("*.json")))
+def test_an_embedded_model_has_its_card(name: str) -> None:
+    checkpoint = Checkpoint.find(name)
+    card = checkpoint.card.read_text()
+    assert checkpoint.sha256 in card
+    for link in [line.split("](")[1].rstrip(")") for line in card.splitlines() if line.startswith("![")]:
+        assert (checkpoint.folder / link).exists()
+
+
+def test_a_card_is_reproduced(real_data: Path, tmp_path: Path) -> None:
+    (image,) = select(real_data / "sem", ["sub-rat8"])
+    (row,) = evaluate("sem", [image], tmp_path, workers=1).to_dict("records")
+    (line,) = (
+        line for line in Checkpoint.find("sem").card.read_text().splitlines() if f"| {image.name} | held out" in line
+    )
+    columns = ("accuracy", "dice_axon", "dice_myelin", "mean_iou", "sensitivity", "precision", "instance_f1")
+    # Another kind of processor may label a few pixels differently.
+    cells = [float(cell) for cell in line.strip("| ").split(" | ")[2:]]
+    assert cells == pytest.approx([row[column] for column in columns], abs=0.006)

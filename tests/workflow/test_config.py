@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axonflow.errors import InputError
+from axonflow.kernel.units import PixelSize
+from axonflow.workflow.config import Config
+
+SLIDE, OUT = Path("/data/slide.tif"), Path("/data/slide.ome.zarr")
+
+names = st.text("abcxyz_-. é", min_size=1, max_size=12).filter(lambda name: name.strip(". "))
+paths = names.map(lambda name: Path("/data") / name)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Config:
+    def maybe(strategy: st.SearchStrategy[Any]) -> Any:
+        return draw(st.none() | strategy)
+
+    choices: tuple[dict[str, Any], ...] = ({}, {"labels": SLIDE}, {"axon_mask": SLIDE, "myelin_mask": OUT})
+    masks = draw(st.sampled_from(choices))
+    return Config(
+        slide=draw(paths),
+        out=draw(paths),
+        series=maybe(st.integers(0, 9)),
+        pixel_size=maybe(st.builds(PixelSize, st.floats(0.001, 5), st.floats(0.001, 5))),
+        halo=maybe(st.integers(0, 300) | st.just("exact")),
+        chunk=maybe(st.integers(1, 100).map(lambda k: 64 * k)),
+        cell_um=draw(st.floats(0.1, 1000)),
+        mask=maybe(paths),
+        mask_unit=draw(st.sampled_from(("px", "um"))),
+        regions=maybe(paths),
+        regions_unit=draw(st.sampled_from(("px", "um"))),
+        keep_probabilities=draw(st.booleans()),
+        min_axon_area_um2=maybe(st.floats(0, 100)),
+        max_myelin_um=draw(st.floats(0.1, 50)),
+        **masks,
+    )
+
+
+@given(configs())
+def test_json_brings_it_back(config: Config) -> None:
+    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_what_is_written_does_not_depend_on_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = Config(Path("slide.tif"), Path("out"), labels=Path("a") / "labels.png", model="net.json").to_json()
+    assert content["slide"] == str(tmp_path / "slide.tif")
+    assert content["labels"] == str(tmp_path / "a" / "labels.png")
+    assert content["model"] == str(tmp_path / "net.json")
+    assert Config(SLIDE, OUT).to_json()["model"] == "sem"
+
+
+def test_settings_of_another_version_are_refused() -> None:
+    with pytest.raises(InputError, match=r"\['colour'\] came"):
+        Config.from_json(Config(SLIDE, OUT).to_json() | {"colour": 1})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"axon_mask": SLIDE}, "together, one came"),
+        ({"myelin_mask": SLIDE}, "together, one came"),
+        ({"axon_mask": SLIDE, "myelin_mask": SLIDE, "labels": SLIDE}, "both came"),
+        ({"cell_um": 0.0}, "--cell"),
+        ({"cell_um": float("nan")}, "--cell"),
+        ({"cell_um": float("inf")}, "--cell"),
+        ({"max_myelin_um": -1.0}, "--max-myelin"),
+        ({"max_myelin_um": float("inf")}, "--max-myelin"),
+        ({"min_axon_area_um2": -0.5}, "--min-axon-area"),
+        ({"min_axon_area_um2": float("nan")}, "--min-axon-area"),
+        ({"min_axon_area_um2": float("inf")}, "--min-axon-area"),
+        ({"chunk": 0}, "multiple of 64"),
+        ({"chunk": 100}, "multiple of 64"),
+        ({"chunk": -64}, "multiple of 64"),
+        ({"halo": -1}, "--halo"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Config(SLIDE, OUT, **settings)
+
+
+@pytest.mark.parametrize(
+    ("slide", "out"),
+    [
+        ("a.tif", "a.ome.zarr"),
+        ("a.ome.tif", "a.ome.zarr"),
+        ("a.OME.TIFF", "a.ome.zarr"),
+        ("a.b.svs", "a.b.ome.zarr"),
+        ("a.zarr", "a.ome.zarr"),
+        ("a.ome.zarr", "a.axonflow.ome.zarr"),
+        ("a", "a.ome.zarr"),
+    ],
+)
+def test_the_store_lies_beside_the_slide(slide: str, out: str) -> None:
+    assert Config.default_out(Path("dir") / slide) == Path("dir") / out
+
+
+@given(paths)
+def test_the_store_is_never_the_slide(slide: Path) -> None:
+    assert os.fspath(Config.default_out(slide)) != os.fspath(slide)
+    assert Config.default_out(slide).name.endswith(".ome.zarr")
