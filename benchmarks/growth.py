@@ -26,9 +26,8 @@ from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Stage
 from axonflow.phantom.phantom import SEM_PIXEL, Phantom
 from axonflow.stages.label import label_axons
-from axonflow.stages.layout import Frame, Layout
+from axonflow.stages.layout import Frame, Layout, default_chunk
 from axonflow.stages.measure import measure
-from axonflow.workflow.config import default_chunk
 from benchmarks.measuring import Goal, Sample, interleaved, report
 
 DENSITY = 0.69e-3

@@ -19,6 +19,10 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from axonflow.cli import app as commands
+from axonflow.engine.profile import Profile
+from axonflow.kernel.setting import settings
+from axonflow.training.recipe import Augmentation, Recipe
+from axonflow.workflow.config import Config
 
 project = "axonflow"
 author = "The axonflow authors"
@@ -78,6 +82,29 @@ def plain(text: str) -> str:
     return code.replace("|", "\\|").replace("<", "\\<")
 
 
+def list_settings(cls: type) -> str:
+    """Return a table of a class of settings, in Markdown."""
+    rows = ["| file | command line | Python | values | if left out | decides | |", "|---|---|---|---|---|---|---|"]
+    for key, known in settings(cls).items():
+        python = known.argument if cls is Config else ""
+        values = known.kind.form + (f"; {known.bounds}" if known.bounds else "")
+        decides = ", ".join(dict.fromkeys(stage.partition(".")[0] for stage in known.decides))
+        names = (f"`{name}`" if name else "" for name in (key, known.flag, python))
+        rows.append(f"| {' | '.join([*names, values, known.fallback, decides, known.help])} |")
+    return "\n".join(rows)
+
+
+class Settings(SphinxDirective):
+    """``{settings} NAME``: the settings of a class, by their table."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        cls = {each.__name__: each for each in (Config, Profile, Recipe, Augmentation)}[self.arguments[0]]
+        return self.parse_text_to_nodes(list_settings(cls))
+
+
 class Commands(SphinxDirective):
     """``{commands}``: every command of axonflow."""
 
@@ -88,6 +115,7 @@ class Commands(SphinxDirective):
 
 
 def setup(app: Sphinx) -> None:
-    """Hang both on Sphinx."""
+    """Hang all of it on Sphinx."""
     app.connect("builder-inited", run_tutorial)
     app.add_directive("commands", Commands)
+    app.add_directive("settings", Settings)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from axonflow.cli.options import pixel_size_of
 from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
 
@@ -57,10 +56,11 @@ def score(
 
     Example: [bold]axonflow score slide.ome.zarr truth.png --csv scores.csv[/bold]
     """
+    from axonflow.kernel.setting import PIXEL_SIZE, Setting
     from axonflow.slide import open_slide
     from axonflow.training.score import score as scores_of
 
-    given = None if pixel_size is None else pixel_size_of(pixel_size)
+    given = None if pixel_size is None else Setting(PIXEL_SIZE, "").read(pixel_size, "--pixel-size")
     known: PixelSize | None
     if (truth / "run.json").exists():
         raise InputError(f"A label image was expected as TRUTH, the store {truth} came; give the store first.")

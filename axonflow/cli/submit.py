@@ -11,21 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from axonflow.cli.options import ENGINE, SETTINGS, as_flags, option, profile_of, settings_of, takes
+from axonflow.cli.options import DRIVER, ENGINE, SETTINGS, as_flags, profile_of, settings_of, takes
 from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
 
 __all__: list[str] = []
 
-_DRIVER: dict[str, object] = {
-    "driver_cores": option(int | None, "--driver-cores", "Cores of the driver's job. \\[default: 1]", min=1),
-    "driver_memory": option(float | None, "--driver-memory", "Its memory, GiB. \\[default: 4]"),
-    "driver_walltime": option(str | None, "--driver-walltime", "HH:MM:SS of it. \\[default: 24:00:00]"),
-}
-
 
 @app.command()
-@takes(SETTINGS, ENGINE, _DRIVER)
+@takes(SETTINGS, ENGINE, DRIVER)
 def submit(
     slides: Annotated[
         list[str], typer.Argument(help="A slide, several, or a manifest (CSV).", show_default=False, metavar="SLIDE…")
@@ -40,7 +34,7 @@ def submit(
     from axonflow.engine.jobs import submit as submit_job
     from axonflow.engine.journal import write_whole
 
-    profile = profile_of(given).but(**{name: given[name] for name in _DRIVER})
+    profile = profile_of(given).but(**{name: given[name] for name in DRIVER})
     if not profile.queued:
         raise InputError(
             f"A cluster with a queueing system was expected, {profile.name!r} has none; give one with --cluster, such "

@@ -11,12 +11,22 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from axonflow.errors import InputError
+from axonflow.kernel.setting import (
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Kind,
+    check,
+    read_words,
+    refuse_unknown,
+    setting,
+    settings,
+)
 
 __all__ = ["PROFILES", "Profile", "System", "profile_names", "site_profiles"]
 
@@ -31,8 +41,47 @@ THREADS = 4
 """Workers of this machine that may be threads of one process. A process of its own costs each two seconds and 250 MB
 at the start; but threads take turns with whatever is not compiled, and many of them would wait for each other."""
 
-_GIB = 2**30
+GIB = 2**30
 _LARGEST_GIB = 2**20
+
+
+def _system(word: Any) -> System:
+    if word == "scheduler" or word not in get_args(System):
+        raise ValueError(word)
+    system: System = word
+    return system
+
+
+def _lines(word: Any) -> tuple[str, ...]:
+    if not isinstance(word, list | tuple) or not all(isinstance(line, str) for line in word):
+        raise TypeError(word)
+    return tuple(word)
+
+
+def _bytes(word: Any) -> int:
+    gib: float = NUMBER.read(word)
+    return round(gib * GIB)
+
+
+def _seconds(word: Any) -> int:
+    hours, minutes, seconds = map(int, re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d)", word).groups())  # type: ignore[union-attr]
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _range(word: Any) -> tuple[int, int]:
+    least, most = re.fullmatch(r"(\d+):(\d+)", word).groups()  # type: ignore[union-attr]
+    return int(least), int(most)
+
+
+_SYSTEM = Kind("local, slurm, pbs, lsf or sge", _system, lambda value: value in get_args(System))
+_LINES = Kind("a list of lines", _lines, lambda value: isinstance(value, tuple), list[str])
+_GIB = Kind("a number of GiB", _bytes, WHOLE.holds, float, lambda value: f"{value / GIB:g}")
+_CLOCK = Kind("HH:MM:SS in quotes", _seconds, WHOLE.holds, str, _clock)
+_RANGE = Kind("MIN:MAX in quotes", _range, lambda value: isinstance(value, tuple))
 
 
 def site_profiles() -> Path:
@@ -49,6 +98,8 @@ def profile_names() -> list[str]:
 class Profile:
     """Where a run's workers come from and how large they are.
 
+    What is kept of a setting is in plain units: bytes, seconds; files and flags write GiB and HH:MM:SS.
+
     Attributes
     ----------
     name : str
@@ -56,61 +107,70 @@ class Profile:
         "scheduler" is one that runs already.
     address : str, optional
         Of a scheduler: tcp://…, tls://…, or the folder in which ``axonflow cluster scheduler`` was started.
-    workers : int, optional
-        How many are wanted; what fits if None.
-    adapt : (int, int), optional
-        Least and most workers, as the work asks for them; in place of ``workers``.
-    beside : int
-        Workers without a GPU next to those that have one.
-    cores : int, optional
-        Of a worker.
-    memory : int, optional
-        Of a worker, bytes.
-    gpus : int
-        Of a worker: 0 or 1.
-    walltime_s : int, optional
-        After which the queueing system ends a worker's job, s.
-    partition, account : str, optional
-        Where jobs are queued, and on whose account.
-    prologue : tuple of str
-        Lines of shell before a job's command: modules, environments.
-    directives : tuple of str
-        Further options of the queueing system, as they stand after ``#SBATCH``.
-    interface : str, optional
-        Network interface of workers and scheduler.
-    scratch : str, optional
-        Folder of a worker's own files; the shell of a job expands ``$TMPDIR`` in it.
-    dashboard : str
-        HOST:PORT it listens on.
-    driver_cores, driver_memory, driver_walltime_s : int
-        Of the job that the driver becomes with ``axonflow submit``; cores, bytes, s.
     """
 
     name: str
-    system: System
+    system: System = setting(_SYSTEM, "What starts the workers.")
     address: str | None = None
-    workers: int | None = None
-    adapt: tuple[int, int] | None = None
-    beside: int = 0
-    cores: int | None = None
-    memory: int | None = None
-    gpus: int = 0
-    walltime_s: int | None = None
-    partition: str | None = None
-    account: str | None = None
-    prologue: tuple[str, ...] = ()
-    directives: tuple[str, ...] = ()
-    interface: str | None = None
-    scratch: str | None = None
-    dashboard: str = "127.0.0.1:0"
-    driver_cores: int = 1
-    driver_memory: int = 4 * _GIB
-    driver_walltime_s: int = 24 * 3600
+    workers: int | None = setting(
+        WHOLE, "How many workers.", flag="--workers", usual="the profile's, or one per core", least=1
+    )
+    adapt: tuple[int, int] | None = setting(
+        _RANGE, "MIN:MAX workers, as many as there is work for; in place of --workers.", flag="--adapt"
+    )
+    beside: int = setting(WHOLE, "Workers without a GPU beside those with one.", default=0, flag="--beside", least=0)
+    cores: int | None = setting(WHOLE, "Cores of a worker.", flag="--cores", least=1)
+    memory: int | None = setting(
+        _GIB,
+        "GiB a worker may take.",
+        flag="--memory",
+        usual="the profile's, or an even share",
+        unit="GiB",
+        least=0.25,
+        most=_LARGEST_GIB,
+    )
+    gpus: int = setting(WHOLE, "GPUs of a worker: 0 or 1.", default=0, flag="--gpus", least=0, most=1)
+    walltime_s: int | None = setting(
+        _CLOCK, "HH:MM:SS of a worker's job.", key="walltime", flag="--walltime", least="00:01:00"
+    )
+    partition: str | None = setting(TEXT, "Partition, or queue, of the jobs.", flag="--partition")
+    account: str | None = setting(TEXT, "Account, or project, of the jobs.", flag="--account")
+    prologue: tuple[str, ...] = setting(
+        _LINES, "A line of shell before a worker starts; may be given again.", default=(), flag="--prologue"
+    )
+    directives: tuple[str, ...] = setting(
+        _LINES, "An option of the queueing system; may be given again.", default=(), flag="--directive"
+    )
+    interface: str | None = setting(TEXT, "Network interface of workers and scheduler.", flag="--interface")
+    scratch: str | None = setting(TEXT, "Folder for a worker's own files, such as '$TMPDIR'.", flag="--scratch")
+    dashboard: str = setting(TEXT, "HOST:PORT of dask's dashboard.", default="127.0.0.1:0", flag="--dashboard")
+    driver_cores: int = setting(WHOLE, "Cores of the driver's job.", default=1, flag="--driver-cores", least=1)
+    driver_memory: int = setting(
+        _GIB,
+        "Its memory, GiB.",
+        default=4 * GIB,
+        flag="--driver-memory",
+        usual="4",
+        unit="GiB",
+        least=0.25,
+        most=_LARGEST_GIB,
+    )
+    driver_walltime_s: int = setting(
+        _CLOCK,
+        "HH:MM:SS of it.",
+        default=24 * 3600,
+        key="driver_walltime",
+        flag="--driver-walltime",
+        usual="24:00:00",
+        least="00:01:00",
+    )
 
     def __post_init__(self) -> None:
-        wrong = self._wrong()
-        if wrong:
-            raise InputError(f"{wrong}; change the profile {self.name!r} or the flag.")
+        try:
+            check(self)
+            self._check_together()
+        except InputError as error:
+            raise InputError(f"{str(error).rstrip('.')}; change the profile {self.name!r} or the flag.") from error
 
     @property
     def queued(self) -> bool:
@@ -152,9 +212,9 @@ class Profile:
         if (base is None) is ("system" not in table):
             raise InputError(f'Either system = "…" or extends = "…" was expected in {path}; give one of them.')
         try:
-            _check_keys(table, ("extends", *_KEYS))
+            refuse_unknown(table, ("extends", *settings(cls)))
             if base is None:
-                return cls(name=path.stem, **_fields(table))
+                return cls(name=path.stem, **read_words(cls, table))
             # a site's slurm.toml that extends "slurm" means the shipped one
             above = _named(base, without=(*extending, path)) if isinstance(base, str) else None
             if above is None:
@@ -179,31 +239,23 @@ class Profile:
         >>> profile.memory, profile.walltime_s, profile.adapt
         (8589934592, 5400, (0, 16))
         """
-        _check_keys(given, tuple(_KEYS))
-        values = _fields(given)
+        values = read_words(type(self), {key: value for key, value in given.items() if value is not None})
         for field in ("prologue", "directives"):
             values[field] = (*getattr(self, field), *values.get(field, ()))
         if "workers" in values:
             values.setdefault("adapt", None)
         return replace(self, **values)
 
-    def _wrong(self) -> str | None:
-        """Return what is wrong with the values, if anything is."""
-        for key, known in _KEYS.items():
-            value = getattr(self, known.field)
-            if known.least is not None and value is not None and value < known.read(known.least):
-                return f"{key} was expected to be {known.least} or more, less came"
-        if self.gpus not in {0, 1}:
-            return f"gpus was expected to be 0 or 1, as each worker has one GPU at most, {self.gpus} came"
+    def _check_together(self) -> None:
+        """Refuse values that do not go together, or that a job's script cannot hold."""
         if self.adapt and not 0 <= self.adapt[0] <= self.adapt[1] >= 1:
-            return f"adapt was expected as MIN:MAX with 0 <= MIN <= MAX and MAX >= 1, {self.adapt} came"
+            raise InputError(f"adapt was expected as MIN:MAX with 0 <= MIN <= MAX and MAX >= 1, {self.adapt} came")
         if (self.system == "scheduler") is not (self.address is not None):
-            return "an address was expected for a scheduler that runs already, and for nothing else"
+            raise InputError("An address was expected for a scheduler that runs already, and for nothing else")
         if any("\n" in line for line in (*self.directives, self.partition or "", self.account or "")):
-            return "a directive, partition or account was expected on one line, several lines came"
+            raise InputError("A directive, partition or account was expected on one line, several lines came")
         if self.queued and None in {self.cores, self.memory, self.walltime_s}:
-            return f"cores, memory and walltime were expected for jobs of {self.system}, one of them is missing"
-        return None
+            raise InputError(f"cores, memory and walltime were expected for jobs of {self.system}, not all came")
 
 
 def _named(name: str, without: tuple[Path, ...] = ()) -> Path | None:
@@ -211,103 +263,3 @@ def _named(name: str, without: tuple[Path, ...] = ()) -> Path | None:
     places = [folder / f"{name}.toml" for folder in (site_profiles(), PROFILES)] if "/" not in name else []
     places += [Path(name).absolute()] if name.endswith(".toml") else []
     return next((place for place in places if place.is_file() and place not in without), None)
-
-
-def _check_keys(table: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    if unknown := [key for key in table if key not in known]:
-        raise InputError(f"Settings among {', '.join(known)} were expected, {', '.join(unknown)} came.")
-
-
-def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a profile from words of its file."""
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        if value is None:
-            continue
-        known = _KEYS[key]
-        try:
-            values[known.field] = known.read(value)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{key} was expected as {known.form}, {value!r} came.") from error
-    return values
-
-
-def _system(value: Any) -> System:
-    if value == "scheduler" or value not in get_args(System):
-        raise ValueError(value)
-    system: System = value
-    return system
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or int(value) != value:
-        raise ValueError(value)
-    return int(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str | Path) or not str(value).strip():
-        raise TypeError(value)
-    return str(value)
-
-
-def _lines(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(line, str) for line in value):
-        raise TypeError(value)
-    return tuple(value)
-
-
-def _gib(value: Any) -> int:
-    if isinstance(value, bool) or not 0 <= value <= _LARGEST_GIB:
-        raise ValueError(value)
-    return round(float(value) * _GIB)
-
-
-def _clock(value: Any) -> int:
-    parts = re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d)", value)
-    if parts is None:
-        raise ValueError(value)
-    hours, minutes, seconds = map(int, parts.groups())
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def _between(value: Any) -> tuple[int, int]:
-    parts = re.fullmatch(r"(\d+):(\d+)", value)
-    if parts is None:
-        raise ValueError(value)
-    return int(parts[1]), int(parts[2])
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A word of a profile's file: the field it sets, how it is written and read, and its least value as written."""
-
-    field: str
-    read: Callable[[Any], Any]
-    form: str
-    least: int | float | str | None = None
-
-
-_COUNT, _TEXT, _LINES = "a whole number", "text", "a list of lines"
-_MEMORY, _TIME = "GiB", "HH:MM:SS in quotes"
-_KEYS: dict[str, _Key] = {
-    "system": _Key("system", _system, "local, slurm, pbs, lsf or sge"),
-    "workers": _Key("workers", _whole, _COUNT, 1),
-    "adapt": _Key("adapt", _between, "MIN:MAX in quotes"),
-    "beside": _Key("beside", _whole, _COUNT, 0),
-    "cores": _Key("cores", _whole, _COUNT, 1),
-    "memory": _Key("memory", _gib, _MEMORY, 0.25),
-    "gpus": _Key("gpus", _whole, _COUNT, 0),
-    "walltime": _Key("walltime_s", _clock, _TIME, "00:01:00"),
-    "partition": _Key("partition", _text, _TEXT),
-    "account": _Key("account", _text, _TEXT),
-    "prologue": _Key("prologue", _lines, _LINES),
-    "directives": _Key("directives", _lines, _LINES),
-    "interface": _Key("interface", _text, _TEXT),
-    "scratch": _Key("scratch", _text, _TEXT),
-    "dashboard": _Key("dashboard", _text, "HOST:PORT"),
-    "driver_cores": _Key("driver_cores", _whole, _COUNT, 1),
-    "driver_memory": _Key("driver_memory", _gib, _MEMORY, 0.25),
-    "driver_walltime": _Key("driver_walltime_s", _clock, _TIME, "00:01:00"),
-}
-"""What a profile's file may hold, beside ``extends``."""

@@ -22,14 +22,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.units import PixelSize
 from axonflow.net.familiarity import BLOCK, SUMS
 from axonflow.ngff import Blocks, Pyramid
 
-__all__ = ["CLASS_COLOURS", "Frame", "Layout"]
+__all__ = ["CLASS_COLOURS", "Frame", "Layout", "default_chunk"]
 
 CLASS_COLOURS = {1: (227, 74, 51, 160), 2: (64, 140, 242, 160)}
 """How viewers paint myelin and axons, RGBA."""
+
+
+_CHUNK, _STEP = 4096, 512
+
+
+def default_chunk(*sides: int) -> int:
+    """Return the side of what one task writes, px: small slides are cut, too, so that several cpus have work.
+
+    Parameters
+    ----------
+    *sides : int
+        Of the slide, px.
+    """
+    return min(_CHUNK, ceil_to(-(-max(sides) // 2), _STEP))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ code.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from math import exp, inf
+from dataclasses import asdict, dataclass
+from math import exp
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal
 
 from axonflow.errors import InputError
+from axonflow.kernel.setting import NUMBER, WHOLE, Kind, check, choice, numbers, read_words, setting
 from axonflow.workflow.pipeline import read_table
 
 __all__ = ["Augmentation", "Recipe", "Sampling"]
@@ -22,183 +23,129 @@ Sampling = Literal["area", "image", "subject"]
 """What is drawn equally often."""
 
 
-class _Checked:
-    """A value whose fields have limits, and which can be read from a table."""
-
-    __slots__ = ()
-    _where: ClassVar[str] = ""
-    _limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
-
-    def __post_init__(self) -> None:
-        for name, (low, high) in self._limits.items():
-            value = getattr(self, name)
-            if not all(low <= number <= high for number in (value if isinstance(value, tuple) else (value,))):
-                wanted = f"{low:g} or more" if high == inf else f"{low:g} to {high:g}"
-                raise InputError(f"{self._where}{name} was expected to be {wanted}, {_plain(value)} came.")
-
-    @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> Self:
-        """Build the value from a table of some of its fields; the others keep their defaults.
-
-        Raises
-        ------
-        InputError
-            If a key is unknown, or a value of another kind than the field, or beyond its limits.
-        """
-        defaults = {given.name: getattr(cls(), given.name) for given in fields(cls)}  # type: ignore[arg-type]
-        if unknown := [f"{cls._where}{key}" for key in table if key not in defaults]:
-            raise InputError(f"Settings among {', '.join(defaults)} were expected, {', '.join(unknown)} came.")
-        return cls(**{key: _fit(f"{cls._where}{key}", value, defaults[key]) for key, value in table.items()})
+_SHARE = {"least": 0, "most": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Augmentation(_Checked):
+class Augmentation:
     """Ranges of the random changes of a patch, in the order in which they are made.
 
     Sizes are in px of the working pixel size, greys in standard deviations of the image. The paper has those up to
     the blur; the others are off (0; 1 for a factor) unless set.
-
-    Attributes
-    ----------
-    shift : float
-        Largest shift along each axis, as a share of the patch's side.
-    scale : float
-        Sizes change by a factor drawn evenly between 1/scale and scale.
-    rotation : (float, float)
-        Degrees.
-    elastic : (float, float)
-        Factor α of a random displacement: numbers between −1 and 1 at every ``elastic_sigma`` px, smoothed with a
-        Gaussian of that σ. At α = 8 it is 1.2 px by root mean square and 5 px at most.
-    elastic_sigma : float
-    flip : float
-        Probability of a flip along each axis.
-    blur : float
-        Largest σ of a Gaussian blur.
-    blur_probability : float
-    gamma : float
-        Largest exponent of a monotone curve of the greys, the equalised range taken as 0 to 1; its least is 1/gamma.
-    uneven : float
-        Most that gain and offset change over the patch, each by its own 4×4 knots with bilinear interpolation.
-    contrast, brightness : float
-        Gain within 1 ± contrast, offset within ± brightness, over the whole patch.
-    noise : float
-        Largest σ of Gaussian noise.
-    noise_probability : float
     """
 
-    shift: float = 0.1
-    scale: float = 1.2
-    rotation: tuple[float, float] = (5.0, 89.0)
-    elastic: tuple[float, float] = (1.0, 8.0)
-    elastic_sigma: float = 4.0
-    flip: float = 0.5
-    blur: float = 1.5
-    blur_probability: float = 1.0
-    gamma: float = 1.0
-    uneven: float = 0.0
-    contrast: float = 0.0
-    brightness: float = 0.0
-    noise: float = 0.0
-    noise_probability: float = 1.0
-
-    _where: ClassVar[str] = "augmentation."
-    _limits: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "shift": (0, 1),
-        "scale": (1, 4),
-        "rotation": (-360, 360),
-        "elastic": (0, 100),
-        "elastic_sigma": (1, 256),
-        "flip": (0, 1),
-        "blur": (0, 20),
-        "blur_probability": (0, 1),
-        "gamma": (1, 10),
-        "uneven": (0, 2),
-        "contrast": (0, 1),
-        "brightness": (0, 5),
-        "noise": (0, 5),
-        "noise_probability": (0, 1),
-    }
+    shift: float = setting(
+        NUMBER, "Largest shift along each axis, as a share of the patch's side.", default=0.1, **_SHARE
+    )
+    scale: float = setting(
+        NUMBER, "Sizes change by a factor drawn evenly between 1/scale and scale.", default=1.2, least=1, most=4
+    )
+    rotation: tuple[float, float] = setting(
+        numbers(2), "Least and most rotation, degrees.", default=(5.0, 89.0), least=-360, most=360
+    )
+    elastic: tuple[float, float] = setting(
+        numbers(2),
+        "Least and most factor α of a random displacement: numbers between −1 and 1 at every elastic_sigma px, "
+        "smoothed with a Gaussian of that σ. At α = 8 it is 1.2 px by root mean square and 5 px at most.",
+        default=(1.0, 8.0),
+        least=0,
+        most=100,
+    )
+    elastic_sigma: float = setting(NUMBER, "That σ, px.", default=4.0, least=1, most=256)
+    flip: float = setting(NUMBER, "Probability of a flip along each axis.", default=0.5, **_SHARE)
+    blur: float = setting(NUMBER, "Largest σ of a Gaussian blur, px.", default=1.5, least=0, most=20)
+    blur_probability: float = setting(NUMBER, "Share of the patches that are blurred.", default=1.0, **_SHARE)
+    gamma: float = setting(
+        NUMBER,
+        "Largest exponent of a monotone curve of the greys, the equalised range taken as 0 to 1; its least is 1/gamma.",
+        default=1.0,
+        least=1,
+        most=10,
+    )
+    uneven: float = setting(
+        NUMBER,
+        "Most that gain and offset change over the patch, each by its own 4×4 knots with bilinear interpolation.",
+        default=0.0,
+        least=0,
+        most=2,
+    )
+    contrast: float = setting(NUMBER, "Gain within 1 ± contrast, over the whole patch.", default=0.0, **_SHARE)
+    brightness: float = setting(
+        NUMBER, "Offset within ± brightness, over the whole patch.", default=0.0, least=0, most=5
+    )
+    noise: float = setting(NUMBER, "Largest σ of Gaussian noise.", default=0.0, least=0, most=5)
+    noise_probability: float = setting(NUMBER, "Share of the patches that get noise.", default=1.0, **_SHARE)
 
     def __post_init__(self) -> None:
-        _Checked.__post_init__(self)
+        check(self, _AUGMENTATION)
         for name in ("rotation", "elastic"):
             low, high = getattr(self, name)
             if low > high:
                 raise InputError(f"augmentation.{name} was expected as [least, most], [{low:g}, {high:g}] came.")
 
 
+_AUGMENTATION = "augmentation."
+
+
+def _augmentation(word: Any) -> Augmentation:
+    if not isinstance(word, Mapping):
+        raise TypeError(word)
+    return Augmentation(**read_words(Augmentation, word, prefix=_AUGMENTATION))
+
+
 @dataclass(frozen=True, slots=True)
-class Recipe(_Checked):
-    """Everything that decides a training, but the data.
+class Recipe:
+    """Everything that decides a training, but the data."""
 
-    Attributes
-    ----------
-    patches : int
-        How many the network is shown in all.
-    batch : int
-        Patches a step.
-    side : int
-        Of a patch, px; a multiple of 16.
-    rate, power : float
-        Learning rate of Adam at the start, and the power of its polynomial decay to 0.
-    momentum : (float, float)
-        Share of batch norm's running statistics that is kept each step, at the start and in the limit.
-    momentum_period : float
-        Patches after which 1 − 1/e of the way between these two is gone.
-    dropout : float
-        Share of the activations left out.
-    class_weights : (float, float, float)
-        Of background, myelin and axon in the cross-entropy; divided by their mean. The paper's move the boundary of
-        the axons outwards, and area fractions with it; [1, 1, 1] does not.
-    dice : float
-        Weight of a soft Dice loss that is added to the cross-entropy.
-    average : float
-        Share of the averaged weights that is kept each step; these are then what is scored and saved. 0: none.
-    sampling : "area", "image" or "subject"
-        What is drawn equally often: each µm², each image, or each subject (and each image of it).
-    seed : int
-        Of the first weights, the patches and the dropout.
-    augmentation : Augmentation
-    """
-
-    patches: int = 24_000
-    batch: int = 8
-    side: int = 512
-    rate: float = 1e-3
-    power: float = 0.9
-    momentum: tuple[float, float] = (0.7, 0.9)
-    momentum_period: float = 16_000.0
-    dropout: float = 0.25
-    class_weights: tuple[float, float, float] = (1.1, 1.0, 1.3)
-    dice: float = 0.0
-    average: float = 0.0
-    sampling: Sampling = "area"
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    _limits: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "patches": (1, inf),
-        "batch": (1, 4096),
-        "side": (16, 8192),
-        "rate": (1e-9, 1),
-        "power": (0, 10),
-        "momentum": (0, 1),
-        "momentum_period": (1, inf),
-        "dropout": (0, 0.95),
-        "class_weights": (1e-3, 1e3),
-        "dice": (0, 1e3),
-        "average": (0, 0.99999),
-        "seed": (0, 2**63 - 1),
-    }
+    patches: int = setting(WHOLE, "How many the network is shown in all.", default=24_000, least=1)
+    batch: int = setting(WHOLE, "Patches a step.", default=8, least=1, most=4096)
+    side: int = setting(WHOLE, "Of a patch, px.", default=512, least=16, most=8192, multiple=16, unit="px")
+    rate: float = setting(NUMBER, "Learning rate of Adam at the start.", default=1e-3, least=1e-9, most=1)
+    power: float = setting(NUMBER, "Power of its polynomial decay to 0.", default=0.9, least=0, most=10)
+    momentum: tuple[float, float] = setting(
+        numbers(2),
+        "Share of batch norm's running statistics that is kept each step, at the start and in the limit.",
+        default=(0.7, 0.9),
+        **_SHARE,
+    )
+    momentum_period: float = setting(
+        NUMBER, "Patches after which 1 − 1/e of the way between these two is gone.", default=16_000.0, least=1
+    )
+    dropout: float = setting(NUMBER, "Share of the activations left out.", default=0.25, least=0, most=0.95)
+    class_weights: tuple[float, float, float] = setting(
+        numbers(3),
+        "Of background, myelin and axon in the cross-entropy; divided by their mean. The paper's move the boundary of "
+        "the axons outwards, and area fractions with it; [1, 1, 1] does not.",
+        default=(1.1, 1.0, 1.3),
+        least=1e-3,
+        most=1e3,
+    )
+    dice: float = setting(
+        NUMBER, "Weight of a soft Dice loss that is added to the cross-entropy.", default=0.0, least=0, most=1e3
+    )
+    average: float = setting(
+        NUMBER,
+        "Share of the averaged weights that is kept each step; these are then what is scored and saved. 0: none.",
+        default=0.0,
+        least=0,
+        most=0.99999,
+    )
+    sampling: Sampling = setting(
+        choice("area", "image", "subject"),
+        "What is drawn equally often: each µm², each image, or each subject (and each image of it).",
+        default="area",
+    )
+    seed: int = setting(WHOLE, "Of the first weights, the patches and the dropout.", default=0, least=0, most=2**63 - 1)
+    augmentation: Augmentation = setting(
+        Kind("a table", _augmentation, lambda value: isinstance(value, Augmentation)),
+        "Random changes of the patches.",
+        default=Augmentation(),
+    )
 
     def __post_init__(self) -> None:
-        _Checked.__post_init__(self)
-        if self.side % 16:
-            raise InputError(f"side was expected to be a multiple of 16 px, {self.side} came.")
+        check(self)
         if self.patches < self.batch:
             raise InputError(f"patches was expected to be at least a batch of {self.batch}, {self.patches} came.")
-        if self.sampling not in {"area", "image", "subject"}:
-            raise InputError(f"sampling was expected to be 'area', 'image' or 'subject', {self.sampling!r} came.")
 
     @property
     def steps(self) -> int:
@@ -216,6 +163,17 @@ class Recipe(_Checked):
         """
         start, limit = self.momentum
         return start + (limit - start) * (1 - exp(-step * self.batch / self.momentum_period))
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Recipe:
+        """Build the value from a table of some of its fields; the others keep their defaults.
+
+        Raises
+        ------
+        InputError
+            If a key is unknown, or a value of another kind than the field, or beyond its limits.
+        """
+        return cls(**read_words(cls, table))
 
     def to_table(self) -> dict[str, Any]:
         """Return the value as :meth:`from_table` takes it, with every field; tuples are lists."""
@@ -240,27 +198,6 @@ class Recipe(_Checked):
             return cls.from_table(table)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-
-
-def _fit(name: str, value: Any, default: Any) -> Any:
-    """Return a table's value as the kind that its field has."""
-    if isinstance(default, Augmentation):
-        if isinstance(value, Mapping):
-            return Augmentation.from_table(value)
-        kind = "a table"
-    elif isinstance(default, tuple):
-        if isinstance(value, list | tuple) and len(value) == len(default):
-            return tuple(_fit(name, each, 0.0) for each in value)
-        kind = f"a list of {len(default)} numbers"
-    elif isinstance(default, str):
-        if isinstance(value, str):
-            return value
-        kind = "a text"
-    else:
-        if isinstance(value, int | type(default)) and not isinstance(value, bool):
-            return type(default)(value)
-        kind = "a whole number" if isinstance(default, int) else "a number"
-    raise InputError(f"{name} was expected to be {kind}, {value!r} came.")
 
 
 def _plain(value: Any) -> Any:

@@ -1,43 +1,41 @@
-"""Everything a user can ask of a run, as one frozen value.
+"""Everything a user can ask of a run, as one frozen value; each of its settings is written here and nowhere else.
 
-The command line, the Python API, the journal and the store's record all speak of this value.
+The command line, pipelines, manifests, the Python API, the journal and the store's record all take it from here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
-from axonflow.kernel.grid import ceil_to
+from axonflow.kernel.setting import (
+    FILE,
+    NUMBER,
+    PIXEL_SIZE,
+    WHOLE,
+    YES_NO,
+    check,
+    choice,
+    name_or_path,
+    setting,
+    settings,
+    whole_or,
+)
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["Config", "Halo", "MaskUnit", "default_chunk"]
+__all__ = ["Config", "Halo", "MaskUnit"]
 
-_CHUNK, _STEP = 4096, 512
 Halo = int | Literal["exact"]
 MaskUnit = Literal["px", "um"]
-
-_PATHS = ("slide", "out", "mask", "regions", "axon_mask", "myelin_mask", "labels")
-
-
-def default_chunk(*sides: int) -> int:
-    """Return the side of what one task writes, px: small slides are cut, too, so that several cores have work.
-
-    Parameters
-    ----------
-    *sides : int
-        Of the slide, px.
-    """
-    return min(_CHUNK, ceil_to(-(-max(sides) // 2), _STEP))
+_UNIT = choice("px", "um")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a run is asked to do.
+    """What a run is asked to do: the slide, the store, and settings that each say at their place what they are.
 
     Attributes
     ----------
@@ -45,72 +43,120 @@ class Config:
         The image file.
     out : Path
         The store; ``slide.ome.zarr`` beside the slide unless given (:meth:`default_out`).
-    series : int, optional
-        Which image of a file that holds several.
-    pixel_size : PixelSize, optional
-        In place of what the file says.
-    model : str
-        Name of an embedded model, or path of one.
-    halo : int or "exact", optional
-        What each core of the lattice sees on its sides, px; "exact" is the network's own reach; the model's if None.
-    chunk : int, optional
-        Side of what one task writes, px; 4096, or half of a small slide, if None. No result depends on it.
-    cell_um : float
-        Side of a map's cell, µm.
-    mask : Path, optional
-        What counts: an image of any resolution (non-zero counts) or GeoJSON polygons.
-    mask_unit : "px" or "um"
-        Of the polygons' coordinates: the slide's pixels, or µm.
-    regions : Path, optional
-        Regions (tracts) to be described one by one: GeoJSON polygons with names, or an image of any resolution whose
-        pixels are the regions' numbers, 0 for none.
-    regions_unit : "px" or "um"
-        Of these polygons' coordinates.
-    axon_mask, myelin_mask : Path, optional
-        Own masks in place of the network; non-zero is axon, or myelin.
-    labels : Path, optional
-        Own masks as one image of 0 background, 127 myelin, 255 axon.
-    keep_probabilities : bool
-        Whether the class probabilities are stored.
-    min_axon_area_um2 : float, optional
-        Smaller axons are left out; the model's value, or 0 for own masks, if None.
-    max_myelin_um : float
-        Myelin farther than this from its axon, along the myelin, belongs to none.
+
+    Raises
+    ------
+    InputError
+        If a value is of another kind or out of bounds, or some do not go together.
     """
 
     slide: Path
     out: Path
-    series: int | None = None
-    pixel_size: PixelSize | None = None
-    model: str = "sem"
-    halo: Halo | None = None
-    chunk: int | None = None
-    cell_um: float = 50.0
-    mask: Path | None = None
-    mask_unit: MaskUnit = "px"
-    regions: Path | None = None
-    regions_unit: MaskUnit = "px"
-    axon_mask: Path | None = None
-    myelin_mask: Path | None = None
-    labels: Path | None = None
-    keep_probabilities: bool = False
-    min_axon_area_um2: float | None = None
-    max_myelin_um: float = 5.0
+    series: int | None = setting(
+        WHOLE, "Which image of a file that holds several.", flag="--series", decides=("convert",)
+    )
+    pixel_size: PixelSize | None = setting(
+        PIXEL_SIZE,
+        "Side of a pixel in µm, or height,width; overrides the file.",
+        flag="--pixel-size",
+        usual="the file's",
+        decides=("convert", "segment"),
+    )
+    model: str = setting(
+        name_or_path("a model"),
+        "An embedded model, or the path of one.",
+        default="sem",
+        flag="--model",
+        decides=("segment", "segment.seams"),
+    )
+    halo: Halo | None = setting(
+        whole_or("exact", "px"),
+        "Pixels each window of the network sees around its core, or 'exact': all that can reach it.",
+        flag="--halo",
+        usual="the model's, 25",
+        least=0,
+        unit="px",
+        decides=("segment", "segment.seams"),
+    )
+    chunk: int | None = setting(
+        WHOLE,
+        "Side of what one task writes, px; changes no result.",
+        flag="--chunk",
+        usual="4096, less if small",
+        unit="px",
+        least=64,
+        multiple=64,
+    )
+    cell_um: float = setting(
+        NUMBER, "Side of a map's cell, µm.", default=50.0, flag="--cell", unit="µm", above=0, decides=("map",)
+    )
+    mask: Path | None = setting(
+        FILE,
+        "What counts: an image of any resolution, or GeoJSON polygons.",
+        flag="--mask",
+        usual="the whole slide",
+        decides=("measure.regions", "map"),
+    )
+    mask_unit: MaskUnit = setting(
+        _UNIT,
+        "Unit of the polygons: px of the slide, or um.",
+        default="px",
+        flag="--mask-unit",
+        decides=("measure.regions", "map"),
+    )
+    regions: Path | None = setting(
+        FILE,
+        "Regions (tracts) to describe one by one: GeoJSON polygons, or an image of their numbers.",
+        flag="--regions",
+        decides=("measure.regions",),
+    )
+    regions_unit: MaskUnit = setting(
+        _UNIT, "Unit of their polygons: px, or um.", default="px", flag="--regions-unit", decides=("measure.regions",)
+    )
+    axon_mask: Path | None = setting(
+        FILE, "Own axon mask in place of the network (non-zero is axon).", flag="--axon-mask", decides=("segment",)
+    )
+    myelin_mask: Path | None = setting(
+        FILE, "Own myelin mask, with --axon-mask.", flag="--myelin-mask", decides=("segment",)
+    )
+    labels: Path | None = setting(
+        FILE,
+        "Own masks as one image: 0 background, 127 myelin, 255 axon.",
+        flag="--labels",
+        decides=("segment",),
+    )
+    keep_probabilities: bool = setting(
+        YES_NO,
+        "Store the class probabilities.",
+        default=False,
+        flag="--keep-probabilities",
+        decides=("segment",),
+    )
+    min_axon_area_um2: float | None = setting(
+        NUMBER,
+        "Leave out smaller axons, µm².",
+        flag="--min-axon-area",
+        usual="the model's; 0 for own masks",
+        unit="µm²",
+        least=0,
+        decides=("label.survey",),
+    )
+    max_myelin_um: float = setting(
+        NUMBER,
+        "Longest way from an axon through its myelin, µm; myelin farther away belongs to none.",
+        default=5.0,
+        flag="--max-myelin",
+        unit="µm",
+        above=0,
+        decides=("measure",),
+    )
 
     def __post_init__(self) -> None:
+        check(self)
         if (self.axon_mask is None) != (self.myelin_mask is None):
             raise InputError("--axon-mask and --myelin-mask were expected together, one came; give both, or --labels.")
         if self.labels is not None and self.axon_mask is not None:
             raise InputError("Either --labels or --axon-mask with --myelin-mask was expected, both came; give one.")
-        for name, value in (("--cell", self.cell_um), ("--max-myelin", self.max_myelin_um)):
-            if not 0 < value < inf:
-                raise InputError(f"{name} was expected to be larger than 0 µm, and finite, {value:g} came.")
-        if self.min_axon_area_um2 is not None and not 0 <= self.min_axon_area_um2 < inf:
-            raise InputError(f"--min-axon-area was expected to be 0 µm² or more, {self.min_axon_area_um2:g} came.")
-        if self.chunk is not None and (self.chunk < 64 or self.chunk % 64):
-            raise InputError(f"--chunk was expected to be a multiple of 64 px, {self.chunk} came.")
-        if isinstance(self.halo, int) and self.halo < 0:
-            raise InputError(f"--halo was expected to be 0 or more px, or 'exact', {self.halo} came.")
 
     @property
     def own_masks(self) -> bool:
@@ -130,11 +176,13 @@ class Config:
 
     def to_json(self) -> dict[str, Any]:
         """Return the value as JSON; paths are absolute, so that it means the same from any folder."""
-        content = asdict(self)
-        for name in _PATHS:
-            content[name] = None if content[name] is None else str(content[name].absolute())
-        if Path(self.model).stem != self.model:  # a path, not a name
-            content["model"] = str(Path(self.model).absolute())
+        here, content = Path.cwd(), asdict(self) | {"pixel_size": None}
+        content |= {name: str(here / content[name]) for name in ("slide", "out")}
+        for name, known in settings(Config).items():
+            if known.kind.under and content[name] is not None:
+                content[name] = str(known.kind.under(content[name], here))
+        if self.pixel_size is not None:
+            content["pixel_size"] = asdict(self.pixel_size)
         return content
 
     @classmethod
@@ -144,9 +192,10 @@ class Config:
         unknown = set(content) - known
         if unknown:
             raise InputError(f"Settings among {sorted(known)} were expected, {sorted(unknown)} came.")
-        values = dict(content)
-        for name in _PATHS:
-            values[name] = None if values.get(name) is None else Path(values[name])
+        values = dict(content) | {name: Path(content[name]) for name in ("slide", "out")}
+        for name, setting_ in settings(cls).items():
+            if setting_.kind is FILE and values.get(name) is not None:
+                values[name] = Path(values[name])
         if values.get("pixel_size") is not None:
             values["pixel_size"] = PixelSize(**values["pixel_size"])
         return cls(**values)

@@ -26,8 +26,8 @@ from axonflow.net.precision import best_precision
 from axonflow.slide import Slide, open_slide
 from axonflow.stages.annotation import Everywhere, open_drawn, open_regions
 from axonflow.stages.declare import GROUPS, Masks, Network, declare
-from axonflow.stages.layout import Frame, Layout
-from axonflow.workflow.config import Config, default_chunk
+from axonflow.stages.layout import Frame, Layout, default_chunk
+from axonflow.workflow.config import Config
 from axonflow.workflow.heartbeat import Heartbeat
 from axonflow.workflow.record import read_record, write_record
 

@@ -1,31 +1,22 @@
-"""From what files say to a Config: the settings of a run as words of a table, and where a run takes the others from.
-
-A cell of a manifest is text, a value of a TOML file has a kind of its own; both are read here, by the same names as the
-fields of :class:`~axonflow.workflow.config.Config` and in the same units.
-"""
+"""Where the settings of a run come from: words of a table or of Python, a pipeline, the record of an earlier run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from axonflow.errors import InputError
-from axonflow.kernel.units import PixelSize
+from axonflow.kernel.setting import read_words, settings
 from axonflow.workflow.config import Config
 from axonflow.workflow.pipeline import read_table
 from axonflow.workflow.record import read_record
 
 __all__ = ["SETTINGS", "configure", "read_pipeline", "read_settings"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What a setting is: its form in words, and how it is read; relative paths count from a folder."""
-
-    form: str
-    read: Callable[[Any, Path], Any]
+SETTINGS = tuple(settings(Config))
+"""The names that a file may state, which are all but the slide and its store."""
 
 
 def read_settings(words: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -34,7 +25,7 @@ def read_settings(words: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Parameters
     ----------
     words : Mapping
-        Text, or values of TOML, by the names in :data:`SETTINGS`.
+        Text, or values of TOML or Python, by the names in :data:`SETTINGS`.
     folder : Path
         From which relative paths count.
 
@@ -48,17 +39,7 @@ def read_settings(words: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     InputError
         If a name is unknown, or a value of another kind.
     """
-    if unknown := [name for name in words if name not in _KINDS]:
-        raise InputError(f"Settings among {', '.join(_KINDS)} were expected, {', '.join(unknown)} came.")
-    values = {}
-    for name, word in words.items():
-        try:
-            values[name] = _KINDS[name].read(word, folder)
-        except InputError:
-            raise
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{name} was expected to be {_KINDS[name].form}, {word!r} came.") from error
-    return values
+    return read_words(Config, words, folder)
 
 
 def read_pipeline(pipeline: str | Path) -> dict[str, Any]:
@@ -93,73 +74,3 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
     if (path / "run.json").exists():
         return replace(Config.from_json(read_record(path)["config"]), **{"out": path, **settings})
     return Config(slide=path, **{"out": Config.default_out(path), **settings})
-
-
-def _path(word: Any, folder: Path) -> Path:
-    return folder / Path(word).expanduser()
-
-
-def _model(word: Any, folder: Path) -> str:
-    named = Path(word).stem == word  # neither a folder nor an ending
-    return str(word if named else _path(word, folder))
-
-
-def _whole(word: Any, _folder: Path) -> int:
-    if isinstance(word, bool | float):
-        raise TypeError(word)
-    return int(word)
-
-
-def _number(word: Any, _folder: Path) -> float:
-    if isinstance(word, bool):
-        raise TypeError(word)
-    return float(word)
-
-
-def _size(word: Any, folder: Path) -> PixelSize:
-    sides = word.split(",") if isinstance(word, str) else word if isinstance(word, list) else [word]
-    if len(sides) not in {1, 2}:
-        raise ValueError(word)
-    return PixelSize(_number(sides[0], folder), _number(sides[-1], folder))
-
-
-def _halo(word: Any, folder: Path) -> int | str:
-    return "exact" if word == "exact" else _whole(word, folder)
-
-
-def _unit(word: Any, _folder: Path) -> str:
-    if word not in ("px", "um"):
-        raise ValueError(word)
-    return str(word)
-
-
-def _truth(word: Any, _folder: Path) -> bool:
-    text = str(word).lower()
-    if text not in _YES | _NO:
-        raise ValueError(word)
-    return text in _YES
-
-
-_YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
-_FILE, _UNIT = _Kind("a path", _path), _Kind("px or um", _unit)
-_WHOLE, _NUMBER = _Kind("a whole number", _whole), _Kind("a number", _number)
-_KINDS = {
-    "series": _WHOLE,
-    "pixel_size": _Kind("a number of µm, or height and width", _size),
-    "model": _Kind("a model's name or path", _model),
-    "halo": _Kind("a whole number of px, or 'exact'", _halo),
-    "chunk": _WHOLE,
-    "cell_um": _NUMBER,
-    "mask": _FILE,
-    "mask_unit": _UNIT,
-    "regions": _FILE,
-    "regions_unit": _UNIT,
-    "axon_mask": _FILE,
-    "myelin_mask": _FILE,
-    "labels": _FILE,
-    "keep_probabilities": _Kind("yes or no", _truth),
-    "min_axon_area_um2": _NUMBER,
-    "max_myelin_um": _NUMBER,
-}
-SETTINGS = tuple(_KINDS)
-"""The fields of a Config that a file may state, which are all but the slide and its store."""

@@ -1,0 +1,393 @@
+"""A setting, written once: a field of a frozen dataclass that knows its kind, unit, bounds, default and purpose.
+
+What reads files and flags, what refuses a value whoever gives it, and what the help and the reference page print, all
+come from that field::
+
+    @dataclass(frozen=True)
+    class Config:
+        cell_um: float = setting(NUMBER, "Side of a map's cell.", default=50.0, unit="µm", above=0, flag="--cell")
+
+        def __post_init__(self) -> None:
+            check(self)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from axonflow.errors import InputError
+from axonflow.kernel.units import PixelSize
+
+__all__ = [
+    "FILE",
+    "NUMBER",
+    "PIXEL_SIZE",
+    "TEXT",
+    "WHOLE",
+    "YES_NO",
+    "Kind",
+    "Setting",
+    "check",
+    "choice",
+    "name_or_path",
+    "numbers",
+    "read_words",
+    "refuse_unknown",
+    "setting",
+    "settings",
+    "whole_or",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What values a setting has, and how they are written.
+
+    Attributes
+    ----------
+    form : str
+        What is expected, in words: "a whole number".
+    read : callable
+        A word → the value: text of a flag or of a table's cell, or a value of TOML. TypeError, ValueError or
+        OverflowError if it is none.
+    holds : callable
+        Whether a value is of this kind.
+    typed : type
+        What a command line takes it for.
+    write : callable
+        A value → how it is written, for messages.
+    under : callable, optional
+        A value and a folder → the value if relative paths count from there.
+    each : Kind, optional
+        Of the parts of a tuple, to which bounds apply.
+    """
+
+    form: str
+    read: Callable[[Any], Any]
+    holds: Callable[[Any], bool]
+    typed: type = str
+    write: Callable[[Any], str] = repr
+    under: Callable[[Any, Path], Any] | None = None
+    each: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes
+    ----------
+    kind : Kind
+    help : str
+        What it is for, a sentence.
+    name : str
+        Of the field that holds it.
+    key : str
+        What files call it, if not as the field.
+    flag : str
+        Of the command line; empty if there is none.
+    default : object
+        None where what holds then is known later only; ``usual`` says it.
+    usual : str
+        What holds if nothing is given, in words; the default if empty.
+    unit : str
+    least, above, most : optional
+        Bounds, as they are written: not less than, more than, not more than. Of a value with several numbers they hold
+        for each.
+    multiple : int, optional
+        What the value is a multiple of.
+    decides : tuple of str
+        The first stages whose results it decides; those after them follow.
+    """
+
+    kind: Kind
+    help: str
+    name: str = ""
+    key: str = ""
+    flag: str = ""
+    default: Any = None
+    usual: str = ""
+    unit: str = ""
+    least: Any = None
+    above: Any = None
+    most: Any = None
+    multiple: int | None = None
+    decides: tuple[str, ...] = ()
+
+    @property
+    def argument(self) -> str:
+        """What Python calls it: the flag's name."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def fallback(self) -> str:
+        """What holds if nothing is given, in words; empty if that is nothing."""
+        if self.usual or self.default is None or isinstance(self.default, bool):
+            return self.usual
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+    @property
+    def bounds(self) -> str:
+        """What values are allowed, in words; empty if any."""
+        words = []
+        if self.multiple is not None:
+            words.append(f"a multiple of {self.multiple}")
+        if self.least is not None:
+            words.append(f"{_short(self.least)} to {_short(self.most)}" if self.most is not None else "")
+            words[-1] = words[-1] or f"{_short(self.least)} or more"
+        elif self.most is not None:
+            words.append(f"{_short(self.most)} or less")
+        if self.above is not None:
+            words.append(f"more than {_short(self.above)}")
+        return ", ".join(words) + (f" {self.unit}" if words and self.unit else "")
+
+    def read(self, word: Any, called: str, folder: Path | None = None) -> Any:
+        """Read a word.
+
+        Parameters
+        ----------
+        word : object
+            Text, or a value of TOML.
+        called : str
+            What the user calls this setting.
+        folder : Path, optional
+            From which relative paths count.
+
+        Raises
+        ------
+        InputError
+            If it is of another kind. Bounds are looked at when the value is built.
+        """
+        try:
+            value = self.kind.read(word)
+        except InputError:
+            raise
+        except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:
+            raise InputError(f"{called} was expected to be {self.kind.form}, {word!r} came.") from error
+        return self.kind.under(value, folder) if self.kind.under and folder is not None else value
+
+    def check(self, value: Any, called: str) -> None:
+        """Refuse a value of another kind or out of bounds; None is the default's where that is None.
+
+        Raises
+        ------
+        InputError
+        """
+        if value is None and self.default is None:
+            return
+        if not self.kind.holds(value):
+            raise InputError(f"{called} was expected to be {self.kind.form}, {value!r} came.")
+        several = value if self.kind.each else (value,)
+        if all(self._within(number) for number in several if isinstance(number, int | float)):
+            return
+        finite = ", and finite" if self.most is None and not all(map(isfinite, several)) else ""
+        wanted = self.bounds or "a number"
+        raise InputError(f"{called} was expected to be {wanted}{finite}, {self.kind.write(value)} came.")
+
+    def _within(self, number: float) -> bool:
+        read = (self.kind.each or self.kind).read
+        return (
+            isfinite(number)
+            and (self.least is None or number >= read(self.least))
+            and (self.above is None or number > read(self.above))
+            and (self.most is None or number <= read(self.most))
+            and (self.multiple is None or number % self.multiple == 0)
+        )
+
+
+def setting(kind: Kind, help: str, *, default: Any = None, **more: Any) -> Any:  # noqa: A002  # the command line's word
+    """Make a field of a dataclass a setting; the keywords are the attributes of :class:`Setting`."""
+    return field(default=default, metadata={"setting": Setting(kind, help, default=default, **more)})
+
+
+def settings(cls: type) -> Mapping[str, Setting]:
+    """Return the settings of a class by the keys of its files, in the order of its fields."""
+    return _settings(cls)
+
+
+@cache
+def _settings(cls: Any) -> Mapping[str, Setting]:
+    found = {}
+    for each in fields(cls):
+        if (known := each.metadata.get("setting")) is not None:
+            key = known.key or each.name
+            found[key] = replace(known, name=each.name, key=key)
+    return found
+
+
+def check(value: Any, prefix: str = "") -> None:
+    """Refuse a value of a class of settings one of which is of another kind, or out of its bounds.
+
+    Parameters
+    ----------
+    value : object
+        Of a dataclass with settings.
+    prefix : str
+        What stands before their keys.
+
+    Raises
+    ------
+    InputError
+        With the flag, or else the key, what was expected, and what came.
+    """
+    for key, known in settings(type(value)).items():
+        known.check(getattr(value, known.name), known.flag or f"{prefix}{key}")
+
+
+def read_words(cls: type, words: Mapping[str, Any], folder: Path | None = None, prefix: str = "") -> dict[str, Any]:
+    """Read words of a file, or of flags, for a class of settings.
+
+    Parameters
+    ----------
+    cls : type
+    words : Mapping
+        Text, or values of TOML, by the settings' keys.
+    folder : Path, optional
+        From which relative paths count.
+    prefix : str
+        What stands before the keys in messages.
+
+    Returns
+    -------
+    dict
+        Values by the names of fields.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown, or a value of another kind.
+    """
+    known = settings(cls)
+    refuse_unknown(words, known, prefix)
+    return {known[key].name: known[key].read(word, f"{prefix}{key}", folder) for key, word in words.items()}
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str], prefix: str = "") -> None:
+    """Refuse names that are not known.
+
+    Raises
+    ------
+    InputError
+        With those that are, and those that came.
+    """
+    if unknown := [f"{prefix}{name}" for name in given if name not in known]:
+        raise InputError(f"Settings among {', '.join(known)} were expected, {', '.join(unknown)} came.")
+
+
+def _short(bound: Any) -> str:
+    return f"{bound:g}" if isinstance(bound, int | float) else str(bound)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return repr(value)
+
+
+# Kinds
+
+
+def _whole(word: Any) -> int:
+    if isinstance(word, bool | float):
+        raise TypeError(word)
+    return int(word)
+
+
+def _number(word: Any) -> float:
+    if isinstance(word, bool):
+        raise TypeError(word)
+    return float(word)
+
+
+def _text(word: Any) -> str:
+    if not isinstance(word, str | Path) or not str(word).strip():
+        raise TypeError(word)
+    return str(word)
+
+
+def _truth(word: Any) -> bool:
+    return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[str(word).lower()]
+
+
+def _pixel_size(word: Any) -> PixelSize:
+    if isinstance(word, PixelSize):
+        return word
+    sides = word.split(",") if isinstance(word, str) else word if isinstance(word, list | tuple) else [word]
+    if len(sides) not in {1, 2}:
+        raise ValueError(word)
+    return PixelSize(_number(sides[0]), _number(sides[-1]))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _located(path: Path, folder: Path) -> Path:
+    return folder / path.expanduser()
+
+
+def _named_or_located(word: str, folder: Path) -> str:
+    return word if _is_name(word) else str(_located(Path(word), folder))
+
+
+def _is_name(word: str) -> bool:
+    return Path(word).stem == word  # neither a folder nor an ending
+
+
+WHOLE = Kind("a whole number", _whole, _is_whole, int)
+NUMBER = Kind("a number", _number, _is_number, float)
+TEXT = Kind("text", _text, lambda value: isinstance(value, str) and bool(value.strip()))
+YES_NO = Kind("yes or no", _truth, lambda value: isinstance(value, bool), bool)
+FILE = Kind("a path", Path, lambda value: isinstance(value, Path), Path, str, _located)
+PIXEL_SIZE = Kind(
+    "a number of µm, or height and width", _pixel_size, lambda value: isinstance(value, PixelSize), str, str
+)
+
+
+def choice(*words: str) -> Kind:
+    """Return the kind of one of several words."""
+    *most, last = words
+
+    def read(word: Any) -> str:
+        if word not in words:
+            raise ValueError(word)
+        return str(word)
+
+    return Kind(f"{', '.join(most)} or {last}", read, lambda value: value in words)
+
+
+def whole_or(word: str, unit: str) -> Kind:
+    """Return the kind of a whole number, or of one word."""
+    return Kind(
+        f"a whole number of {unit}, or {word!r}",
+        lambda given: word if given == word else _whole(given),
+        lambda value: value == word or _is_whole(value),
+    )
+
+
+def numbers(count: int) -> Kind:
+    """Return the kind of a tuple of so many numbers."""
+
+    def read(word: Any) -> tuple[float, ...]:
+        if not isinstance(word, list | tuple) or len(word) != count:
+            raise ValueError(word)
+        return tuple(map(_number, word))
+
+    def holds(value: Any) -> bool:
+        return isinstance(value, tuple) and len(value) == count and all(map(_is_number, value))
+
+    return Kind(f"a list of {count} numbers", read, holds, write=_plain, each=NUMBER)
+
+
+def name_or_path(what: str) -> Kind:
+    """Return the kind of text that names something known, or else is a path."""
+    return Kind(f"{what}'s name or path", _text, TEXT.holds, str, repr, _named_or_located)

@@ -1,0 +1,76 @@
+"""A setting decides the stages that it says it decides, and no others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from slides import picture, tissue, write_labels, write_model, write_slide
+
+from axonflow.kernel.setting import settings
+from axonflow.workflow.config import Config
+from axonflow.workflow.job import Job, prepare
+
+SETTINGS = settings(Config)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("settings")
+    classes = tissue((160, 200), 2)
+    write_slide(folder / "slide.tif", picture(classes))
+    write_labels(folder / "labels.png", classes)
+    write_labels(folder / "others.png", tissue((160, 200), 3))
+    for name, number in (("axon", 2), ("myelin", 1)):
+        Image.fromarray(((classes == number) * 255).astype(np.uint8)).save(folder / f"{name}.png")
+    Image.fromarray(np.eye(2, dtype=np.uint8)).save(folder / "drawn.png")
+    triangle = '{"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 0]]]}'
+    (folder / "drawn.geojson").write_text(triangle)
+    (folder / "more").mkdir()
+    write_model(folder / "more", 128)
+    write_model(folder)
+    return folder
+
+
+def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Return for each setting what two runs have that differ in it alone."""
+    network, masks = {"model": str(next(folder.glob("*.json")))}, {"labels": folder / "labels.png"}
+    drawing = masks | {"mask": folder / "drawn.geojson", "regions": folder / "drawn.geojson"}
+    pair = {"axon_mask": folder / "axon.png", "myelin_mask": folder / "myelin.png"}
+    return {
+        "pixel_size": (masks, {"pixel_size": SETTINGS["pixel_size"].read(0.2, "")}),
+        "model": (network, {"model": str(next((folder / "more").glob("*.json")))}),
+        "halo": (network, {"halo": 3}),
+        "chunk": (masks, {"chunk": 128}),
+        "cell_um": (masks, {"cell_um": 3.0}),
+        "mask": (drawing, {"mask": folder / "drawn.png"}),
+        "mask_unit": (drawing, {"mask_unit": "um"}),
+        "regions": (masks, {"regions": folder / "drawn.png"}),
+        "regions_unit": (drawing, {"regions_unit": "um"}),
+        "axon_mask": (pair, {"axon_mask": folder / "others.png"}),
+        "myelin_mask": (pair, {"myelin_mask": folder / "others.png"}),
+        "labels": (masks, {"labels": folder / "others.png"}),
+        "keep_probabilities": (network, {"keep_probabilities": True}),
+        "min_axon_area_um2": (masks, {"min_axon_area_um2": 0.5}),
+        "max_myelin_um": (masks, {"max_myelin_um": 2.0}),
+    }
+
+
+def keys(job: Job) -> dict[str, str]:
+    return {stage.name: stage.key for stage in job.stages}
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"series"}))
+def test_a_setting_decides_what_it_says(folder: Path, name: str) -> None:
+    first, other = changes(folder)[name]
+    config = Config(folder / "slide.tif", folder / "never", **first)
+    before, after = prepare(config), prepare(replace(config, **other))
+    decided = [stage for stage in before.stages if stage.name in SETTINGS[name].decides]
+    assert {stage.name for stage in decided} == set(SETTINGS[name].decides)
+    expected = {s.name for s in before.stages if any(s is stage or s.rests_on(stage) for stage in decided)}
+    changed = {stage for stage, key in keys(before).items() if key != keys(after)[stage]}
+    assert changed == (keys(before).keys() if name == "chunk" else expected)  # the boxes are others, the results not
