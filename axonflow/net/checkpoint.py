@@ -87,6 +87,16 @@ class Checkpoint:
         return Architecture.named(self.architecture)
 
     @property
+    def path(self) -> Path:
+        """The contract's file."""
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it comes with the package."""
+        return self.folder == EMBEDDED.resolve()
+
+    @property
     def weights(self) -> Path:
         """The weights' file."""
         return self.folder / f"{self.name}.safetensors"

@@ -51,6 +51,8 @@ class Job:
     slide : Slide
     layout : Layout
     classes : Network or Masks
+    min_axon_area_um2 : float
+        Smaller axons are left out.
     stages : tuple of Stage
     """
 
@@ -58,6 +60,7 @@ class Job:
     slide: Slide
     layout: Layout
     classes: Network | Masks
+    min_axon_area_um2: float
     stages: tuple[Stage, ...]
 
     @property
@@ -202,9 +205,10 @@ def _declare(config: Config, slide: Slide, classes: Network | Masks) -> Job:
             "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
         )
     native = work = Frame(slide.shape, slide.pixel_size)
-    smallest_um2 = 0.0
+    smallest_um2 = config.min_axon_area_um2 or 0.0
     if isinstance(classes, Network):
-        smallest_um2 = classes.checkpoint.smallest_axon_um2
+        if config.min_axon_area_um2 is None:
+            smallest_um2 = classes.checkpoint.smallest_axon_um2
         wanted = classes.checkpoint.pixel_size
         if not slide.pixel_size.matches(wanted):
             work = Frame(Resampling(slide.shape, slide.pixel_size, wanted).out_shape, wanted)
@@ -213,13 +217,13 @@ def _declare(config: Config, slide: Slide, classes: Network | Masks) -> Job:
         layout,
         slide,
         classes,
-        smallest_axon_um2=smallest_um2 if config.min_axon_area_um2 is None else config.min_axon_area_um2,
+        smallest_axon_um2=smallest_um2,
         max_myelin_um=config.max_myelin_um,
         cell_um=config.cell_um,
         coverage=open_drawn(config.mask, config.mask_unit, native, work) if config.mask else Everywhere(),
         regions=open_regions(config.regions, config.regions_unit, native, work) if config.regions else None,
     )
-    return Job(config, slide, layout, classes, stages)
+    return Job(config, slide, layout, classes, smallest_um2, stages)
 
 
 def _made_in(store: Path) -> Precision | None:
@@ -310,7 +314,7 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
 
 
 def _note(job: Job) -> None:
-    write_record(job.config, job.slide, job.layout, job.classes, job.stages, job.journal)
+    write_record(job.config, job.slide, job.layout, job.classes, job.min_axon_area_um2, job.stages, job.journal)
 
 
 def _sweep(layout: Layout) -> None:

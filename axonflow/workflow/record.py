@@ -47,10 +47,11 @@ def write_record(
     slide: Slide,
     layout: Layout,
     classes: Network | Masks,
+    min_axon_area_um2: float,
     stages: Sequence[Stage],
     journal: Journal,
 ) -> None:
-    """Write what made the store; it says complete only if every stage is."""
+    """Write what made the store, with every value as the run used it; it says complete only if every stage is."""
     native, work = (frame.pixel_size for frame in (layout.native, layout.work))
     made = {stage.name: journal.record(stage).summary for stage in stages if journal.record(stage).complete}
     record = {
@@ -63,7 +64,12 @@ def write_record(
             "pixel_size_um": [native.y, native.x],
             "pixel_size_source": slide.pixel_size_source,
         },
-        "labels": {"shape": layout.work.shape, "pixel_size_um": [work.y, work.x], "chunk": layout.chunk},
+        "labels": {
+            "shape": layout.work.shape,
+            "pixel_size_um": [work.y, work.x],
+            "chunk": layout.chunk,
+            "min_axon_area_um2": min_axon_area_um2,
+        },
         "config": config.to_json(),
         "model": _model(classes),
         "seams": made.get("segment.seams"),
@@ -80,7 +86,12 @@ def _model(classes: Network | Masks) -> dict[str, Any]:
     checkpoint = classes.checkpoint
     return {
         "name": checkpoint.name,
+        "path": str(checkpoint.path),
+        "embedded": checkpoint.embedded,
         "sha256": checkpoint.sha256,
+        "architecture": checkpoint.architecture,
+        "pixel_size_um": checkpoint.pixel_size_um,
+        "trained_on": checkpoint.trained_on.get("data"),
         "halo_px": classes.halo,
         "lattice_px": checkpoint.lattice_px,
         "precision": classes.precision,

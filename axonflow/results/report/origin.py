@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from axonflow.kernel.rate import duration
-from axonflow.net.checkpoint import EMBEDDED, Checkpoint
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact, count, memory, number, share, size
 
@@ -28,24 +27,24 @@ class Step:
     busy: str
 
 
-def network_in_words(result: Analysis, contract: Checkpoint | None) -> str:
+def network_in_words(result: Analysis) -> str:
     """Say what decided which pixel is axon and which is myelin."""
     made_by = result.record["model"]
     if "masks" in made_by:
         names = " and ".join(Path(mask["path"]).name for mask in made_by["masks"])
         return f"Axons and myelin are as drawn in {names}; no network was at work."
-    if contract is None:
+    if "architecture" not in made_by:  # of the first versions
         return f"Axons and myelin were found by the network “{made_by['name']}”."
-    kind = "that comes with axonflow" if contract.folder == EMBEDDED.resolve() else "of your own"
+    kind = "that comes with axonflow" if made_by["embedded"] else "of your own"
     said = (
-        f"Axons and myelin were found by the network “{contract.name}” {kind}: a U-Net of the design for "
-        f"{DESIGNS.get(contract.architecture, contract.architecture)}, working at {contract.pixel_size} a pixel"
+        f"Axons and myelin were found by the network “{made_by['name']}” {kind}: a U-Net of the design for "
+        f"{DESIGNS.get(made_by['architecture'], made_by['architecture'])}, working at "
+        f"{made_by['pixel_size_um']:.6g} µm a pixel"
     )
-    data = contract.trained_on.get("data")
-    return f"{said}, trained on {data}." if data else f"{said}."
+    return f"{said}, trained on {made_by['trained_on']}." if made_by["trained_on"] else f"{said}."
 
 
-def settings(result: Analysis, contract: Checkpoint | None) -> list[Fact]:
+def settings(result: Analysis) -> list[Fact]:
     """Return what was measured, by what, and with which settings."""
     record = result.record
     slide, labels, made_by = record["slide"], record["labels"], record["model"]
@@ -66,13 +65,12 @@ def settings(result: Analysis, contract: Checkpoint | None) -> list[Fact]:
             Fact("sha256 of its weights", made_by["sha256"]),
             Fact("windows", f"{made_by['lattice_px']} px", f"and {made_by['halo_px']} px more on each side"),
         ]
-    limit = contract.smallest_axon_um2 if contract else None
     given = {
         "image in the file": config["series"],
         "mask": config["mask"],
         "regions": config.get("regions"),
         "side of a cell": f"{config['cell_um']:g} µm",
-        "smallest axon": number(limit if (own := config["min_axon_area_um2"]) is None else own, "g", "µm²"),
+        "smallest axon": number(labels.get("min_axon_area_um2", config["min_axon_area_um2"]), "g", "µm²"),
         "longest way through myelin": f"{config['max_myelin_um']:g} µm",
         "what one task writes": f"{labels['chunk']:,} px a side",
     }

@@ -14,7 +14,7 @@ from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.origin import network_in_words, settings, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
-from axonflow.results.report.trust import BORDER, contract_of, doubts, left_out, warnings
+from axonflow.results.report.trust import BORDER, doubts, left_out, warnings
 from axonflow.results.report.words import TISSUE, Fact, area, count, number, size
 
 if TYPE_CHECKING:
@@ -73,20 +73,20 @@ def write_report(result: Analysis) -> Path:
 
 
 def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder: Path) -> dict[str, Any]:
-    slide, contract = result.record["slide"], contract_of(result)
+    slide = result.record["slide"]
     height, width = (n * um for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
     h, w = slide["shape"]
     return {
         "title": Path(slide["path"]).name,
         "subtitle": f"{size(height, width)}, {h:,} × {w:,} px",
-        "network": network_in_words(result, contract),
+        "network": network_in_words(result),
         "warnings": warnings(result, axons),
         "numbers": _numbers(result, axons),
         "figures": {figure.name: (figure, _embedded(figure, folder)) for figure in drawn},
         "regions": _regions(result),
         "doubts": list(doubts(result, axons)),
         "left_out": list(left_out(result, axons)),
-        "settings": settings(result, contract),
+        "settings": settings(result),
         "steps": steps(result),
         "versions": versions(result),
         "store": result.store.name,

@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from axonflow.errors import ModelError
 from axonflow.fiber.tissue import MYELIN_AREA
-from axonflow.net.checkpoint import Checkpoint
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact, area, count, number, share
 
-__all__ = ["BORDER", "contract_of", "doubts", "left_out", "warnings"]
+__all__ = ["BORDER", "doubts", "left_out", "warnings"]
 
 BORDER = "image_border_touching"
 """The column of the table of axons that is read here, beside those of the tissue."""
@@ -24,18 +22,6 @@ SAMPLED_PX = 4096
 
 MANY_UNFAMILIAR = 0.5
 """Share of unfamiliar cells beyond which the report begins with a warning."""
-
-
-def contract_of(result: Analysis) -> Checkpoint | None:
-    """Return the contract of the network that made the labels; None for own masks, or if it is not to be found."""
-    made_by = result.record["model"]
-    if "masks" in made_by:
-        return None
-    try:
-        found = Checkpoint.find(result.record["config"]["model"])
-    except ModelError:
-        return None
-    return found if found.sha256 == made_by["sha256"] else None
 
 
 def warnings(result: Analysis, axons: pd.DataFrame) -> list[str]:
@@ -99,10 +85,7 @@ def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         gone = count(result.axon_count - len(axons), "axon")
         said = f"and {gone} whose centroids lie there, by the mask {Path(config['mask']).name}"
         yield Fact("outside the mask", area(outside), said)
-    smallest = config["min_axon_area_um2"]
-    contract = contract_of(result)
-    if smallest is None:
-        smallest = 0.0 if "masks" in result.record["model"] else contract and contract.smallest_axon_um2
+    smallest = result.record["labels"].get("min_axon_area_um2", config["min_axon_area_um2"])  # not there at first
     if smallest == 0:
         yield Fact("too small", "nothing", "axons of every size count")
     else:
