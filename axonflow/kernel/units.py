@@ -58,11 +58,6 @@ class PixelSize:
         """Side of the square with a pixel's area, µm: √(y·x)."""
         return sqrt(self.area_um2)
 
-    @property
-    def isotropic(self) -> bool:
-        """Whether the two sides agree within 0.1 %."""
-        return abs(self.y - self.x) <= 1e-3 * max(self.y, self.x)
-
     def matches(self, other: PixelSize, tolerance: float = 0.01) -> bool:
         """Tell whether both sides agree with another size within a relative tolerance."""
         return abs(self.y / other.y - 1) <= tolerance and abs(self.x / other.x - 1) <= tolerance

@@ -38,11 +38,6 @@ def test_one_side_that_differs_is_no_match() -> None:
     assert not PixelSize(0.102, 0.1).matches(size)
 
 
-def test_isotropic_within_a_thousandth() -> None:
-    assert PixelSize(0.1, 0.10009).isotropic
-    assert not PixelSize(0.1, 0.1002).isotropic
-
-
 @given(st.floats(0.001, 0.01), st.floats(0.001, 0.01), st.integers(1, 500))
 def test_coarser_pixels_cover_whole_ones(y: float, x: float, factor: int) -> None:
     assert PixelSize(y, x).coarser(factor).area_um2 == pytest.approx(y * x * factor**2)
