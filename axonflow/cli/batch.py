@@ -17,7 +17,9 @@ from axonflow.cli.terminal import app, console
 if TYPE_CHECKING:
     import pandas as pd
 
+    from axonflow.results.summary import Numbers
     from axonflow.workflow.batch import Entry
+    from axonflow.workflow.job import Job
 
 __all__: list[str] = []
 
@@ -49,15 +51,17 @@ def batch(
     ] = None,
     **given: Any,
 ) -> None:
-    """Analyse many slides on one pool of workers; one that fails is told, and the others go on.
+    """Analyse many slides on one pool of workers; one that fails stops none of the others.
 
     Example: [bold]axonflow batch cords.csv --pipeline rat-cord-sem[/bold]
     """
     from axonflow.cli.progress import Bars
     from axonflow.engine.fleet import open_pool
     from axonflow.engine.pool import LocalPool
+    from axonflow.results.analysis import open_store
     from axonflow.results.report import keep_report
-    from axonflow.workflow.batch import check, run_batch, write_results
+    from axonflow.results.summary import slide_numbers, summarise, write_results
+    from axonflow.workflow.batch import open_batch, run_batch
     from axonflow.workflow.job import staffed
     from axonflow.workflow.manifest import list_slides, read_manifest
 
@@ -65,7 +69,7 @@ def batch(
     listed = read_manifest(manifest) if manifest else list_slides(slides)
     folder = out or (manifest.with_suffix("") if manifest else Path("batch"))
     profile = profile_of(given)
-    entries = check(listed, settings_of(given), folder, gpu=profile.gpus > 0)
+    entries = open_batch(listed, settings_of(given), folder, gpu=profile.gpus > 0)
     waiting = [entry.job for entry in entries if entry.job and (given["fresh"] or not entry.complete)]
     private = folder / ".axonflow"
     private.mkdir(parents=True, exist_ok=True)
@@ -74,7 +78,7 @@ def batch(
     ready, numbers = sum(entry.job is not None for entry in entries), count(1)
     with Bars(console) as bars, open_pool(profile, private) if waiting else nullcontext(LocalPool()) as pool:
 
-        def told(entry: Entry, state: str, reason: str) -> None:
+        def notify(entry: Entry, state: str, reason: str) -> None:
             name = _name(entry.listed.level, entry.listed.name)
             if state == "begun":
                 bars.clear()
@@ -82,7 +86,11 @@ def batch(
             elif state == "failed":
                 _say("[bold red]failed[/bold red]", name, reason)
 
-        table = run_batch(entries, pool, profile, bars, told, fresh=given["fresh"], then=keep_report)
+        def describe(job: Job) -> Numbers:
+            keep_report(open_store(job.config.out))
+            return slide_numbers(job)
+
+        table = summarise(run_batch(entries, pool, profile, bars, notify, describe, fresh=given["fresh"]))
     written = write_results(table, folder)
     _show(table)
     for path in written:

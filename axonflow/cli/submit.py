@@ -72,11 +72,11 @@ def _single(slide: str, given: dict[str, Any], *, gpu: bool) -> tuple[Path, list
 
 
 def _batch(slides: list[str], given: dict[str, Any]) -> tuple[Path, list[Path]]:
-    from axonflow.workflow.batch import check
+    from axonflow.workflow.batch import open_batch
     from axonflow.workflow.manifest import list_slides, read_manifest
 
     manifest = Path(slides[0]) if len(slides) == 1 else None
     settings = settings_of({**given, "out": None})
     folder = given["out"] or (manifest.with_suffix("") if manifest else Path("batch"))
-    entries = check(read_manifest(manifest) if manifest else list_slides(slides), settings, folder)
+    entries = open_batch(read_manifest(manifest) if manifest else list_slides(slides), settings, folder)
     return folder, [entry.job.config.out for entry in entries if entry.job and not entry.complete]

@@ -49,7 +49,7 @@ def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
     Parameters
     ----------
     table : DataFrame
-        As :func:`axonflow.workflow.batch.run_batch` returned it; at least one slide is done.
+        As :func:`axonflow.results.summary.summarise` returned it; at least one slide is done.
     folder : Path
 
     Returns
