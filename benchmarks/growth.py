@@ -24,7 +24,7 @@ from axonflow.engine.journal import Journal
 from axonflow.engine.pool import LocalPool
 from axonflow.engine.runner import Silent, run_stages
 from axonflow.engine.stage import Stage
-from axonflow.phantom.phantom import SEM_PIXEL, Phantom
+from axonflow.phantom import SEM_PIXEL, Phantom
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Frame, Layout, default_chunk
 from axonflow.stages.measure import measure

@@ -1,5 +1,13 @@
-"""Synthetic slides of any size whose truth is known."""
+"""Synthetic slides of any size whose truth is known.
 
-from axonflow.phantom.phantom import Phantom, write
+::
 
-__all__ = ["Phantom", "write"]
+    slide   a size and a seed → any box of the slide, and its truth
+    loops   the compiled loops that place, draw and measure its fibers
+    files   slide and truth → files
+"""
+
+from axonflow.phantom.files import write
+from axonflow.phantom.slide import SEM_PIXEL, Phantom
+
+__all__ = ["SEM_PIXEL", "Phantom", "write"]

@@ -1,0 +1,152 @@
+"""A phantom as files: the slide, and beside it the truth as labels, a table of axons and maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tifffile
+import xarray as xr
+from numpy.typing import NDArray
+
+from axonflow.errors import InputError
+from axonflow.fiber.compiled import compiled
+from axonflow.kernel.grid import Box, Grid
+from axonflow.phantom.slide import Phantom
+
+__all__ = ["write"]
+
+TILE = 512
+
+
+def write(
+    path: Path,
+    phantom: Phantom,
+    truth_dir: Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a phantom as a tiled, compressed BigTIFF, a row of tiles at a time.
+
+    Parameters
+    ----------
+    path : Path
+    phantom : Phantom
+    truth_dir : Path, optional
+        Where to put ``labels.tif`` (0 background, 127 myelin, 255 axon), ``axons.parquet`` (:meth:`Phantom.truth`)
+        and ``maps.nc`` (axons, and pixels of axon, myelin and all, in cells of 50 µm).
+    progress : callable, optional
+        Called with the number of rows of tiles drawn and their total.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    rows = -(-phantom.shape[0] // TILE)
+    total = rows * (1 if truth_dir is None else 2)
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    try:
+        _write_tiff(path, phantom, phantom.image, tick)
+        if truth_dir is not None:
+            truth_dir.mkdir(parents=True, exist_ok=True)
+            cells = _CellCounts(phantom)
+
+            def labels(box: Box) -> NDArray[np.uint8]:
+                classes = phantom.classes(box)
+                cells.add(box, classes)
+                return np.array([0, 127, 255], np.uint8)[classes]
+
+            _write_tiff(truth_dir / "labels.tif", phantom, labels, tick)
+            axons = phantom.truth()
+            axons.to_parquet(truth_dir / "axons.parquet", index=False)
+            cells.maps(axons).to_netcdf(truth_dir / "maps.nc", engine="h5netcdf")
+    except OSError as error:
+        raise InputError(
+            f"A file that can be written was expected at {path}, but: {error.strerror or error}."
+        ) from error
+
+
+def _write_tiff(
+    path: Path, phantom: Phantom, draw: Callable[[Box], NDArray[np.uint8]], tick: Callable[[], None]
+) -> None:
+    size = phantom.pixel_size
+
+    def tiles() -> Iterator[NDArray[np.uint8]]:
+        for band in Grid(phantom.shape, (TILE, phantom.shape[1])):
+            drawn = draw(band)
+            tick()
+            for x in range(0, phantom.shape[1], TILE):
+                tile = np.zeros((TILE, TILE), np.uint8)
+                part = drawn[:, x : x + TILE]
+                tile[: part.shape[0], : part.shape[1]] = part
+                yield tile
+
+    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+        tiff.write(
+            tiles(),
+            shape=phantom.shape,
+            dtype="uint8",
+            tile=(TILE, TILE),
+            compression="zlib",
+            compressionargs={"level": 1},
+            photometric="minisblack",
+            resolution=(1e4 / size.x, 1e4 / size.y),
+            resolutionunit="CENTIMETER",
+            metadata=None,
+            software="axonflow phantom",
+        )
+
+
+class _CellCounts:
+    """Pixels of each class in each cell of the true maps."""
+
+    def __init__(self, phantom: Phantom, side_um: float = 50.0) -> None:
+        self.side_um = side_um
+        self.edges = []
+        for side, um in zip(phantom.shape, (phantom.pixel_size.y, phantom.pixel_size.x), strict=True):
+            cuts = [round(k * side_um / um) for k in range(int(side * um / side_um) + 2)]
+            self.edges.append(np.array([*(cut for cut in cuts if cut < side), side]))
+        self.counts = np.zeros((3, *(len(edges) - 1 for edges in self.edges)), np.int64)
+
+    def add(self, box: Box, classes: NDArray[np.uint8]) -> None:
+        """Count the pixels of a box, one by one."""
+        rows, columns = np.arange(box.y0, box.y1), np.arange(box.x0, box.x1)
+        y, x = (np.searchsorted(e, at, "right") - 1 for e, at in zip(self.edges, (rows, columns), strict=True))
+        _count_cells(classes, y, x, self.counts)
+
+    def maps(self, axons: pd.DataFrame) -> xr.Dataset:
+        """Return the true maps."""
+        count = np.zeros(self.counts.shape[1:], np.int64)
+        y, x = (
+            np.searchsorted(edges, np.floor(axons[name].to_numpy() + 0.5), "right") - 1
+            for edges, name in zip(self.edges, ("y0 (px)", "x0 (px)"), strict=True)
+        )
+        np.add.at(count, (y, x), 1)
+        values = {
+            "axon_count": count,
+            "axon_px": self.counts[2],
+            "myelin_px": self.counts[1],
+            "covered_px": self.counts.sum(axis=0),
+        }
+        return xr.Dataset(
+            {name: (("y", "x"), value) for name, value in values.items()}, attrs={"cell_side_um": self.side_um}
+        )
+
+
+@compiled
+def _count_cells(
+    classes: NDArray[np.uint8], y: NDArray[np.int64], x: NDArray[np.int64], counts: NDArray[np.int64]
+) -> None:
+    for i in range(classes.shape[0]):
+        for j in range(classes.shape[1]):
+            counts[classes[i, j], y[i], x[j]] += 1
