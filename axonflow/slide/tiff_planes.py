@@ -87,7 +87,7 @@ def _scans(tiff: Any) -> list[int]:
 
 def _planes(series: Any, number: int) -> list[Plane]:
     keyframe = series.keyframe
-    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    axes, shape = series.axes, series.shape  # axes of length 1 may be left out; none of them counts here
     leading = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YXS" and size > 1]
     if prod(size for _, size in leading) * keyframe.size != prod(shape):
         leading = [("I", len(series))]  # the axes do not tell the pages apart
