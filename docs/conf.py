@@ -34,7 +34,7 @@ autodoc_typehints = "none"  # the docstrings say them, with units
 autodoc_member_order = "bysource"
 myst_heading_anchors = 3
 napoleon_use_ivar = True
-# Links that leave docs/, to the README for instance, lead somewhere in the repository; tests/test_docs.py sees to it.
+# Links that leave docs/, to the README for instance, lead somewhere in the repository: tests/docs/test_docs.py looks.
 suppress_warnings = ["myst.xref_missing"]
 
 DOCS = Path(__file__).parent

@@ -1,4 +1,7 @@
-"""Small slides and masks of known tissue, a network nobody trained, and what a run leaves, to be compared."""
+"""Small slides and masks of known tissue, a network nobody trained, and runs and commands in this process.
+
+What a run leaves can be digested, to be compared.
+"""
 
 from __future__ import annotations
 

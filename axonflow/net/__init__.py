@@ -1,1 +1,1 @@
-"""The networks: what they are, what they learn from, and what they see of a slide."""
+"""The networks at work: what they are, how they are kept, and what they see of a slide."""

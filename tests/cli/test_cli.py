@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import typer
 import xarray as xr
+from batch_folders import BatchFolder
 from PIL import Image
 from pyarrow import parquet
 from slides import command, files, picture, tissue, write_labels, write_model, write_slide
@@ -315,3 +316,12 @@ def test_the_log_tells_every_stage(store: Path) -> None:
     log = (store / "run.log").read_text()
     assert all(f"stage {name}: " in log for name in read_record(store)["stages"])
     assert len(files(store)) > 10
+
+
+def test_a_stage_takes_a_pipeline_and_flags_go_before_it(batch_folder: BatchFolder) -> None:
+    slide, ours = batch_folder.path / "C5.tif", batch_folder.path / "ours.toml"
+    ours.write_text("[run]\nlabels = 'C5.png'\ncell_um = 7\nmax_myelin_um = 2\n")
+    assert command("map", slide, "--pipeline", ours, "--cell", 6, "--workers", 1).code == 0
+    config = read_record(batch_folder.path / "C5.ome.zarr")["config"]
+    assert (config["cell_um"], config["max_myelin_um"]) == (6, 2)
+    assert command("map", slide, "--pipeline", "paper").code == 2

@@ -80,15 +80,6 @@ def test_slides_may_be_named_or_found(batch_folder: BatchFolder, monkeypatch: py
     assert command("batch", "T*.png", "nothing*").code == 2
 
 
-def test_run_takes_a_pipeline_too(batch_folder: BatchFolder) -> None:
-    (batch_folder.path / "ours.toml").write_text("[run]\nlabels = 'C5.png'\ncell_um = 7\nmax_myelin_um = 2\n")
-    ran = command("map", batch_folder.path / "C5.tif", "--pipeline", batch_folder.path / "ours.toml", *FLAGS)
-    assert ran.code == 0
-    config = read_record(batch_folder.path / "C5.ome.zarr")["config"]
-    assert (config["cell_um"], config["max_myelin_um"]) == (6, 2)
-    assert command("map", batch_folder.path / "C5.tif", "--pipeline", "paper").code == 2
-
-
 def test_a_slide_whose_report_fails_has_failed(batch_folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     written = axonflow.results.report.keep_report
 

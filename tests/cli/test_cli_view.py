@@ -1,4 +1,4 @@
-"""What the command refuses."""
+"""``axonflow view``: what it refuses."""
 
 from pathlib import Path
 
