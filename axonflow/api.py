@@ -61,7 +61,7 @@ def run(
     axonflow.errors.RunError
         If the work failed on the way; run again to continue.
     """
-    from axonflow.engine.fleet.processes import here
+    from axonflow.engine.fleet.processes import local_profile
     from axonflow.engine.profile import Profile
     from axonflow.results.analysis import open_store
     from axonflow.workflow.job import prepare, run_job
@@ -73,7 +73,7 @@ def run(
     }
     source = Path(slide)
     config = Config(slide=source, out=Config.default_out(source) if out is None else Path(out), **values)
-    profile = cluster if isinstance(cluster, Profile) else Profile.find(cluster or here())
+    profile = cluster if isinstance(cluster, Profile) else Profile.find(cluster or local_profile())
     profile = profile.but(workers=workers)
     run_job(prepare(config, gpu=profile.gpus > 0), profile, fresh=fresh)
     return open_store(config.out)

@@ -22,7 +22,7 @@ from pyarrow import parquet
 
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import LocalPool
-from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.runner import run_stages
 from axonflow.engine.stage import Stage
 from axonflow.phantom import SEM_PIXEL, Phantom
 from axonflow.stages.label import label_axons
@@ -71,7 +71,7 @@ def analyse(layout: Layout) -> dict[str, Any]:
         by_stage = {}
         for stage in stages:
             before = time.process_time()
-            run_stages([stage], Journal(Path(folder)), LocalPool(), Silent())
+            run_stages([stage], Journal(Path(folder)), LocalPool())
             by_stage[stage.name] = time.process_time() - before
         return {
             "seconds": time.perf_counter() - started,

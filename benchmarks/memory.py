@@ -119,13 +119,13 @@ def projected(folder: Path, side: int) -> dict[str, dict[str, int]]:
     from axonflow.engine.plan import Plan
     from axonflow.engine.profile import Profile
     from axonflow.workflow.config import Config
-    from axonflow.workflow.job import prepare, staffed
+    from axonflow.workflow.job import prepare, with_workers
 
     tiff, labels = _paths(folder, side)
     store, said = folder / "none.ome.zarr", {}
     for name, masks in (("segment", labels), (NETWORK, None)):
         job = prepare(Config(tiff, store, labels=masks))
-        plan = Plan.of(job.stages, Journal(store), store, staffed(Profile.find("local"), job.layout))
+        plan = Plan.of(job.stages, Journal(store), store, with_workers(Profile.find("local"), job.layout))
         said[name] = {step.name: step.memory for step in plan.steps}
     return said
 
@@ -135,9 +135,9 @@ def apply_network(folder: Path, side: int, batches: int) -> dict[str, Any]:
     from axonflow.engine.fleet import open_pool
     from axonflow.engine.journal import Journal
     from axonflow.engine.profile import Profile
-    from axonflow.engine.runner import Silent, run_stages
+    from axonflow.engine.runner import run_stages
     from axonflow.workflow.config import Config
-    from axonflow.workflow.job import prepare, staffed
+    from axonflow.workflow.job import prepare, with_workers
 
     job = prepare(Config(_paths(folder, side)[0], _store(folder, side)))
     stages = [
@@ -148,8 +148,8 @@ def apply_network(folder: Path, side: int, batches: int) -> dict[str, Any]:
     private = job.layout.private
     journal = Journal(private / "network")
     shutil.rmtree(journal.folder, ignore_errors=True)
-    with open_pool(staffed(Profile.find("local"), job.layout), private) as pool:
-        run_stages(stages, journal, pool, Silent())
+    with open_pool(with_workers(Profile.find("local"), job.layout), private) as pool:
+        run_stages(stages, journal, pool)
     made = {stage.name: journal.record(stage).summary for stage in stages}
     return {
         "seconds": sum(summary["seconds"] for summary in made.values()),

@@ -33,11 +33,10 @@ from numpy.typing import NDArray
 
 from axonflow.engine.fleet import SETTINGS, open_pool
 from axonflow.engine.fleet.processes import Processes
-from axonflow.engine.fleet.unobserved import unobserved
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import Pool, WorkersPool
 from axonflow.engine.profile import Profile
-from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.runner import run_stages
 from axonflow.engine.stage import Overlap, Result, Source, Stage
 from axonflow.kernel.grid import Box, Grid
 
@@ -115,7 +114,7 @@ def fleet(chunks: int, sleep_s: float) -> dict[str, Any]:
         log.mkdir()
         asleep = stage(chunks, sleep_s, sleep_s / 10, log)
         with open_pool(profile, Path(folder)) as pool:
-            run_stages([asleep], Journal(Path(folder) / "journal"), pool, Silent())
+            run_stages([asleep], Journal(Path(folder) / "journal"), pool)
             summary = Journal(Path(folder) / "journal").record(asleep).summary
         lines = [json.loads(line) for path in log.glob("*.jsonl") for line in path.read_text().splitlines()]
     spans: dict[str, list[list[float]]] = {}
@@ -161,7 +160,7 @@ def graph(chunks: int, workers: int, sleep_s: float) -> dict[str, Any]:
     """Run many chunks on workers that share a few processes, as only the machinery is meant."""
     with TemporaryDirectory() as folder, simulated(workers) as pool, Peak() as peak:
         asleep = stage(chunks, sleep_s, 0.0, None)
-        run_stages([asleep], Journal(Path(folder) / "journal"), pool, Silent())
+        run_stages([asleep], Journal(Path(folder) / "journal"), pool)
         summary = Journal(Path(folder) / "journal").record(asleep).summary
         done = sum(len(batch) for batch in asleep.batches)
     inside = done * sleep_s
@@ -190,7 +189,7 @@ def simulated(workers: int) -> Iterator[Pool]:
             stack.callback(crowd.wait)
             stack.callback(crowd.kill)
         client.wait_for_workers(workers)
-        yield WorkersPool(unobserved(client), Processes(), gpu=True)
+        yield WorkersPool(client, Processes(), gpu=True)
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from slides import LOCAL, Ended, files, picture, tissue, write_labels, write_slide
+from slides import LOCAL, files, picture, tissue, write_labels, write_slide
 
 from axonflow.engine.pool import LocalPool
 from axonflow.results.summary import Numbers, slide_numbers, summarise
-from axonflow.workflow.batch import Entry, Outcome, open_batch, run_batch
+from axonflow.workflow.batch import Entry, Outcome, SlideBegun, SlideDone, SlideFailed, open_batch, run_batch
 from axonflow.workflow.job import Job
 from axonflow.workflow.manifest import read_manifest
 
@@ -75,16 +75,22 @@ class BatchFolder:
 
 
 class Notes(list[tuple[str, str, str]]):
-    """What a batch has notified of: level, state, reason."""
+    """What happened to the slides of a batch: level, state, reason."""
 
-    def __call__(self, entry: Entry, state: str, reason: str) -> None:
-        """Note it."""
-        self.append((entry.listed.level, state, reason))
+    def note(self, event: object) -> None:
+        """Note it, if it is a slide's."""
+        match event:
+            case SlideBegun(entry):
+                self.append((entry.listed.level, "begun", ""))
+            case SlideDone(entry):
+                self.append((entry.listed.level, "done", ""))
+            case SlideFailed(entry, reason):
+                self.append((entry.listed.level, "failed", reason))
 
 
 def run(entries: Sequence[Entry], then: Callable[[Job], T], notes: Notes | None = None) -> tuple[Outcome[T], ...]:
     """Run slides in this process."""
-    return run_batch(entries, LocalPool(), LOCAL, Ended(), Notes() if notes is None else notes, then)
+    return run_batch(entries, LocalPool(), LOCAL, (Notes() if notes is None else notes).note, then)
 
 
 @dataclass(frozen=True)

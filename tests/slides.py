@@ -18,9 +18,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from axonflow.cli import app
+from axonflow.engine.events import Event, StageDone
 from axonflow.engine.profile import Profile
-from axonflow.engine.runner import Silent
-from axonflow.engine.stage import Stage
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.workflow.config import Config
 from axonflow.workflow.job import prepare, run_job
@@ -126,22 +125,16 @@ def processes(patch: pytest.MonkeyPatch) -> Profile:
     return Profile.find("local").but(workers=2, memory=1)
 
 
-class Ended(Silent):
-    """Notes the stages that came to their end."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def end(self, stage: Stage, summary: dict[str, Any]) -> None:  # noqa: ARG002  # the protocol's
-        """Note the stage."""
-        self.names.append(stage.name)
-
-
 def analyse(config: Config, **options: Any) -> list[str]:
     """Run in this process; return the names of the stages that were not done yet."""
-    ended = Ended()
-    run_job(prepare(config), LOCAL, watch=ended, **options)
-    return ended.names
+    ended: list[str] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, StageDone):
+            ended.append(event.stage.name)
+
+    run_job(prepare(config), LOCAL, on_event=note, **options)
+    return ended
 
 
 def contents(store: Path) -> dict[str, str]:

@@ -32,7 +32,7 @@ def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
     profile = profile_of(given)
     job = prepare(_config(path, given), gpu=profile.gpus > 0)
     with Bars(console) as bars:
-        run_job(job, profile, until=until, fresh=given["fresh"], watch=bars)
+        run_job(job, profile, until=until, fresh=given["fresh"], on_event=bars.show)
     return job
 
 
@@ -86,11 +86,11 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     Example: [bold]axonflow plan slide.tif --workers 8[/bold]
     """
     from axonflow.engine.plan import Plan
-    from axonflow.workflow.job import estimate_seconds, prepare, staffed
+    from axonflow.workflow.job import estimate_seconds, prepare, with_workers
 
     profile = profile_of(given)
     job = prepare(_config(slide, given), gpu=profile.gpus > 0)
-    costs = Plan.of(job.stages, job.journal, job.config.out, staffed(profile, job.layout))
+    costs = Plan.of(job.stages, job.journal, job.config.out, with_workers(profile, job.layout))
     h, w = job.layout.work.shape
     size = job.layout.work.pixel_size
     console.print(f"slide   {job.slide.shape[0]} × {job.slide.shape[1]} px at {job.slide.pixel_size}")

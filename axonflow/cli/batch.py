@@ -17,8 +17,9 @@ from axonflow.cli.terminal import app, console
 if TYPE_CHECKING:
     import pandas as pd
 
+    from axonflow.engine.events import Event
     from axonflow.results.summary import Numbers
-    from axonflow.workflow.batch import Entry
+    from axonflow.workflow.batch import SlideEvent
     from axonflow.workflow.job import Job
 
 __all__: list[str] = []
@@ -61,8 +62,8 @@ def batch(
     from axonflow.results.analysis import open_store
     from axonflow.results.report import keep_report
     from axonflow.results.summary import slide_numbers, summarise, write_results
-    from axonflow.workflow.batch import open_batch, run_batch
-    from axonflow.workflow.job import staffed
+    from axonflow.workflow.batch import SlideBegun, SlideDone, SlideFailed, open_batch, run_batch
+    from axonflow.workflow.job import with_workers
     from axonflow.workflow.manifest import list_slides, read_manifest
 
     manifest = Path(slides[0]) if len(slides) == 1 and slides[0].lower().endswith(".csv") else None
@@ -74,23 +75,27 @@ def batch(
     private = folder / ".axonflow"
     private.mkdir(parents=True, exist_ok=True)
     if waiting:
-        profile = max((staffed(profile, job.layout) for job in waiting), key=lambda staff: staff.workers or 0)
+        profile = max((with_workers(profile, job.layout) for job in waiting), key=lambda sized: sized.workers or 0)
     ready, numbers = sum(entry.job is not None for entry in entries), count(1)
     with Bars(console) as bars, open_pool(profile, private) if waiting else nullcontext(LocalPool()) as pool:
 
-        def notify(entry: Entry, state: str, reason: str) -> None:
-            name = _name(entry.listed.level, entry.listed.name)
-            if state == "begun":
-                bars.clear()
-                _say(f"slide {next(numbers)} of {ready}", name)
-            elif state == "failed":
-                _say("[bold red]failed[/bold red]", name, reason)
+        def show(event: Event | SlideEvent) -> None:
+            match event:
+                case SlideBegun(entry):
+                    bars.clear()
+                    _say(f"slide {next(numbers)} of {ready}", _name(entry.listed.level, entry.listed.name))
+                case SlideFailed(entry, reason):
+                    _say("[bold red]failed[/bold red]", _name(entry.listed.level, entry.listed.name), reason)
+                case SlideDone():
+                    pass
+                case _:
+                    bars.show(event)
 
         def describe(job: Job) -> Numbers:
             keep_report(open_store(job.config.out))
             return slide_numbers(job)
 
-        table = summarise(run_batch(entries, pool, profile, bars, notify, describe, fresh=given["fresh"]))
+        table = summarise(run_batch(entries, pool, profile, show, describe, fresh=given["fresh"]))
     written = write_results(table, folder)
     _show(table)
     for path in written:

@@ -64,8 +64,8 @@ def show(
 
     changed = profile_of({**given, "cluster": profile})
     sys.stdout.write(worker_script(changed))
-    if changed.gpus and changed.beside:
-        sys.stdout.write(f"\n# {changed.beside} beside them, without a GPU:\n")
+    if changed.gpus and changed.cpu_workers:
+        sys.stdout.write(f"\n# {changed.cpu_workers} beside them, without a GPU:\n")
         sys.stdout.write(worker_script(changed, gpu=False))
 
 
@@ -80,11 +80,13 @@ def scheduler(
     Example: [bold]axonflow cluster scheduler ~/fleet[/bold]
     """
     from axonflow.engine import certificates
+    from axonflow.engine.fleet import WITHOUT_SPANS
 
     certificates.make(folder)
     noted = folder / certificates.SCHEDULER
     noted.unlink(missing_ok=True)  # of one before it
     words = ["--protocol", "tls", "--port", "0", "--scheduler-file", str(noted), "--dashboard-address", dashboard]
+    words += ["--preload", WITHOUT_SPANS]
     words += ["--interface", interface] if interface else []
     _become("distributed.cli.dask_scheduler", [*words, *certificates.arguments(folder)], {})
 
@@ -138,7 +140,7 @@ def _row(profile: Profile) -> tuple[str, ...]:
     return (
         profile.system,
         "as they fit" if profile.workers is None else str(profile.workers),
-        "" if profile.cores is None else str(profile.cores),
+        "" if profile.cpus is None else str(profile.cpus),
         "" if profile.memory is None else f"{profile.memory / 2**30:g} GiB",
         str(profile.gpus or ""),
         "" if minutes is None else f"{minutes // 60:02}:{minutes % 60:02}:00",

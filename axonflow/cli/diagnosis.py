@@ -27,14 +27,6 @@ PATIENCE_S = 10.0
 _CODECS = ("jpeg", "jpeg2k", "lzw", "deflate", "zstd", "webp", "packbits", "lerc", "jpegxl", "jpegxr")
 """Of TIFF tiles; the first four are those of scanners."""
 
-_QUEUES = {
-    "Slurm": ("sbatch", ("sinfo", "--noheader", "--format=%P")),
-    "PBS": ("pbsnodes", ("qstat", "-Q")),
-    "LSF": ("bsub", ("bqueues", "-w")),
-    "SGE": ("qconf", ("qconf", "-sql")),
-}
-"""Of each queueing system: the command that only it has, and a question that names its queues."""
-
 _MEANT_FOR = {
     "astih": "downloading the ASTIH data sets",
     "tensorboard": "the curve of a training, drawn",
@@ -153,23 +145,26 @@ def _codecs() -> Iterator[Finding]:
 
 
 def _queues() -> Iterator[Finding]:
-    there = [system for system, (command, _) in _QUEUES.items() if shutil.which(command)]
+    from axonflow.engine.queues import QUEUES
+
+    there = [system for system in QUEUES.values() if shutil.which(system.own_command)]
     for system in there:
-        command, question = _QUEUES[system]
+        question = system.partitions_question
         answer = _ask(*question)
         if answer.returncode == 0:
-            queues = sorted({line.split()[0] for line in answer.stdout.splitlines() if line.strip()})
-            named = f", partitions {', '.join(queues)}" if system == "Slurm" else ""
-            yield Finding("queue", f"{system} answers{named}")
+            partitions = system.partitions(answer.stdout)
+            named = f", partitions {', '.join(partitions)}" if partitions else ""
+            yield Finding("queue", f"{system.title} answers{named}")
         else:
-            said = (answer.stderr or answer.stdout).strip().splitlines()
+            lines = (answer.stderr or answer.stdout).strip().splitlines() or ["no word"]
             yield Finding(
                 "queue",
-                f"{system}: {command} is here, but {question[0]} does not answer: {said[-1] if said else 'no word'}",
+                f"{system.title}: {system.own_command} is here, but {question[0]} does not answer: {lines[-1]}",
                 "log in to a node from which jobs may be submitted, or ask those who run the cluster",
             )
     if not there:
-        yield Finding("queue", "none of Slurm, PBS, LSF, SGE; runs stay on this machine")
+        titles = ", ".join(system.title for system in QUEUES.values())
+        yield Finding("queue", f"none of {titles}; runs stay on this machine")
 
 
 def _profiles() -> Iterator[Finding]:

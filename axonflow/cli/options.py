@@ -102,10 +102,10 @@ def as_flags(given: Mapping[str, Any], *groups: dict[str, object]) -> list[str]:
 
 def profile_of(given: Mapping[str, Any]) -> Profile:
     """Return the profile that the flags of CLUSTER name, or that of this machine, with what they change of it."""
-    from axonflow.engine.fleet.processes import here
+    from axonflow.engine.fleet.processes import local_profile
 
     changes = {name: given.get(name) for name in CLUSTER if name != "cluster"}
-    return Profile.find(given.get("cluster") or here()).but(**changes)
+    return Profile.find(given.get("cluster") or local_profile()).but(**changes)
 
 
 def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""How a run gets on, told to a person: bars that move on a terminal, a line now and then anywhere else."""
+"""The progress of a run, shown to a person: bars that move on a terminal, a line now and then anywhere else."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-from axonflow.kernel.rate import Pace, duration, rate
+from axonflow.engine.events import BatchDone, Event, StageBegun, StageDone, WorkersCounted
+from axonflow.kernel.rate import RateMeter, duration, rate
 
 if TYPE_CHECKING:
     from axonflow.engine.stage import Stage
@@ -32,8 +33,8 @@ class _Rate(ProgressColumn):
     """Pixels a second: of the last minute, and of the whole stage when it has ended."""
 
     def render(self, task: Task) -> Text:
-        pace: Pace = task.fields["pace"]
-        speed = task.fields["missing"] / task.finished_time if task.finished_time else pace.rate
+        meter: RateMeter = task.fields["meter"]
+        speed = task.fields["missing"] / task.finished_time if task.finished_time else meter.rate
         return Text(rate(speed) if speed else "", "cyan", justify="right")
 
 
@@ -43,12 +44,12 @@ class _Time(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.finished_time is not None:
             return Text(f"in {duration(task.finished_time)}", "green")
-        left = task.fields["pace"].remaining_s
+        left = task.fields["meter"].remaining_s
         return Text("" if left is None else f"{duration(left)} left", "cyan")
 
 
 class _Lines(Progress):
-    """The bars of all stages, and under them what is to be said of the workers."""
+    """The bars of all stages, and under them a line on the workers."""
 
     workers = ""
 
@@ -59,7 +60,7 @@ class _Lines(Progress):
 
 
 class Bars(AbstractContextManager["Bars"]):
-    """A Watch that draws on a console.
+    """The progress of a run, drawn on a console.
 
     Parameters
     ----------
@@ -81,10 +82,10 @@ class Bars(AbstractContextManager["Bars"]):
             disable=not self._moves,
         )
         self._task = TaskID(0)
-        self._pace = Pace(0, 0)
+        self._meter = RateMeter(0, 0)
         self._line_at = 0.0
-        self._told: tuple[int, str] | None = None
-        self._told_at = 0.0
+        self._printed: tuple[int, str] | None = None  # of the workers, count and note
+        self._printed_at = 0.0
         self._interrupted = False
 
     def __enter__(self) -> Bars:
@@ -115,30 +116,43 @@ class Bars(AbstractContextManager["Bars"]):
         for task in self._progress.task_ids:
             self._progress.remove_task(task)
 
-    def begin(self, stage: Stage, done_px: int) -> None:
+    def show(self, event: Event) -> None:
+        """Show what has happened in a run."""
+        match event:
+            case StageBegun(stage, done_px):
+                self._begin(stage, done_px)
+            case BatchDone(pixels):
+                self._check()
+                self._advance(pixels)
+            case StageDone(stage, summary):
+                self._check()
+                self._end(stage, summary)
+            case WorkersCounted(count, note):
+                self._check()
+                self._show_workers(count, note)
+
+    def _begin(self, stage: Stage, done_px: int) -> None:
         """Start a bar."""
-        self._pace = Pace(done_px, stage.pixels)
+        self._meter = RateMeter(done_px, stage.pixels)
         self._line_at = time.monotonic()
         self._task = self._progress.add_task(
             stage.name.replace(".", " "),
             total=stage.pixels,
             completed=done_px,
-            pace=self._pace,
+            meter=self._meter,
             missing=stage.pixels - done_px,
         )
 
-    def advance(self, pixels: int) -> None:
+    def _advance(self, pixels: int) -> None:
         """Move the bar, or print a line if the last one is a minute old."""
-        self._check()
-        self._pace.advance(pixels)
+        self._meter.advance(pixels)
         self._progress.advance(self._task, pixels)
-        if not self._moves and self._pace.done < self._pace.total and time.monotonic() - self._line_at >= LINE_S:
+        if not self._moves and self._meter.done < self._meter.total and time.monotonic() - self._line_at >= LINE_S:
             self._line_at = time.monotonic()
-            self._print(f"{self._progress.tasks[-1].description}: {_state(self._pace)}")
+            self._print(f"{self._progress.tasks[-1].description}: {_state(self._meter)}")
 
-    def end(self, stage: Stage, summary: dict[str, Any]) -> None:
+    def _end(self, stage: Stage, summary: Mapping[str, Any]) -> None:
         """Fill the bar, or print the stage's line."""
-        self._check()
         self._progress.update(self._task, completed=stage.pixels)
         if not self._moves:
             seconds, peak = summary["seconds"], summary["peak_worker_bytes"] / 2**30
@@ -146,27 +160,26 @@ class Bars(AbstractContextManager["Bars"]):
             name = stage.name.replace(".", " ")
             self._print(f"{name}: done in {duration(seconds)}, {speed}, {peak:.2f} GiB per worker")
 
-    def workers(self, count: int, note: str) -> None:
-        """Show how many workers there are, and what is to be said of them, if either has changed."""
-        self._check()
+    def _show_workers(self, count: int, note: str) -> None:
+        """Show how many workers there are, and the note on them, if either has changed."""
         if self._moves:
-            self._progress.workers = _staff(count, note)
+            self._progress.workers = _workers_text(count, note)
             return
-        first_or_last = self._told is None or (count == 0) is not (self._told[0] == 0)
-        if (count, note) != self._told and (first_or_last or time.monotonic() - self._told_at >= WORKERS_S):
-            self._told, self._told_at = (count, note), time.monotonic()
-            self._print(f"workers: {_staff(count, note)}")
+        first_or_last = self._printed is None or (count == 0) is not (self._printed[0] == 0)
+        if (count, note) != self._printed and (first_or_last or time.monotonic() - self._printed_at >= WORKERS_S):
+            self._printed, self._printed_at = (count, note), time.monotonic()
+            self._print(f"workers: {_workers_text(count, note)}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _state(pace: Pace) -> str:
-    parts = [f"{100 * pace.share:.0f} %"]
-    if pace.rate and pace.remaining_s is not None:
-        parts += [rate(pace.rate), f"{duration(pace.remaining_s)} left"]
+def _state(meter: RateMeter) -> str:
+    parts = [f"{100 * meter.share:.0f} %"]
+    if meter.rate and meter.remaining_s is not None:
+        parts += [rate(meter.rate), f"{duration(meter.remaining_s)} left"]
     return ", ".join(parts)
 
 
-def _staff(count: int, note: str) -> str:
+def _workers_text(count: int, note: str) -> str:
     return ", ".join([str(count or "none"), *([note] if note else [])])

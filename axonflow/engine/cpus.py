@@ -1,4 +1,4 @@
-"""The cores of this machine that this process may use, and how many of its tasks share them.
+"""The cpus of this machine that this process may use, and how many of its tasks share them.
 
 Tasks that run side by side in one process share its libraries and its memory, too.
 """
@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["cores", "share", "sharing"]
+__all__ = ["cpus", "set_tasks_side_by_side", "tasks_side_by_side"]
 
-_here = threading.local()
+_this_thread = threading.local()
 
 
-def cores() -> int:
-    """Return how many cores this process may use; a job's or a container's may be fewer than the machine has."""
+def cpus() -> int:
+    """Return how many cpus this process may use; a job's or a container's may be fewer than the machine has."""
     from dask.system import CPU_COUNT  # an eighth of a second, which a finished run does without
 
     return int(CPU_COUNT)
 
 
-def share(count: int) -> None:
+def set_tasks_side_by_side(count: int) -> None:
     """Note that this thread runs one of so many tasks side by side in this process."""
-    _here.count = count
+    _this_thread.tasks = count
 
 
-def sharing() -> int:
-    """Return how many tasks run side by side in this process; 1 if this thread was told nothing."""
-    count: int = getattr(_here, "count", 1)
-    return count
+def tasks_side_by_side() -> int:
+    """Return how many tasks run side by side in this process; 1 unless this thread has noted another number."""
+    tasks: int = getattr(_this_thread, "tasks", 1)
+    return tasks

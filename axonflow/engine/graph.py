@@ -20,12 +20,12 @@ import dask
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.cpus import sharing
+from axonflow.engine.cpus import tasks_side_by_side
 from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
 from axonflow.errors import DeviceError
 from axonflow.kernel.grid import Box
 from axonflow.kernel.memory import peak
-from axonflow.kernel.retry import patiently
+from axonflow.kernel.retry import retry
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -42,7 +42,7 @@ Graph = list[Any]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a task has to say.
+    """What a task returns: its result, and what it took.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class _Part:
             source: Source = self.open()
             return source[y + rows.start : y + rows.stop, x + columns.start : x + columns.stop]
 
-        return patiently(read)
+        return retry(read)
 
 
 def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Array:
@@ -155,11 +155,11 @@ def _apply(
 
 
 def _write(task: Callable[..., Result], box: Box, applied: _Applied) -> Done:
-    return Done(patiently(partial(task, applied.planes, box)), _peak(), applied.worker, applied.busy)
+    return Done(retry(partial(task, applied.planes, box)), _peak(), applied.worker, applied.busy)
 
 
 def _run(task: Callable[..., Result], box: Box) -> Done:
-    return Done(patiently(partial(_on_device, partial(task, box))), _peak(), "", 0.0)
+    return Done(retry(partial(_on_device, partial(task, box))), _peak(), "", 0.0)
 
 
 def _on_device(work: Callable[[], T]) -> T:
@@ -189,4 +189,4 @@ def _whoami() -> str:
 
 def _peak() -> int:
     """Return a task's share of the peak memory of this process, bytes."""
-    return peak() // sharing()
+    return peak() // tasks_side_by_side()

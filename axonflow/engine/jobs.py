@@ -1,7 +1,8 @@
-"""What becomes the text of a job: how a profile is said to Slurm, PBS, LSF or Grid Engine, and to ``dask worker``.
+"""The text of a job, made from a profile: of a worker, and of a driver; and the arguments of ``dask worker``.
 
 A worker's job asks for what the profile says of a worker, starts one worker process, and has it leave in good time
-before the walltime. The driver's job asks for little and runs a command of ours in place of a worker.
+before the walltime. The driver's job asks for little and runs a command of ours in place of a worker. How a queueing
+system is asked stands in :mod:`axonflow.engine.queues`.
 """
 
 from __future__ import annotations
@@ -10,35 +11,30 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
-from math import ceil
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dask_jobqueue.core import Job, JobQueueCluster
-from dask_jobqueue.lsf import LSFJob
-from dask_jobqueue.pbs import PBSJob
-from dask_jobqueue.sge import SGEJob
-from dask_jobqueue.slurm import SLURMJob
 from distributed.core import Status
 
 from axonflow.engine import certificates
 from axonflow.engine.profile import Profile
+from axonflow.engine.queues import QUEUES
+from axonflow.engine.queues.system import JOB_NAME, QueueingSystem, Request
 from axonflow.errors import FleetError, InputError
 
 __all__ = [
     "cluster_class",
+    "command_output",
     "driver_job",
     "environment",
     "job_options",
-    "said",
     "submit",
     "worker_arguments",
     "worker_script",
 ]
-
-NAME = "axonflow"
-"""Of every job."""
 
 _DEATH_TIMEOUT_S = 120
 """How long a worker looks for its scheduler."""
@@ -60,8 +56,7 @@ class _Job(Job):
         What the job runs in place of a worker.
     """
 
-    log, log_name = "", ""
-    """The directives for its output, where {} is the folder; and the file's name, where {} is the job's id."""
+    system: ClassVar[QueueingSystem]
 
     def __init__(
         self,
@@ -69,12 +64,12 @@ class _Job(Job):
         log_directory: Path,
         tls: Path | None = None,
         command: Sequence[str] | None = None,
-        security: object = None,  # noqa: ARG002  # tls says it in words that a shell can read
+        security: object = None,  # noqa: ARG002  # tls says the same in words that a shell can read
         **options: Any,
     ) -> None:
         self.logs, self.command = log_directory, command
         options["job_extra_directives"] = [
-            *(line.format(shlex.quote(str(log_directory))) for line in self.log.splitlines()),
+            *(line.format(shlex.quote(str(log_directory))) for line in self.system.output_directives),
             *options.get("job_extra_directives", ()),
         ]
         if tls is not None:
@@ -95,7 +90,7 @@ class _Job(Job):
     @property
     def output(self) -> Path:
         """The file of what it prints, once it was submitted."""
-        return self.logs / self.log_name.format(self.job_id)
+        return self.logs / self.system.output_name.format(self.job_id)
 
     async def start(self) -> None:
         """Submit the job."""
@@ -105,31 +100,19 @@ class _Job(Job):
     async def close(self) -> None:
         """Cancel the job."""
         await super().close()
-        self.status = Status.closed  # dask-jobqueue leaves it at running, and the cluster minds when it is closed
+        self.status = Status.closed  # dask-jobqueue leaves it at running, which the cluster takes for a fault
 
 
-class _Slurm(_Job, SLURMJob):
-    log, log_name = f"-o {{}}/{NAME}-%j.log", f"{NAME}-{{}}.log"
-
-
-class _PBS(_Job, PBSJob):
-    log, log_name = "-j oe\n-o {}/", f"{NAME}.o{{}}"
-
-
-class _LSF(_Job, LSFJob):
-    log, log_name = f"-o {{}}/{NAME}-%J.log", f"{NAME}-{{}}.log"
-
-
-class _SGE(_Job, SGEJob):
-    log, log_name = "-o {}/", f"{NAME}.o{{}}"
-
-
-_JOBS: dict[str, type[_Job]] = {"slurm": _Slurm, "pbs": _PBS, "lsf": _LSF, "sge": _SGE}
+@cache
+def _job_class(system: QueueingSystem) -> type[_Job]:
+    """Return the class of a system's jobs, ours and dask-jobqueue's in one."""
+    module, name = system.job_class
+    return type(name, (_Job, getattr(import_module(module), name)), {"system": system})
 
 
 def cluster_class(profile: Profile) -> Callable[..., JobQueueCluster]:
     """Return what makes a cluster of a profile's jobs from :func:`job_options`."""
-    return partial(JobQueueCluster, job_cls=_JOBS[profile.system])
+    return partial(JobQueueCluster, job_cls=_job_class(QUEUES[profile.system]))
 
 
 def job_options(profile: Profile, folder: Path, *, gpu: bool) -> dict[str, Any]:
@@ -157,8 +140,8 @@ def worker_arguments(profile: Profile, *, gpu: bool) -> list[str]:
     ----------
     profile : Profile
     gpu : bool
-        Whether the worker has a GPU. Then it reads and writes on as many threads as it has cores, while one of them at
-        a time has the GPU; without one it does one task at a time, whose libraries use all cores.
+        Whether the worker has a GPU. Then it reads and writes on as many threads as it has cpus, while one of them at
+        a time has the GPU; without one it does one task at a time, whose libraries use all cpus.
     """
     words = ["--nthreads", str(_threads(profile, gpu=gpu)), "--nworkers", "1", "--nanny"]
     if profile.memory is not None:
@@ -167,7 +150,7 @@ def worker_arguments(profile: Profile, *, gpu: bool) -> list[str]:
         words += ["--local-directory", profile.scratch]
     if profile.interface is not None:
         words += ["--interface", profile.interface]
-    return [*words, "--death-timeout", str(_DEATH_TIMEOUT_S), *_manners(profile, gpu=gpu)]
+    return [*words, "--death-timeout", str(_DEATH_TIMEOUT_S), *_common_arguments(profile, gpu=gpu)]
 
 
 def environment(profile: Profile, *, gpu: bool) -> dict[str, str]:
@@ -194,11 +177,11 @@ def worker_script(profile: Profile, *, gpu: bool | None = None) -> str:
     InputError
         If the profile's workers are no jobs.
     """
-    _check_queued(profile)
+    job = _job_class(_queue(profile))
     folder = Path("STORE") / ".axonflow" / "certificates"
     options = _worker_options(profile, folder, gpu=profile.gpus > 0 if gpu is None else gpu)
     options |= {"interface": profile.interface, "protocol": "tls://"}
-    return _JOBS[profile.system]("tls://HOST:PORT", name="WORKER", **options).job_script()
+    return job("tls://HOST:PORT", name="WORKER", **options).job_script()
 
 
 def driver_job(profile: Profile, command: Sequence[str], folder: Path) -> _Job:
@@ -216,10 +199,10 @@ def driver_job(profile: Profile, command: Sequence[str], folder: Path) -> _Job:
     InputError
         If the profile has no queueing system.
     """
-    _check_queued(profile)
-    cores, memory = profile.driver_cores, profile.driver_memory
-    options = _request(profile, cores, memory, profile.driver_walltime_s, gpu=False)
-    return _JOBS[profile.system](None, name="driver", cores=cores, log_directory=folder, command=command, **options)
+    job, cpus = _job_class(_queue(profile)), profile.driver_cpus
+    request = Request(cpus, profile.driver_memory, profile.driver_walltime_s, gpu=False, account=profile.account)
+    options = _job_options(profile, request)
+    return job(None, name="driver", cores=cpus, log_directory=folder, command=command, **options)
 
 
 def submit(job: _Job) -> str:
@@ -234,69 +217,51 @@ def submit(job: _Job) -> str:
         asyncio.run(job.start())
     except (RuntimeError, OSError, ValueError) as error:
         raise FleetError(
-            f"A job was expected to be queued, but {job.submit_command} answers: {said(error)}. Change the profile or "
-            "its flags."
+            f"A job was expected to be queued, but {job.submit_command} answers: {command_output(error)}. Change the "
+            "profile or its flags."
         ) from error
     return str(job.job_id)
 
 
-def said(error: Exception) -> str:
-    """Return what a command printed, out of dask-jobqueue's account of its failure."""
+def command_output(error: Exception) -> str:
+    """Return what a command printed, out of dask-jobqueue's report of its failure."""
     _, _, printed = str(error).partition("stderr:")
     lines = [line.strip() for line in (printed or str(error)).splitlines() if line.strip()]
     return " ".join(lines)
 
 
 def _worker_options(profile: Profile, folder: Path, *, gpu: bool) -> dict[str, Any]:
-    cores, memory = _size(profile, gpu=gpu)
+    cpus, memory = _size(profile, gpu=gpu)
     exports = [f"export {name}={value}" for name, value in environment(profile, gpu=gpu).items()]
-    options = _request(profile, cores, memory, profile.walltime_s or 0, gpu=gpu)
+    options = _job_options(profile, Request(cpus, memory, profile.walltime_s or 0, gpu, profile.account))
     return options | {
         "cores": _threads(profile, gpu=gpu),
         "log_directory": folder.parent / "jobs",
         "tls": folder,
         "local_directory": None if profile.scratch is None else f'"{profile.scratch}"',  # a shell expands it
         "death_timeout": _DEATH_TIMEOUT_S,
-        "worker_extra_args": _manners(profile, gpu=gpu),
+        "worker_extra_args": _common_arguments(profile, gpu=gpu),
         "job_script_prologue": [*exports, *options["job_script_prologue"]],
     }
 
 
-def _request(profile: Profile, cores: int, memory: int, walltime_s: int, *, gpu: bool) -> dict[str, Any]:
-    """Return what any job asks its system for."""
-    mib = ceil(memory / 2**20)
-    owner = "project" if profile.system in {"lsf", "sge"} else "account"
-    hours, minutes = divmod(ceil(walltime_s / 60), 60)
-    clock = f"{hours:02}:{minutes:02}" + ("" if profile.system == "lsf" else ":00")
-    size: dict[str, Any] = {}
-    extra: list[str] = []
-    if profile.system == "slurm":
-        size = {"job_cpu": cores, "job_mem": f"{mib}M"}
-        extra = ["--gres=gpu:1"] if gpu else []
-    elif profile.system == "pbs":
-        size = {"resource_spec": f"select=1:ncpus={cores}" + (":ngpus=1" if gpu else "") + f":mem={mib}mb"}
-    elif profile.system == "lsf":
-        size = {"ncpus": cores, "mem": memory}
-        extra = ['-gpu "num=1"'] if gpu else []
-    else:
-        size = {"resource_spec": f"mem_free={mib}M"}
-        extra = ([f"-pe smp {cores}"] if cores > 1 else []) + (["-l gpu=1"] if gpu else [])
-    return size | {
-        owner: profile.account,
+def _job_options(profile: Profile, request: Request) -> dict[str, Any]:
+    """Return the arguments of any job's class: what it needs, and what the profile adds."""
+    system = QUEUES[profile.system]
+    return system.options(request) | {
         "queue": profile.partition,
-        "walltime": clock,
-        "memory": memory,
+        "memory": request.memory,
         "processes": 1,
-        "job_name": NAME,
+        "job_name": JOB_NAME,
         "python": shlex.quote(sys.executable),
-        "job_extra_directives": [*extra, *profile.directives],  # the profile's last, so that they are what counts
+        "job_extra_directives": [*system.directives(request), *profile.directives],  # the last one is what counts
         # not every system starts a job where it was submitted
         "job_script_prologue": [f"cd {shlex.quote(str(Path.cwd()))}", *profile.prologue],
     }
 
 
-def _manners(profile: Profile, *, gpu: bool) -> list[str]:
-    """Return what every worker is told, whoever starts it: what it has, when to leave, and to whom to talk."""
+def _common_arguments(profile: Profile, *, gpu: bool) -> list[str]:
+    """Return the arguments of every worker, whoever starts it: its resources, its lifetime, its dashboard."""
     words = ["--resources", "GPU=1"] if gpu else []
     if profile.walltime_s is not None:
         # Dask takes up to the stagger off the lifetime or adds it, so that workers do not leave all at once.
@@ -306,20 +271,23 @@ def _manners(profile: Profile, *, gpu: bool) -> list[str]:
 
 
 def _size(profile: Profile, *, gpu: bool) -> tuple[int, int]:
-    """Return cores and memory, bytes, of a worker; one beside those with a GPU gets a core and its share of memory."""
-    cores, memory = profile.cores or 1, profile.memory or 0
+    """Return cpus and memory, bytes, of a worker; one beside those with a GPU gets a cpu and its share of memory."""
+    cpus, memory = profile.cpus or 1, profile.memory or 0
     if gpu:
-        return max(cores, 2), memory  # one thread has the GPU, another the next chunk
-    return (1, memory // cores) if profile.gpus else (cores, memory)
+        return max(cpus, 2), memory  # one thread has the GPU, another reads the next chunk
+    return (1, memory // cpus) if profile.gpus else (cpus, memory)
 
 
 def _threads(profile: Profile, *, gpu: bool) -> int:
     return _size(profile, gpu=True)[0] if gpu else 1
 
 
-def _check_queued(profile: Profile) -> None:
+def _queue(profile: Profile) -> QueueingSystem:
+    """Return the queueing system of a profile, or refuse one that has none."""
     if not profile.queued:
+        titles = [system.title for system in QUEUES.values()]
         raise InputError(
-            f"A profile of Slurm, PBS, LSF or Grid Engine was expected, {profile.name!r} has no jobs; choose one of "
-            "those that 'axonflow cluster list' prints."
+            f"A profile of {', '.join(titles[:-1])} or {titles[-1]} was expected, {profile.name!r} has no jobs; choose "
+            "one of those that 'axonflow cluster list' prints."
         )
+    return QUEUES[profile.system]

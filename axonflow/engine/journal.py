@@ -96,7 +96,7 @@ class Record:
         return json.loads((self.folder / "done.json").read_text()) if self.complete else {}
 
     def begin(self) -> None:
-        """Forget every other key of this stage and note that the outputs stand ready."""
+        """Note that the outputs are cleared and created; what was recorded under other keys stays."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / "begun", b"")
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -18,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import dask
 
-from axonflow.engine.graph import GPU, Done, Graph
+from axonflow.engine.census import Census
+from axonflow.engine.events import Listener, WorkersCounted
+from axonflow.engine.graph import Done, Graph
 from axonflow.engine.threads import Threads
-from axonflow.errors import RunError
+from axonflow.errors import FleetError, RunError
 from axonflow.kernel.memory import begin_peak
 
 if TYPE_CHECKING:
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
 
     from distributed import Client, Future
 
-    from axonflow.engine.fleet.contract import Fleet
-
-__all__ = ["Census", "LocalPool", "Pool", "Tell", "WorkersPool"]
-
-Tell = Callable[[int, str], None]
-"""Is told how many workers there are, and what is to be said of them."""
+__all__ = ["Fleet", "LocalPool", "Pool", "WorkersPool"]
 
 LOOK_S = 1.0
 """Between two looks at the fleet."""
@@ -48,7 +44,7 @@ class Pool(Protocol):
     gpu: bool
 
     def run(
-        self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, tell: Tell
+        self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, on_event: Listener
     ) -> Iterator[tuple[int, list[Done]]]:
         """Compute numbered graphs, each built when its turn comes.
 
@@ -59,7 +55,8 @@ class Pool(Protocol):
             What one of their tasks may take, bytes.
         accelerated : bool
             Whether they want an accelerator.
-        tell : callable
+        on_event : callable
+            Called with a :class:`~axonflow.engine.events.WorkersCounted` every second or so.
 
         Yields
         ------
@@ -88,10 +85,10 @@ class LocalPool:
         memory: int,  # noqa: ARG002  # the protocol's
         *,
         accelerated: bool,  # noqa: ARG002
-        tell: Tell,
+        on_event: Listener,
     ) -> Iterator[tuple[int, list[Done]]]:
         """Compute a graph on each thread, with one waiting; when one fails, those under way are still ended."""
-        tell(self.threads, "")
+        on_event(WorkersCounted(self.threads, ""))
         begin_peak()  # of these tasks: this is the driver's process, too
         if self.threads == 1:
             for number, build in graphs:
@@ -119,51 +116,20 @@ class LocalPool:
             raise failure
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
-    """Who is at work.
+class Fleet(Protocol):
+    """The workers of a run: who they are, and what is done when some are lost."""
 
-    Attributes
-    ----------
-    names : frozenset of str
-        Of all workers that are connected, those that are about to leave and take no more work included.
-    threads, gpus : int
-        Over those that take work.
-    memory : tuple of int
-        What each of these may take, bytes; 0 if it has no limit.
-    """
+    def maintain(self, census: Census, *, on_gpus: bool) -> str:
+        """Replace what was lost; return a note for the user, or nothing.
 
-    names: frozenset[str]
-    threads: int
-    gpus: int
-    memory: tuple[int, ...]
-
-    @classmethod
-    def take(cls, client: Client) -> Census:
-        """Ask the scheduler."""
-        known = client.scheduler_info(n_workers=-1)["workers"].values()
-        there = [worker for worker in known if worker["status"] == "running"]
-        return cls(
-            frozenset(str(worker["name"]) for worker in known),
-            sum(worker["nthreads"] for worker in there),
-            sum(int(worker["resources"].get(GPU, 0)) for worker in there),
-            tuple(worker["memory_limit"] or 0 for worker in there),
-        )
-
-    def in_flight(self, memory: int, *, on_gpus: bool, ahead: int = 2) -> int:
-        """Return how many batches may be under way: those at work and the next of each, as far as they fit in memory.
-
-        Parameters
-        ----------
-        memory : int
-            What one task may take, bytes.
-        on_gpus : bool
-        ahead : int
-            Batches per slot: one is at work, the input of the others is read meanwhile.
+        Raises
+        ------
+        FleetError
+            If there are no workers, and waiting does not help.
         """
-        slots = self.gpus if on_gpus else self.threads
-        room = sum(limit // memory if limit and memory else ahead * slots for limit in self.memory)
-        return max(min(ahead * slots, room), 1)
+
+    def scheduler_lost(self) -> FleetError:
+        """Return the error to raise when the scheduler, and the work it held, has gone."""
 
 
 class WorkersPool:
@@ -181,7 +147,7 @@ class WorkersPool:
         self.client, self.fleet, self.gpu = client, fleet, gpu
 
     def run(
-        self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, tell: Tell
+        self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, on_event: Listener
     ) -> Iterator[tuple[int, list[Done]]]:
         """Compute graphs on the workers; what is in flight is bounded, and cancelled when one fails.
 
@@ -201,7 +167,8 @@ class WorkersPool:
             while more or flying:
                 if time.monotonic() - looked > LOOK_S:
                     census = Census.take(self.client)
-                    tell(len(census.names), self.fleet.mend(census, on_gpus=on_gpus))
+                    note = self.fleet.maintain(census, on_gpus=on_gpus)
+                    on_event(WorkersCounted(len(census.names), note))
                     looked, allowed = time.monotonic(), census.in_flight(memory, on_gpus=on_gpus)
                 while more and len(flying) < allowed:
                     number, build = next(waiting, (None, None))
@@ -222,7 +189,7 @@ class WorkersPool:
                     if future in flying:  # its worker died with the result, and may have to be replaced first
                         future.add_done_callback(ended.put)
         except CommClosedError as error:
-            raise self.fleet.lost() from error
+            raise self.fleet.scheduler_lost() from error
         finally:
             if flying:
                 with suppress(CommClosedError):
@@ -247,7 +214,7 @@ class WorkersPool:
                 "continue."
             ) from error
         except FutureCancelledError as error:
-            raise self.fleet.lost() from error
+            raise self.fleet.scheduler_lost() from error
         return results
 
 

@@ -13,8 +13,9 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
+from axonflow.engine.queues import QUEUES
 from axonflow.errors import InputError
 from axonflow.kernel.setting import (
     NUMBER,
@@ -28,14 +29,11 @@ from axonflow.kernel.setting import (
     settings,
 )
 
-__all__ = ["PROFILES", "Profile", "System", "profile_names", "site_profiles"]
+__all__ = ["PROFILES", "Profile", "profile_names", "site_profiles"]
 
 _PLACES = Path(__file__).parents[1] / "cluster", Path(__file__).parents[2] / "cluster"
 PROFILES = next((place for place in _PLACES if place.is_dir()), _PLACES[0])
 """The folder of the named profiles: in the package once it is installed, beside it in a checkout."""
-
-System = Literal["local", "slurm", "pbs", "lsf", "sge", "scheduler"]
-"""What starts the workers."""
 
 THREADS = 4
 """Workers of this machine that may be threads of one process. A process of its own costs each two seconds and 250 MB
@@ -45,11 +43,10 @@ GIB = 2**30
 _LARGEST_GIB = 2**20
 
 
-def _system(word: Any) -> System:
-    if word == "scheduler" or word not in get_args(System):
+def _system(word: Any) -> str:
+    if word not in ("local", *QUEUES):
         raise ValueError(word)
-    system: System = word
-    return system
+    return str(word)
 
 
 def _lines(word: Any) -> tuple[str, ...]:
@@ -77,7 +74,11 @@ def _range(word: Any) -> tuple[int, int]:
     return int(least), int(most)
 
 
-_SYSTEM = Kind("local, slurm, pbs, lsf or sge", _system, lambda value: value in get_args(System))
+_SYSTEM = Kind(
+    " or ".join(", ".join(("local", *QUEUES)).rsplit(", ", 1)),
+    _system,
+    lambda value: value in ("local", "scheduler", *QUEUES),
+)
 _LINES = Kind("a list of lines", _lines, lambda value: isinstance(value, tuple), list[str])
 _GIB = Kind("a number of GiB", _bytes, WHOLE.holds, float, lambda value: f"{value / GIB:g}")
 _CLOCK = Kind("HH:MM:SS in quotes", _seconds, WHOLE.holds, str, _clock)
@@ -103,14 +104,15 @@ class Profile:
     Attributes
     ----------
     name : str
-    system : System
-        "scheduler" is one that runs already.
+    system : str
+        What starts the workers: "local", a queueing system of :data:`axonflow.engine.queues.QUEUES`, or "scheduler",
+        one that runs already.
     address : str, optional
         Of a scheduler: tcp://…, tls://…, or the folder in which ``axonflow cluster scheduler`` was started.
     """
 
     name: str
-    system: System = setting(_SYSTEM, "What starts the workers.")
+    system: str = setting(_SYSTEM, "What starts the workers.")
     address: str | None = None
     workers: int | None = setting(
         WHOLE, "How many workers.", flag="--workers", usual="the profile's, or one per core", least=1
@@ -118,8 +120,10 @@ class Profile:
     adapt: tuple[int, int] | None = setting(
         _RANGE, "MIN:MAX workers, as many as there is work for; in place of --workers.", flag="--adapt"
     )
-    beside: int = setting(WHOLE, "Workers without a GPU beside those with one.", default=0, flag="--beside", least=0)
-    cores: int | None = setting(WHOLE, "Cores of a worker.", flag="--cores", least=1)
+    cpu_workers: int = setting(
+        WHOLE, "Workers without a GPU beside those with one.", default=0, key="beside", flag="--beside", least=0
+    )
+    cpus: int | None = setting(WHOLE, "Cores of a worker.", key="cores", flag="--cores", least=1)
     memory: int | None = setting(
         _GIB,
         "GiB a worker may take.",
@@ -144,7 +148,9 @@ class Profile:
     interface: str | None = setting(TEXT, "Network interface of workers and scheduler.", flag="--interface")
     scratch: str | None = setting(TEXT, "Folder for a worker's own files, such as '$TMPDIR'.", flag="--scratch")
     dashboard: str = setting(TEXT, "HOST:PORT of dask's dashboard.", default="127.0.0.1:0", flag="--dashboard")
-    driver_cores: int = setting(WHOLE, "Cores of the driver's job.", default=1, flag="--driver-cores", least=1)
+    driver_cpus: int = setting(
+        WHOLE, "Cores of the driver's job.", default=1, key="driver_cores", flag="--driver-cores", least=1
+    )
     driver_memory: int = setting(
         _GIB,
         "Its memory, GiB.",
@@ -175,7 +181,7 @@ class Profile:
     @property
     def queued(self) -> bool:
         """Whether workers are jobs of a queueing system."""
-        return self.system not in {"local", "scheduler"}
+        return self.system in QUEUES
 
     @property
     def in_process(self) -> bool:
@@ -254,7 +260,7 @@ class Profile:
             raise InputError("An address was expected for a scheduler that runs already, and for nothing else")
         if any("\n" in line for line in (*self.directives, self.partition or "", self.account or "")):
             raise InputError("A directive, partition or account was expected on one line, several lines came")
-        if self.queued and None in {self.cores, self.memory, self.walltime_s}:
+        if self.queued and None in {self.cpus, self.memory, self.walltime_s}:
             raise InputError(f"cores, memory and walltime were expected for jobs of {self.system}, not all came")
 
 

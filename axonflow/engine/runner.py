@@ -8,55 +8,32 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
+from axonflow.engine.events import BatchDone, Listener, StageBegun, StageDone, ignore
 from axonflow.engine.graph import build
 from axonflow.engine.journal import Journal, Record
 from axonflow.engine.pool import Pool
 from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, RunError
 from axonflow.kernel.memory import give_back
-from axonflow.kernel.retry import patiently
+from axonflow.kernel.retry import retry
 
-__all__ = ["Silent", "Watch", "run_stages"]
+__all__ = ["run_stages"]
 
 log = logging.getLogger(__name__)
 
 
-class Watch(Protocol):
-    """Is told how a run gets on."""
-
-    def begin(self, stage: Stage, done_px: int) -> None:
-        """Take note that a stage starts, with so many pixels done by an earlier run."""
-
-    def advance(self, pixels: int) -> None:
-        """Take note that a batch of so many pixels was recorded."""
-
-    def end(self, stage: Stage, summary: dict[str, Any]) -> None:
-        """Take note that a stage is complete."""
-
-    def workers(self, count: int, note: str) -> None:
-        """Take note of how many workers there are, and of what is to be said of them; told every second or so."""
-
-
-class Silent:
-    """A Watch that says nothing."""
-
-    def begin(self, stage: Stage, done_px: int) -> None:
-        """Say nothing."""
-
-    def advance(self, pixels: int) -> None:
-        """Say nothing."""
-
-    def end(self, stage: Stage, summary: dict[str, Any]) -> None:
-        """Say nothing."""
-
-    def workers(self, count: int, note: str) -> None:
-        """Say nothing."""
-
-
-def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, watch: Watch) -> None:
+def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: Listener = ignore) -> None:
     """Run stages in order, each to its end; every task that was recorded before is left out.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    journal : Journal
+    pool : Pool
+    on_event : callable
+        Called with each :data:`~axonflow.engine.events.Event`, in this thread.
 
     Raises
     ------
@@ -73,7 +50,7 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, watch: Wat
                 if later is stage or later.rests_on(stage):
                     journal.forget(later)
         try:
-            summary = _run(stage, record, pool, watch)
+            summary = _run(stage, record, pool, on_event)
         except AxonflowError:
             raise
         except OSError as error:
@@ -84,10 +61,10 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, watch: Wat
                 f"The stage {stage.group!r} was expected to end, but a task failed: {type(error).__name__}: {error}. "
                 "What was done is kept; the log has the details. Run the same command again to continue."
             ) from error
-        watch.end(stage, summary)
+        on_event(StageDone(stage, summary))
 
 
-def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, Any]:
+def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> dict[str, Any]:
     started = time.perf_counter()
     if not record.begun:
         if stage.prepare:
@@ -95,18 +72,18 @@ def _run(stage: Stage, record: Record, pool: Pool, watch: Watch) -> dict[str, An
         record.begin()
     missing = record.missing()
     left = sum(box.size for i in missing for box in stage.batches[i])
-    watch.begin(stage, stage.pixels - left)
+    on_event(StageBegun(stage, stage.pixels - left))
     peak = 0
     busy: defaultdict[str, float] = defaultdict(float)
     graphs = ((i, partial(build, stage, stage.batches[i], gpu=pool.gpu)) for i in missing)
     for i, done in pool.run(
-        graphs, stage.memory + sum(stage.resident.values()), accelerated=stage.accelerated, tell=watch.workers
+        graphs, stage.memory + sum(stage.resident.values()), accelerated=stage.accelerated, on_event=on_event
     ):
-        patiently(partial(record.commit, i, [task.result for task in done]))
+        retry(partial(record.commit, i, [task.result for task in done]))
         peak = max(peak, *(task.peak for task in done))
         for task in done:
             busy[task.worker] += task.busy
-        watch.advance(sum(box.size for box in stage.batches[i]))
+        on_event(BatchDone(sum(box.size for box in stage.batches[i])))
     computed = time.perf_counter() - started
     noted = stage.finish(record.results()) if stage.finish else None
     give_back()

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
 
-from axonflow.engine.cpus import share
+from axonflow.engine.cpus import set_tasks_side_by_side
 
 __all__ = ["Threads"]
 
@@ -26,7 +26,9 @@ class Threads(AbstractContextManager["Threads"]):
     """
 
     def __init__(self, count: int) -> None:
-        self._executor = ThreadPoolExecutor(count, "axonflow worker", initializer=share, initargs=(count,))
+        self._executor = ThreadPoolExecutor(
+            count, "axonflow worker", initializer=set_tasks_side_by_side, initargs=(count,)
+        )
         self._turn, self._at_work = threading.Lock(), set[int]()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:

@@ -1,4 +1,4 @@
-"""How fast work gets on and how long it still takes: measured over the last minute, and in words."""
+"""How fast work proceeds and how long it still takes: measured over the last minute, and in words."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Pace", "duration", "rate"]
+__all__ = ["RateMeter", "duration", "rate"]
 
 WINDOW_S = 60.0
 """Over which a rate is taken, or since the batch before if that is longer ago."""
 
 
-class Pace:
+class RateMeter:
     """What is done of so many pixels, and how fast that grows.
 
     Parameters

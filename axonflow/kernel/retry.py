@@ -1,4 +1,4 @@
-"""A file system that fails once: what may pass is tried again, what will not is told at once."""
+"""Retries of what a file system refused: a fault that may pass is tried again, any other is raised at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["patiently"]
+__all__ = ["retry"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ PAUSES_S = (0.5, 2.0, 8.0)
 """Before each further try."""
 
 
-def patiently(work: Callable[[], T]) -> T:
+def retry(work: Callable[[], T]) -> T:
     """Do something that reads or writes files and that may be done again; try again after a fault that may pass.
 
     Raises

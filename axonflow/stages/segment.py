@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.cpus import cores, sharing
+from axonflow.engine.cpus import cpus, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Source, Stage
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
@@ -172,8 +172,8 @@ def _predictor(checkpoint: Checkpoint, lattice: Lattice, precision: Precision) -
     from axonflow.net.device import use_cores  # torch is loaded where it is used
     from axonflow.net.predict import Predictor
 
-    if sharing() > 1:
-        use_cores(max(cores() // sharing(), 1))
+    if tasks_side_by_side() > 1:
+        use_cores(max(cpus() // tasks_side_by_side(), 1))
     return Predictor(checkpoint, lattice, precision)
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from axonflow.engine.events import Event
 from axonflow.engine.pool import Pool
 from axonflow.engine.profile import Profile
-from axonflow.engine.runner import Watch
 from axonflow.errors import AxonflowError, FleetError, InputError
 from axonflow.workflow.job import Job, prepare, run_job
 from axonflow.workflow.manifest import Listed
 
-__all__ = ["Entry", "Notify", "Outcome", "open_batch", "run_batch"]
+__all__ = ["Entry", "Outcome", "SlideBegun", "SlideDone", "SlideEvent", "SlideFailed", "open_batch", "run_batch"]
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +67,45 @@ class Outcome(Generic[T]):
     made: T | None = None
 
 
-Notify = Callable[[Entry, Literal["begun", "done", "failed"], str], None]
-"""Called when a slide begins, when it is done and when it has failed, then with the reason."""
+@dataclass(frozen=True, slots=True)
+class SlideBegun:
+    """A slide is run.
+
+    Attributes
+    ----------
+    entry : Entry
+    """
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class SlideDone:
+    """A slide is complete.
+
+    Attributes
+    ----------
+    entry : Entry
+    """
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class SlideFailed:
+    """A slide cannot be run, or has failed.
+
+    Attributes
+    ----------
+    entry : Entry
+    reason : str
+    """
+
+    entry: Entry
+    reason: str
+
+
+SlideEvent = SlideBegun | SlideDone | SlideFailed
 
 
 def open_batch(
@@ -115,8 +152,7 @@ def run_batch(
     entries: Sequence[Entry],
     pool: Pool,
     profile: Profile,
-    watch: Watch,
-    notify: Notify,
+    on_event: Callable[[Event | SlideEvent], None],
     then: Callable[[Job], T],
     *,
     fresh: bool = False,
@@ -129,9 +165,9 @@ def run_batch(
     pool : Pool
     profile : Profile
         That of the pool.
-    watch : Watch
-        Of the stages of every slide.
-    notify : callable
+    on_event : callable
+        Called with what happens to slides, :data:`SlideEvent`, and in the stages of each,
+        :data:`~axonflow.engine.events.Event`.
     then : callable
         What else to make of each store that is finished, such as its report; if it raises, the slide has failed.
     fresh : bool
@@ -149,8 +185,8 @@ def run_batch(
     """
     for entry in entries:
         if entry.job is None:
-            notify(entry, "failed", entry.reason)
-    return tuple(_run(entry, pool, profile, watch, notify, then, fresh=fresh) for entry in entries)
+            on_event(SlideFailed(entry, entry.reason))
+    return tuple(_run(entry, pool, profile, on_event, then, fresh=fresh) for entry in entries)
 
 
 def _entry(listed: Listed, settings: Mapping[str, Any], stores: Path, *, gpu: bool) -> Entry:
@@ -164,30 +200,29 @@ def _run(
     entry: Entry,
     pool: Pool,
     profile: Profile,
-    watch: Watch,
-    notify: Notify,
+    on_event: Callable[[Event | SlideEvent], None],
     then: Callable[[Job], T],
     *,
     fresh: bool,
 ) -> Outcome[T]:
     if entry.job is None:
         return Outcome(entry, "failed", entry.reason)
-    notify(entry, "begun", "")
+    on_event(SlideBegun(entry))
     try:
-        run_job(entry.job, profile, pool=pool, fresh=fresh, watch=watch)
+        run_job(entry.job, profile, pool=pool, fresh=fresh, on_event=on_event)
         made = then(entry.job)
     except FleetError:
         raise
     except Exception as error:
         reason = _reason(error)
-        notify(entry, "failed", reason)
+        on_event(SlideFailed(entry, reason))
         return Outcome(entry, "failed", reason)
-    notify(entry, "done", "")
+    on_event(SlideDone(entry))
     return Outcome(entry, "done", made=made)
 
 
 def _reason(error: Exception) -> str:
     if not isinstance(error, AxonflowError | OSError):
         log.error("a slide failed", exc_info=error)
-    said = str(error) if isinstance(error, AxonflowError) else f"{type(error).__name__}: {error}"
-    return " ".join(said.split())
+    message = str(error) if isinstance(error, AxonflowError) else f"{type(error).__name__}: {error}"
+    return " ".join(message.split())

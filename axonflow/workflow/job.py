@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from axonflow.engine.cpus import cores
+from axonflow.engine.cpus import cpus
+from axonflow.engine.events import Listener, ignore
 from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
@@ -33,9 +34,8 @@ from axonflow.workflow.record import read_record, write_record
 
 if TYPE_CHECKING:
     from axonflow.engine.pool import Pool
-    from axonflow.engine.runner import Watch
 
-__all__ = ["Job", "estimate_seconds", "prepare", "run_job", "staffed"]
+__all__ = ["Job", "estimate_seconds", "prepare", "run_job", "with_workers"]
 
 log = logging.getLogger(__name__)
 logging.getLogger("axonflow").addHandler(logging.NullHandler())  # without a log file nothing goes to the terminal
@@ -78,12 +78,12 @@ class Job:
         return self.stages[: last + 1]
 
 
-def staffed(profile: Profile, layout: Layout) -> Profile:
-    """Say how many workers a profile has: on this machine one per core, but not more than a slide has shards."""
+def with_workers(profile: Profile, layout: Layout) -> Profile:
+    """Say how many workers a profile has: on this machine one per cpu, but not more than a slide has shards."""
     if profile.system != "local" or profile.workers or profile.gpus:
         return profile
     h, w = (-(-side // layout.chunk) for side in layout.work.shape)
-    return replace(profile, workers=max(min(cores(), h * w), 1))
+    return replace(profile, workers=max(min(cpus(), h * w), 1))
 
 
 def prepare(config: Config, *, gpu: bool = False) -> Job:
@@ -117,7 +117,7 @@ def run_job(
     pool: Pool | None = None,
     until: str | None = None,
     fresh: bool = False,
-    watch: Watch | None = None,
+    on_event: Listener = ignore,
 ) -> None:
     """Run what is missing of a job.
 
@@ -125,14 +125,15 @@ def run_job(
     ----------
     job : Job
     profile : Profile, optional
-        Where its workers come from; this machine, with a worker per core, if None.
+        Where its workers come from; this machine, with a worker per cpu, if None.
     pool : Pool, optional
         One of that profile which is open; opened, if there is anything to do, and closed if None.
     until : str, optional
         The last stage to run.
     fresh : bool
         Whether to remove the store first.
-    watch : Watch, optional
+    on_event : callable
+        Called with each :data:`~axonflow.engine.events.Event` of the run.
 
     Raises
     ------
@@ -145,15 +146,15 @@ def run_job(
         stages = job.until(until)
         profile = profile or Profile.find("local")
         if fresh:
-            _start_over(job, stages, staffed(profile, job.layout))
+            _start_over(job, stages, with_workers(profile, job.layout))
         _check_identity(job)
         if all(job.journal.record(stage).complete for stage in stages):
             _note(job)
             return
         from axonflow.engine.fleet import open_pool
-        from axonflow.engine.runner import Silent, run_stages
+        from axonflow.engine.runner import run_stages
 
-        profile = staffed(profile, job.layout)
+        profile = with_workers(profile, job.layout)
         Plan.of(stages, job.journal, job.config.out, profile).check()
         _sweep(job.layout)
         (job.layout.store / "report.html").unlink(missing_ok=True)  # it shows what is about to change
@@ -161,11 +162,11 @@ def run_job(
         _note(job)
         with (
             _logged(job.layout.store / "run.log"),
-            Heartbeat(job.layout.private, stages, job.journal, watch or Silent()) as told,
+            Heartbeat(job.layout.private, stages, job.journal, on_event) as heartbeat,
             nullcontext(pool) if pool else open_pool(profile, job.layout.private) as opened,
         ):
             log.info("run %s on %s", job.config.slide, profile)
-            run_stages(stages, job.journal, opened, told)
+            run_stages(stages, job.journal, opened, heartbeat.note)
         _sweep(job.layout)
         _note(job)
 
@@ -177,7 +178,7 @@ def estimate_seconds(job: Job, workers: int) -> float:
     and compiling; the seconds of the second are scaled to the whole.
     """
     from axonflow.engine.pool import LocalPool
-    from axonflow.engine.runner import Silent, run_stages
+    from axonflow.engine.runner import run_stages
 
     side = min(1024, *job.slide.shape)
     corner = replace(job.slide, shape=(side, side))
@@ -189,12 +190,12 @@ def estimate_seconds(job: Job, workers: int) -> float:
         with TemporaryDirectory() as folder:
             trial = _declare(replace(job.config, out=Path(folder), mask=None, regions=None), corner, classes)
             trial.layout.private.mkdir()
-            run_stages(trial.stages, trial.journal, LocalPool(), Silent())
+            run_stages(trial.stages, trial.journal, LocalPool())
             seconds = {stage.group: 0.0 for stage in trial.stages}
             for stage in trial.stages:
                 seconds[stage.group] += trial.journal.record(stage).summary["seconds"]
     scale = job.slide.shape[0] * job.slide.shape[1] / side**2
-    alone = 1 if isinstance(classes, Network) else workers  # one network uses all cores, as several do together
+    alone = 1 if isinstance(classes, Network) else workers  # one network uses all cpus, as several do together
     return scale * sum(s / (alone if group == "segment" else workers) for group, s in seconds.items())
 
 

@@ -23,7 +23,7 @@ import psutil
 
 from axonflow.errors import StoreError
 from axonflow.kernel.rate import duration
-from axonflow.kernel.retry import patiently
+from axonflow.kernel.retry import retry
 
 __all__ = ["State", "Status", "read_status", "stores"]
 
@@ -204,7 +204,7 @@ def _read(path: Path) -> tuple[float, dict[str, Any]] | None:
             return os.fstat(file.fileno()).st_mtime, file.read()
 
     try:
-        written, content = patiently(opened)
+        written, content = retry(opened)
         return written, json.loads(content)
     except FileNotFoundError:
         return None

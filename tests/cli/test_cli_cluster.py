@@ -25,6 +25,7 @@ from axonflow.cli import app
 from axonflow.cli import cluster as cluster_commands
 from axonflow.cli.options import CLUSTER, ENGINE, SETTINGS, as_flags, profile_of
 from axonflow.engine import certificates
+from axonflow.engine.fleet import WITHOUT_SPANS
 from axonflow.engine.jobs import worker_script
 from axonflow.engine.profile import PROFILES, Profile, profile_names
 
@@ -162,6 +163,8 @@ def test_a_cluster_by_hand(tmp_path: Path, ended: list[subprocess.Popen[bytes]])
     with Client(address, security=security, timeout="60s") as client:
         client.wait_for_workers(1, timeout=100)
         assert client.submit(sum, [1, 2], resources={"GPU": 1}).result() == 3
+        kept = client.run_on_scheduler(lambda dask_scheduler: type(dask_scheduler.extensions["spans"]).__module__)
+        assert kept == WITHOUT_SPANS
         (worker,) = client.scheduler_info()["workers"].values()
         assert (worker["nthreads"], worker["memory_limit"], worker["resources"]) == (3, 3 * 2**28, {"GPU": 1})
         port, listening = worker["services"]["dashboard"], psutil.net_connections("tcp")

@@ -14,9 +14,10 @@ from screens import into_file, on_terminal
 
 from axonflow.cli import progress
 from axonflow.cli.progress import Bars
+from axonflow.engine.events import BatchDone, StageBegun, WorkersCounted
 from axonflow.engine.stage import Stage
 from axonflow.kernel.grid import Grid
-from axonflow.kernel.rate import Pace
+from axonflow.kernel.rate import RateMeter
 
 RUN = """
 import os, sys, time
@@ -24,23 +25,24 @@ from rich.console import Console
 from axonflow.engine.stage import Stage
 from axonflow.kernel.grid import Grid
 from axonflow.cli.progress import Bars
+from axonflow.engine.events import BatchDone, StageBegun, StageDone, WorkersCounted
 
 def stage(name, pixels=4_000_000):
     return Stage(name, 1, {}, (), (pixels, 1), tuple(Grid((pixels, 1), (pixels, 1)).batches(1)), print)
 
 with Bars(Console()) as bars:
     for name in ("convert", "segment", "segment.seams"):
-        bars.begin(stage(name), 1_000_000)
-        bars.workers(0, "12 jobs wait (Priority)")
+        bars.show(StageBegun(stage(name), 1_000_000))
+        bars.show(WorkersCounted(0, "12 jobs wait (Priority)"))
         for _ in range(3):
             time.sleep(0.01)
-            bars.advance(1_000_000)
-            bars.workers(64, "")
-        bars.end(stage(name), {"seconds": 754.0, "pixels": 3_000_000_000, "peak_worker_bytes": 2**29})
-    bars.begin(stage("label.survey", 10**9), 0)
+            bars.show(BatchDone(1_000_000))
+            bars.show(WorkersCounted(64, ""))
+        bars.show(StageDone(stage(name), {"seconds": 754.0, "pixels": 3_000_000_000, "peak_worker_bytes": 2**29}))
+    bars.show(StageBegun(stage("label.survey", 10**9), 0))
     time.sleep(0.01)
-    bars.advance(430_000_000)
-    bars.workers(3, "2 jobs wait (Resources, and much more that is to be said of it)")
+    bars.show(BatchDone(430_000_000))
+    bars.show(WorkersCounted(3, "2 jobs wait (Resources, and much more that is to be said of it)"))
     time.sleep(0.2)
     if "killed" in sys.argv:
         os._exit(0)
@@ -90,7 +92,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=1000.0)
     clock.monotonic = lambda: clock.now
     monkeypatch.setattr(progress, "time", clock)
-    monkeypatch.setattr(progress, "Pace", partial(Pace, clock=clock.monotonic))
+    monkeypatch.setattr(progress, "RateMeter", partial(RateMeter, clock=clock.monotonic))
     return clock
 
 
@@ -101,26 +103,26 @@ def stage(pixels: int) -> Stage:
 def test_a_long_stage_gets_a_line_a_minute(clock: SimpleNamespace) -> None:
     file = io.StringIO()
     with Bars(Console(file=file, width=60)) as bars:
-        bars.begin(stage(200 * 10**7), 0)
+        bars.show(StageBegun(stage(200 * 10**7), 0))
         for _ in range(199):
             clock.now += 7
-            bars.advance(10**7)
+            bars.show(BatchDone(10**7))
         lines = file.getvalue().splitlines()
         assert lines[0] == "segment: 4 %, 1.4 Mpx/s, 22 min left"
         assert len(lines) == 199 // 9  # a minute is over with every ninth batch
         assert lines[-1] == "segment: 99 %, 1.4 Mpx/s, 14 s left"
         clock.now += 7000
-        bars.advance(10**7)
+        bars.show(BatchDone(10**7))
     assert file.getvalue().splitlines() == lines  # what is complete gets its own line
 
 
 def test_a_short_stage_gets_none(clock: SimpleNamespace) -> None:
     file = io.StringIO()
     with Bars(Console(file=file)) as bars:
-        bars.begin(stage(60), 0)
+        bars.show(StageBegun(stage(60), 0))
         for _ in range(59):
             clock.now += 1
-            bars.advance(1)
+            bars.show(BatchDone(1))
     assert file.getvalue() == ""
 
 
@@ -128,7 +130,7 @@ def test_workers_that_come_one_by_one_do_not_fill_the_file(clock: SimpleNamespac
     file = io.StringIO()
     with Bars(Console(file=file)) as bars:
         for count in [0, 0, *range(1, 33), *[32] * 100, 31, *[31] * 20, 0]:
-            bars.workers(count, "" if count else "1 jobs wait")
+            bars.show(WorkersCounted(count, "" if count else "1 jobs wait"))
             clock.now += 1
     told = [line.removeprefix("workers: ") for line in file.getvalue().splitlines()]
     assert told == ["none, 1 jobs wait", "1", "11", "21", "31", "32", "31", "none, 1 jobs wait"]
@@ -139,6 +141,6 @@ def test_a_swallowed_interrupt_is_raised_again() -> None:
         with pytest.raises(KeyboardInterrupt):
             bars._interrupt(2, None)
         with pytest.raises(KeyboardInterrupt):
-            bars.workers(1, "")
+            bars.show(WorkersCounted(1, ""))
         with pytest.raises(KeyboardInterrupt):
-            bars.advance(1)
+            bars.show(BatchDone(1))

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from axonflow.engine.census import Census
 from axonflow.engine.fleet import open_pool, processes
 from axonflow.engine.graph import build
 from axonflow.engine.journal import Journal
-from axonflow.engine.pool import Census, Pool, WorkersPool
+from axonflow.engine.pool import Pool, WorkersPool
 from axonflow.engine.profile import Profile
-from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.runner import run_stages
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.errors import DeviceError, FleetError, RunError
 from axonflow.kernel.grid import Box, Grid
@@ -98,7 +99,7 @@ def stage(tmp_path: Path) -> Stage:
 
 def run(stage: Stage, folder: Path, pool: Pool) -> list[dict[str, Any]]:
     """Run the stage, check what it wrote, and return what was noted of each application."""
-    run_stages([stage], Journal(folder / "journal"), pool, Silent())
+    run_stages([stage], Journal(folder / "journal"), pool)
     wide = np.pad(np.load(folder / "in.npy"), HALO)
     expected = np.lib.stride_tricks.sliding_window_view(wide, (2 * HALO + 1,) * 2).sum(axis=(2, 3))
     np.testing.assert_array_equal(np.load(folder / "out.npy"), expected)
@@ -176,7 +177,7 @@ def test_a_killed_worker_comes_back(
     assert await_workers(fleet, 3).gpus == 2
 
 
-def test_a_task_that_kills_its_worker_is_told(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
+def test_a_task_that_kills_its_worker_is_an_error(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
     (tmp_path / "kills").touch()
     with pytest.raises(RunError, match=r"out of memory.*--chunk.*--memory"):
         run(stage, tmp_path, fleet)

@@ -105,15 +105,15 @@ def test_a_cluster_with_defaults_is_asked_for_nothing_of_its_own(system: str) ->
 
 @pytest.mark.parametrize("gpu", [False, True])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_what_a_worker_is_told(
+def test_how_a_worker_is_started(
     system: str, gpu: bool, echo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "my slides"
     here.mkdir()
     monkeypatch.chdir(here)
     lines = ["export SITE='a b'", "export PATH=$PATH:/site"]
-    told = profile(system, gpus=int(gpu), prologue=lines, scratch="$NODE/of mine", interface="ib0")
-    called = run(jobs.worker_script(told), NODE="/node", PATH="/usr/bin:/bin")
+    wanted = profile(system, gpus=int(gpu), prologue=lines, scratch="$NODE/of mine", interface="ib0")
+    called = run(jobs.worker_script(wanted), NODE="/node", PATH="/usr/bin:/bin")
     with certificates.made(here / "STORE" / ".axonflow" / "certificates"):  # dask looks whether they are there
         assert called["words"][:2] == ["-m", "distributed.cli.dask_worker"]
         read = dask_worker.make_context("dask worker", called["words"][2:]).params
@@ -159,9 +159,9 @@ def test_workers_leave_before_the_walltime(walltime_s: int, gpu: bool) -> None:
 @pytest.mark.parametrize("gpu", [False, True])
 def test_arguments_are_those_of_a_job(gpu: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told = profile("slurm", gpus=int(gpu), scratch="/tmp", interface="lo")
-    by_hand = dask_worker.make_context("dask worker", ["a:1", *jobs.worker_arguments(told, gpu=gpu)]).params
-    words = shlex.split(jobs.worker_script(told).splitlines()[-1])[3:]
+    wanted = profile("slurm", gpus=int(gpu), scratch="/tmp", interface="lo")
+    by_hand = dask_worker.make_context("dask worker", ["a:1", *jobs.worker_arguments(wanted, gpu=gpu)]).params
+    words = shlex.split(jobs.worker_script(wanted).splitlines()[-1])[3:]
     with certificates.made(tmp_path / "STORE" / ".axonflow" / "certificates"):
         as_job = dask_worker.make_context("dask worker", words).params
     apart = {"scheduler", "name", "protocol", "tls_ca_file", "tls_cert", "tls_key", "n_workers", "memory_limit"}
@@ -169,7 +169,7 @@ def test_arguments_are_those_of_a_job(gpu: bool, tmp_path: Path, monkeypatch: py
         name: value for name, value in as_job.items() if name not in apart
     }
     assert by_hand["n_workers"] == "1"
-    assert int(by_hand["memory_limit"]) == told.memory
+    assert int(by_hand["memory_limit"]) == wanted.memory
 
 
 def test_a_worker_on_this_machine_has_no_end() -> None:

@@ -17,22 +17,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from slides import processes
 
+from axonflow.engine.events import Event, StageDone
 from axonflow.engine.fleet import open_pool
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import LocalPool, Pool
-from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.runner import run_stages
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.errors import RunError, SlideError
 from axonflow.kernel.grid import Box, Grid
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    def end(self, stage: Stage, summary: dict[str, Any]) -> None:  # noqa: ARG002  # the protocol's
-        self.seen.append(stage.name)
-
 
 turn = threading.Lock()  # Python's parser, which reads an array's header, fails at times in two threads at once
 
@@ -89,7 +81,7 @@ def pool(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_every_pool_gives_the_same(pool: Pool, tmp_path: Path) -> None:
     stage = doubling(tmp_path, (37, 53), 8)
-    run_stages([stage], Journal(tmp_path / "journal"), pool, Silent())
+    run_stages([stage], Journal(tmp_path / "journal"), pool)
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), np.load(tmp_path / "in.npy") * 2)
     boxes = [box for batch in stage.batches for box in batch]
     expected = [np.load(tmp_path / "out.npy")[box.slices].sum() for box in boxes]
@@ -101,14 +93,14 @@ def test_a_failed_task_loses_only_its_batch_and_the_next_run_continues(pool: Poo
     journal = Journal(tmp_path / "journal")
     np.save(tmp_path / "broken.npy", (32, 32))
     with pytest.raises(RunError, match=r"double.*ValueError"):
-        run_stages([stage], journal, pool, Silent())
+        run_stages([stage], journal, pool)
     record = journal.record(stage)
     assert record.begun
     assert not record.complete
     (tmp_path / "broken.npy").unlink()
     np.save(tmp_path / "in.npy", np.zeros((40, 40), np.int64))  # what is recorded is not computed again
     done = set(range(len(stage.batches))) - set(record.missing())
-    run_stages([stage], journal, pool, Silent())
+    run_stages([stage], journal, pool)
     out = np.load(tmp_path / "out.npy")
     for i, batch in enumerate(stage.batches):
         for box in batch:
@@ -120,23 +112,28 @@ def test_errors_of_the_user_pass_as_they_are(tmp_path: Path) -> None:
         raise SlideError("damaged")
 
     with pytest.raises(SlideError, match="damaged"):
-        run_stages([replace(doubling(tmp_path, (8, 8), 8), task=refuse)], Journal(tmp_path), LocalPool(), Silent())
+        run_stages([replace(doubling(tmp_path, (8, 8), 8), task=refuse)], Journal(tmp_path), LocalPool())
 
 
 def test_a_changed_stage_is_redone_with_all_after_it_and_nothing_else(tmp_path: Path) -> None:
-    journal, notes = Journal(tmp_path / "journal"), Notes()
+    journal, done = Journal(tmp_path / "journal"), list[str]()
+
+    def note(event: Event) -> None:
+        if isinstance(event, StageDone):
+            done.append(event.stage.name)
+
     first = doubling(tmp_path, (16, 16), 8)
     chain = [first]
     for name in ("second", "third"):
         chain.append(replace(first, name=name, after=(chain[-1],)))
-    run_stages(chain, journal, LocalPool(), notes)
-    run_stages(chain, journal, LocalPool(), notes)
-    assert notes.seen == ["double", "second", "third"]
+    run_stages(chain, journal, LocalPool(), note)
+    run_stages(chain, journal, LocalPool(), note)
+    assert done == ["double", "second", "third"]
     changed = replace(chain[1], parameters={"a": 1})
-    run_stages([first, changed, replace(chain[2], after=(changed,))], journal, LocalPool(), notes)
-    assert notes.seen[3:] == ["second", "third"]
-    run_stages(chain, journal, LocalPool(), notes)  # back again: the outputs have been overwritten meanwhile
-    assert notes.seen[5:] == ["second", "third"]
+    run_stages([first, changed, replace(chain[2], after=(changed,))], journal, LocalPool(), note)
+    assert done[3:] == ["second", "third"]
+    run_stages(chain, journal, LocalPool(), note)  # back again: the outputs have been overwritten meanwhile
+    assert done[5:] == ["second", "third"]
 
 
 def smooth(halo: int, shape: tuple[int, int], pixels: NDArray[Any], box: Box) -> NDArray[Any]:
@@ -172,6 +169,6 @@ def test_overlap_gives_every_core_its_whole_window(
         prepare=partial(create, folder / "out.npy", (h, w)),
         overlap=Overlap(partial(np.load, folder / "in.npy"), halo, 1, "int64", partial(smooth, halo, (h, w))),
     )
-    run_stages([stage], Journal(folder / "journal"), LocalPool(), Silent())
+    run_stages([stage], Journal(folder / "journal"), LocalPool())
     expected = ndimage.minimum_filter(pixels, 2 * halo + 1, mode="nearest")
     np.testing.assert_array_equal(np.load(folder / "out.npy"), expected)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axonflow.kernel.rate import Pace, duration, rate
+from axonflow.kernel.rate import RateMeter, duration, rate
 
 
 class Clock:
@@ -26,51 +26,51 @@ class Clock:
 )
 def test_steady_work_has_its_rate(gap: int, pixels: int, batches: int, wait: float, before: int) -> None:
     clock = Clock()
-    pace = Pace(before, before + 1000 * pixels, clock)
+    meter = RateMeter(before, before + 1000 * pixels, clock)
     for _ in range(batches):
         clock.now += gap
-        pace.advance(pixels)
+        meter.advance(pixels)
     clock.now += wait * gap  # the next batch is not overdue
-    assert pace.rate == pytest.approx(pixels / gap)
-    assert pace.remaining_s == pytest.approx((1000 - batches) * gap)
-    assert pace.done == before + batches * pixels
+    assert meter.rate == pytest.approx(pixels / gap)
+    assert meter.remaining_s == pytest.approx((1000 - batches) * gap)
+    assert meter.done == before + batches * pixels
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:
     clock = Clock()
-    pace = Pace(0, 10**9, clock)
+    meter = RateMeter(0, 10**9, clock)
     for pixels in [1000] * 30 + [10] * 31:
         clock.now += 2
-        pace.advance(pixels)
-    assert pace.rate == pytest.approx(5)
+        meter.advance(pixels)
+    assert meter.rate == pytest.approx(5)
 
 
 def test_batches_longer_than_a_minute_have_a_rate() -> None:
     clock = Clock()
-    pace = Pace(0, 10**9, clock)
+    meter = RateMeter(0, 10**9, clock)
     for _ in range(3):
         clock.now += 300
-        pace.advance(600)
-        assert pace.rate == pytest.approx(2)
+        meter.advance(600)
+        assert meter.rate == pytest.approx(2)
     clock.now += 1200
-    assert pace.rate == pytest.approx(0.5)  # the last 600 px, in the 1200 s that the next has taken so far
+    assert meter.rate == pytest.approx(0.5)  # the last 600 px, in the 1200 s that the next has taken so far
 
 
 def test_nothing_is_said_before_anything_ended() -> None:
     clock = Clock()
-    pace = Pace(5, 10, clock)
+    meter = RateMeter(5, 10, clock)
     clock.now += 100
-    assert pace.rate is None
-    assert pace.remaining_s is None
-    assert pace.share == 0.5
-    assert Pace(0, 0).share == 1
+    assert meter.rate is None
+    assert meter.remaining_s is None
+    assert meter.share == 0.5
+    assert RateMeter(0, 0).share == 1
 
 
 def test_all_at_once_is_no_rate() -> None:
     clock = Clock()
-    pace = Pace(0, 10, clock)
-    pace.advance(10)
-    assert pace.rate is None
+    meter = RateMeter(0, 10, clock)
+    meter.advance(10)
+    assert meter.rate is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from axonflow.kernel.retry import PASSING, PAUSES_S, patiently
+from axonflow.kernel.retry import PASSING, PAUSES_S, retry
 
 
 class Failing:
@@ -33,14 +33,14 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.parametrize("number", sorted(PASSING))
 def test_a_fault_that_passes_is_waited_for(number: int, pauses: list[float]) -> None:
-    assert patiently(Failing(number, 1)) == 2
+    assert retry(Failing(number, 1)) == 2
     assert pauses == [PAUSES_S[0]]
 
 
 def test_a_fault_that_stays_is_told_in_the_end(pauses: list[float]) -> None:
     work = Failing(errno.EIO, 99)
     with pytest.raises(OSError, match="no"):
-        patiently(work)
+        retry(work)
     assert work.asked == len(PAUSES_S) + 1
     assert pauses == list(PAUSES_S)
 
@@ -49,5 +49,5 @@ def test_a_fault_that_stays_is_told_in_the_end(pauses: list[float]) -> None:
 def test_what_does_not_pass_is_told_at_once(number: int, pauses: list[float]) -> None:
     work = Failing(number, 1)
     with pytest.raises(OSError, match="no"):
-        patiently(work)
+        retry(work)
     assert (work.asked, pauses) == (1, [])

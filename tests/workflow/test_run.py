@@ -36,7 +36,7 @@ from strategies import masks
 import axonflow
 from axonflow.engine.fleet import open_pool
 from axonflow.engine.pool import LocalPool, Pool
-from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.runner import run_stages
 from axonflow.errors import InputError, StoreError
 from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
 from axonflow.fiber.myelin import reach_px
@@ -63,7 +63,7 @@ REGION = Box(50, 30, 200, 300)  # whole pixels of a mask of a tenth of the resol
 def run_on(pool: Pool, config: Config) -> dict[str, str]:
     job = prepare(config)
     job.layout.private.mkdir(parents=True)
-    run_stages(job.stages, job.journal, pool, Silent())
+    run_stages(job.stages, job.journal, pool)
     return contents(config.out)
 
 

@@ -17,9 +17,10 @@ import pytest
 from screens import MAIN, into_file, on_terminal
 from slides import command
 
+from axonflow.engine.events import BatchDone, Event, Listener, StageBegun, StageDone, WorkersCounted, ignore
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import LocalPool
-from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.runner import run_stages
 from axonflow.engine.stage import Result, Stage
 from axonflow.errors import SlideError, StoreError
 from axonflow.kernel.grid import Box, Grid
@@ -53,13 +54,13 @@ def store(tmp_path: Path) -> Path:
     return store
 
 
-def watched(store: Path, wanted: list[Stage], watch: Silent | None = None) -> Heartbeat:
-    return Heartbeat(store / ".axonflow", wanted, Journal(store / ".axonflow" / "journal"), watch or Silent())
+def watched(store: Path, wanted: list[Stage], on_event: Listener = ignore) -> Heartbeat:
+    return Heartbeat(store / ".axonflow", wanted, Journal(store / ".axonflow" / "journal"), on_event)
 
 
 def run(store: Path, wanted: list[Stage]) -> None:
-    with watched(store, wanted) as watch:
-        run_stages(wanted, Journal(store / ".axonflow" / "journal"), LocalPool(), watch)
+    with watched(store, wanted) as heart:
+        run_stages(wanted, Journal(store / ".axonflow" / "journal"), LocalPool(), heart.note)
 
 
 def record(store: Path, *, complete: bool) -> None:
@@ -114,17 +115,17 @@ def test_a_run_up_to_a_stage_says_so(store: Path) -> None:
 
 def test_while_it_runs_it_says_where_it_is(store: Path) -> None:
     wanted = stages()
-    run_stages(wanted[:1], Journal(store / ".axonflow" / "journal"), LocalPool(), Silent())
-    with watched(store, wanted) as watch:
+    run_stages(wanted[:1], Journal(store / ".axonflow" / "journal"), LocalPool())
+    with watched(store, wanted) as heart:
         status = read_status(store)
         assert (status.state, status.stage, status.share) == ("running", "", None)
         assert status.all_share == pytest.approx(1 / 3)  # what an earlier run did counts
-        watch.workers(0, "2 jobs wait (Resources)")
-        watch.begin(wanted[1], 600)
+        heart.note(WorkersCounted(0, "2 jobs wait (Resources)"))
+        heart.note(StageBegun(wanted[1], 600))
         time.sleep(0.001)
-        watch.advance(200)
-        watch.workers(3, "")
-        watch._write()
+        heart.note(BatchDone(200))
+        heart.note(WorkersCounted(3, ""))
+        heart._write()
         status = read_status(store)
         assert (status.stage, status.done_px, status.total_px) == ("label survey", 800, PX)
         assert (status.all_done_px, status.all_total_px) == (PX + 800, 3 * PX)
@@ -143,39 +144,25 @@ def test_while_it_runs_it_says_where_it_is(store: Path) -> None:
     ids=["ours", "another's", "interrupt"],
 )
 def test_how_it_ended_is_noted(store: Path, error: BaseException, state: str, said: str) -> None:
-    watch = watched(store, stages())
-    with suppress(type(error)), watch:
-        watch.begin(stages()[0], 0)
-        watch.advance(100)
+    heart = watched(store, stages())
+    with suppress(type(error)), heart:
+        heart.note(StageBegun(stages()[0], 0))
+        heart.note(BatchDone(100))
         raise error
     status = read_status(store)
     assert (status.state, status.error) == (state, said)
     assert (status.done_px, status.remaining_s) == (100, None)
-    assert not watch._thread.is_alive()
+    assert not heart._thread.is_alive()
 
 
 def test_all_is_passed_on(store: Path) -> None:
-    heard: list[object] = []
-
-    class Ear(Silent):
-        def begin(self, stage: Stage, done_px: int) -> None:
-            heard.append((stage.name, done_px))
-
-        def advance(self, pixels: int) -> None:
-            heard.append(pixels)
-
-        def end(self, stage: Stage, summary: dict[str, Any]) -> None:
-            heard.append((stage.name, summary))
-
-        def workers(self, count: int, note: str) -> None:
-            heard.append((count, note))
-
-    with watched(store, stages(), Ear()) as watch:
-        watch.begin(stages()[1], 7)
-        watch.advance(5)
-        watch.workers(2, "x")
-        watch.end(stages()[1], {"a": 1})
-    assert heard == [("label.survey", 7), 5, (2, "x"), ("label.survey", {"a": 1})]
+    heard: list[Event] = []
+    second = stages()[1]
+    events: list[Event] = [StageBegun(second, 7), BatchDone(5), WorkersCounted(2, "x"), StageDone(second, {"a": 1})]
+    with watched(store, stages(), heard.append) as heart:
+        for event in events:
+            heart.note(event)
+    assert heard == events
 
 
 @pytest.mark.parametrize(
@@ -213,10 +200,10 @@ def test_it_beats_although_nothing_ends_and_is_always_whole(store: Path, monkeyp
 def test_many_batches_are_few_writings(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[bytes] = []
     monkeypatch.setattr(heartbeat, "write_whole", lambda _path, content: written.append(content))
-    with watched(store, stages()) as watch:
-        watch.begin(stages()[0], 0)
+    with watched(store, stages()) as heart:
+        heart.note(StageBegun(stages()[0], 0))
         for _ in range(PX):
-            watch.advance(1)
+            heart.note(BatchDone(1))
     assert 2 <= len(written) <= 4  # the first and the last, and one each two seconds on a busy machine
     assert json.loads(written[-1])["done_px"] == PX
 
@@ -238,7 +225,7 @@ from pathlib import Path
 from axonflow.workflow import heartbeat
 from axonflow.engine.journal import Journal
 from axonflow.engine.pool import LocalPool
-from axonflow.engine.runner import Silent, run_stages
+from axonflow.engine.runner import run_stages
 from axonflow.engine.stage import Stage
 from axonflow.kernel.grid import Grid
 
@@ -253,8 +240,8 @@ def work(box):
 batches = tuple(Grid((40, 40), (8, 8)).batches(2))
 stages = [Stage("segment", 1, {}, (), (40, 40), batches, work)]
 journal = Journal(private / "journal")
-with heartbeat.Heartbeat(private, stages, journal, Silent()) as watch:
-    run_stages(stages, journal, LocalPool(), watch)
+with heartbeat.Heartbeat(private, stages, journal) as alive:
+    run_stages(stages, journal, LocalPool(), alive.note)
 """
 
 

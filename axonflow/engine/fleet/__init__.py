@@ -1,7 +1,7 @@
 """Where workers come from: this machine, jobs of a queueing system, or a scheduler that already runs.
 
 A fleet is all workers of a run. It is opened from a profile, replaces the workers it loses, and says in one message
-why when none is left to wait for. All of its connections are encrypted; the certificates go when it is closed.
+why, when none is left to wait for. All of its connections are encrypted; the certificates go when it is closed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from axonflow.engine.profile import Profile
 if TYPE_CHECKING:
     from axonflow.engine.pool import Pool
 
-__all__ = ["SETTINGS", "open_pool"]
+__all__ = ["SETTINGS", "WITHOUT_SPANS", "open_pool"]
+
+WITHOUT_SPANS = "axonflow.engine.fleet.spans"
+"""A module that a scheduler of ours loads as it starts."""
 
 SETTINGS: dict[str, object] = {
     "distributed.worker.daemon": True,
     # ^C reaches the whole process group; only this process answers it, and closes its workers.
     "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
+    "distributed.scheduler.preload": [WITHOUT_SPANS],
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.no-workers-timeout": None,  # the fleet knows why there are none, and says it
     # The fleet knows who is lost. Dask would end whatever bears a lost worker's name by then, its successor too.
@@ -54,28 +58,27 @@ def open_pool(profile: Profile, private: Path) -> Iterator[Pool]:
     """
     import dask
 
-    from axonflow.engine.pool import Census, LocalPool, WorkersPool
+    from axonflow.engine.census import Census
+    from axonflow.engine.pool import LocalPool, WorkersPool
 
     if profile.in_process:
         yield LocalPool(profile.workers or 1)
         return
     from distributed import Client
 
-    from axonflow.engine.fleet.unobserved import unobserved
-
     with dask.config.set(SETTINGS):
         if profile.system == "scheduler":
-            from axonflow.engine.fleet.joined import Volunteers, joined
+            from axonflow.engine.fleet.joined import JoinedWorkers, joined
 
             with joined(profile) as client:
-                yield WorkersPool(unobserved(client), Volunteers(client), gpu=Census.take(client).gpus > 0)
+                yield WorkersPool(client, JoinedWorkers(client), gpu=Census.take(client).gpus > 0)
         elif profile.system == "local":
             from axonflow.engine.fleet.processes import Processes, processes
 
             with processes(profile) as cluster, Client(cluster) as client:
-                yield WorkersPool(unobserved(client), Processes(), gpu=profile.gpus > 0)
+                yield WorkersPool(client, Processes(), gpu=profile.gpus > 0)
         else:
             from axonflow.engine.fleet.queued import queued
 
             with queued(profile, private) as (cluster, fleet), Client(cluster) as client:
-                yield WorkersPool(unobserved(client), fleet, gpu=profile.gpus > 0)
+                yield WorkersPool(client, fleet, gpu=profile.gpus > 0)

@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from axonflow.engine import certificates
-from axonflow.engine.fleet.contract import GRACE_S, nobody
-from axonflow.engine.pool import Census
+from axonflow.engine.fleet.workers import GRACE_S, no_workers_left
 from axonflow.engine.profile import Profile
 from axonflow.errors import FleetError, InputError
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Volunteers", "joined"]
+    from axonflow.engine.census import Census
+
+__all__ = ["JoinedWorkers", "joined"]
 
 
 @contextmanager
@@ -41,23 +42,23 @@ def joined(profile: Profile) -> Iterator[Client]:
         yield client
 
 
-class Volunteers:
-    """Workers of somebody's scheduler: they come and go as they like."""
+class JoinedWorkers:
+    """Workers of a scheduler that already runs: whoever runs it adds and removes them."""
 
     def __init__(self, client: Client) -> None:
         self.client, self.seen = client, time.monotonic()
 
-    def mend(self, census: Census, *, on_gpus: bool) -> str:
-        """Wait for them, not for ever."""
+    def maintain(self, census: Census, *, on_gpus: bool) -> str:
+        """Wait for workers, but give up when there has been none for a while."""
         if census.gpus if on_gpus else census.threads:
             self.seen = time.monotonic()
             return ""
         if time.monotonic() - self.seen > 5 * GRACE_S:
-            raise nobody(on_gpus=on_gpus)
+            raise no_workers_left(on_gpus=on_gpus)
         return "none has come yet"
 
-    def lost(self) -> FleetError:
-        """Say so."""
+    def scheduler_lost(self) -> FleetError:
+        """Return the error to raise when the scheduler has gone."""
         return FleetError(
             f"The scheduler at {self.client.scheduler.address} was expected to stay, but it has gone. What was done is "
             "kept: start it again and run the same command to continue."

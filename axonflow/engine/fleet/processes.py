@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from axonflow.engine.cpus import cores
-from axonflow.engine.fleet.contract import GRACE_S, nobody, settle
+from axonflow.engine.cpus import cpus
+from axonflow.engine.fleet.workers import GRACE_S, no_workers_left, start_workers
 from axonflow.engine.profile import Profile
 from axonflow.errors import FleetError, InputError
 
 if TYPE_CHECKING:
     from distributed import SpecCluster
 
-    from axonflow.engine.pool import Census
+    from axonflow.engine.census import Census
 
-__all__ = ["Processes", "cards", "here", "processes"]
+__all__ = ["Processes", "local_profile", "processes", "visible_gpus"]
 
 
 @contextmanager
@@ -38,15 +38,15 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
 
     from axonflow.engine.graph import GPU
 
-    found = cards() if profile.gpus else []
+    found = visible_gpus() if profile.gpus else []
     if profile.gpus and not found and profile.workers is None:
         raise InputError(
             "A GPU was expected on this machine for a worker each, none was found; use --cluster local, or say with "
             "--workers how many workers are to declare one."
         )
     count = profile.workers or len(found) or 1
-    memory = profile.memory or psutil.virtual_memory().total // (count + profile.beside)
-    own = profile.cores or max(cores() // (count + profile.beside), 1)
+    memory = profile.memory or psutil.virtual_memory().total // (count + profile.cpu_workers)
+    own = profile.cpus or max(cpus() // (count + profile.cpu_workers), 1)
     with LocalCluster(
         n_workers=0,
         memory_limit=memory,
@@ -57,7 +57,7 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
         silence_logs=50,
         local_directory=None if profile.scratch is None else os.path.expandvars(profile.scratch),
     ) as cluster:
-        for i in range(count + profile.beside):
+        for i in range(count + profile.cpu_workers):
             gpu = profile.gpus and i < count
             env = {"OMP_NUM_THREADS": str(own), "NUMBA_NUM_THREADS": str(own)}
             if profile.gpus:
@@ -66,7 +66,7 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
             options = {"nthreads": max(own, 2) if gpu else 1, "resources": {GPU: 1} if gpu else {}, "env": env}
             spec = cluster.new_spec | {"options": cluster.new_spec["options"] | options}
             cluster.worker_spec[i] = spec
-        settle(cluster)
+        start_workers(cluster)
         yield cluster
 
 
@@ -76,28 +76,28 @@ class Processes:
     def __init__(self) -> None:
         self.seen = time.monotonic()
 
-    def mend(self, census: Census, *, on_gpus: bool) -> str:
+    def maintain(self, census: Census, *, on_gpus: bool) -> str:
         """Give up when none has come back for a minute."""
         if census.gpus if on_gpus else census.threads:
             self.seen = time.monotonic()
         elif time.monotonic() - self.seen > GRACE_S:
-            raise nobody(on_gpus=on_gpus)
+            raise no_workers_left(on_gpus=on_gpus)
         return ""
 
-    def lost(self) -> FleetError:
-        """Say so."""
+    def scheduler_lost(self) -> FleetError:
+        """Return the error to raise when the scheduler was closed."""
         return FleetError(
             "The workers were expected to go on, but their scheduler was closed. What was done is kept: run the same "
             "command again to continue."
         )
 
 
-def here() -> str:
+def local_profile() -> str:
     """Return the name of the profile of this machine: with its GPUs if it has any."""
-    return "local-gpu" if cards() else "local"
+    return "local-gpu" if visible_gpus() else "local"
 
 
-def cards() -> list[str]:
+def visible_gpus() -> list[str]:
     """Return the GPUs that may be used, in CUDA's words."""
     if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [card for card in named.split(",") if card and card != "-1"]

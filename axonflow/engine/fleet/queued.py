@@ -10,25 +10,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axonflow.engine import certificates
-from axonflow.engine.fleet.contract import GRACE_S, settle
-from axonflow.engine.jobs import cluster_class, job_options, said
-from axonflow.engine.pool import Census
+from axonflow.engine.fleet.workers import GRACE_S, start_workers
+from axonflow.engine.jobs import cluster_class, command_output, job_options
+from axonflow.engine.ledger import Ledger
 from axonflow.engine.profile import Profile
-from axonflow.engine.queue import HOPELESS, Ledger, Ticket, cancel, states
+from axonflow.engine.queues import QUEUES
+from axonflow.engine.queues.system import JobState
 from axonflow.errors import FleetError
 
 if TYPE_CHECKING:
     from distributed import SpecCluster
 
+    from axonflow.engine.census import Census
+
 __all__ = ["Jobs", "queued"]
 
 log = logging.getLogger(__name__)
 
-MEND_S = 5.0
+CHECK_S = 5.0
 """Between two looks at the jobs."""
 
 TRIES = 3
-"""Jobs in a row that may end before their worker was seen."""
+"""Jobs in a row that may end before their worker has connected."""
 
 
 @contextmanager
@@ -41,104 +44,108 @@ def queued(profile: Profile, private: Path) -> Iterator[tuple[SpecCluster, Jobs]
         If the queueing system refuses them.
     """
     ledger = Ledger(private / "jobs.json")
-    ledger.settle()  # of a driver that was killed
+    ledger.end_jobs()  # of a driver that was killed
     folder = private / "certificates"
     certificates.make(folder)
     try:
         with cluster_class(profile)(**job_options(profile, folder, gpu=profile.gpus > 0)) as cluster:
-            _staff(cluster, profile, folder)
+            _queue_jobs(cluster, profile, folder)
             jobs = Jobs(profile, cluster, ledger)
-            jobs.enter()  # a driver may be killed at any moment
+            jobs.note_in_ledger()  # a driver may be killed at any moment
             yield cluster, jobs
     finally:
-        ledger.settle()
+        ledger.end_jobs()
         certificates.remove(folder)
 
 
-def _staff(cluster: SpecCluster, profile: Profile, folder: Path) -> None:
+def _queue_jobs(cluster: SpecCluster, profile: Profile, folder: Path) -> None:
     first = cluster.new_spec
     least, most = profile.adapt or (profile.workers or 1,) * 2
     for _ in range(least):
         cluster.worker_spec.update(cluster.new_worker_spec())
-    if profile.beside:
+    if profile.cpu_workers:
         without = job_options(profile, folder, gpu=False)
         options = first["options"] | {name: value for name, value in without.items() if name in first["options"]}
         cluster.new_spec = first | {"options": options}
-        for _ in range(profile.beside):
+        for _ in range(profile.cpu_workers):
             cluster.worker_spec.update(cluster.new_worker_spec())
         cluster.new_spec = first
     try:
-        settle(cluster)
+        start_workers(cluster)
     except (RuntimeError, OSError) as error:
         raise FleetError(
-            f"Jobs of {profile.system} were expected to be queued, but it answers: {said(error)}. {_advice(profile)}"
+            f"Jobs of {profile.system} were expected to be queued, but it answers: {command_output(error)}. "
+            f"{_advice(profile)}"
         ) from error
     if profile.adapt:
-        cluster.adapt(minimum=least + profile.beside, maximum=most + profile.beside)
+        cluster.adapt(minimum=least + profile.cpu_workers, maximum=most + profile.cpu_workers)
 
 
 class Jobs:
-    """Workers that are jobs: replaced as they end, and watched while they wait."""
+    """Workers that are jobs: replaced as they end, and asked after while they wait."""
 
     def __init__(self, profile: Profile, cluster: SpecCluster, ledger: Ledger) -> None:
         self.profile, self.cluster, self.ledger = profile, cluster, ledger
-        self.mended, self.noted = -GRACE_S, frozenset[str]()
-        self.met: set[str] = set()  # jobs whose worker was there
+        self.system = QUEUES[profile.system]
+        self.checked, self.noted = -GRACE_S, frozenset[str]()
+        self.met: set[str] = set()  # jobs whose worker has connected
         self.silent: dict[str, float] = {}  # those of them that run without it, and since when
-        self.early = 0  # jobs in a row whose worker never was
+        self.early = 0  # jobs in a row that ended before their worker had connected
         self.note = ""
 
-    def enter(self) -> dict[str, str]:
+    def note_in_ledger(self) -> dict[str, str]:
         """Note the jobs that there are in the ledger; return them by the names of their workers."""
         jobs = {str(name): str(job.job_id) for name, job in dict(self.cluster.workers).items() if job.job_id}
         if frozenset(jobs.values()) != self.noted:
             self.noted = frozenset(jobs.values())
-            self.ledger.write(self.profile.system, jobs.values())
+            self.ledger.write(self.system.name, jobs.values())
         return jobs
 
-    def mend(self, census: Census, *, on_gpus: bool) -> str:  # noqa: ARG002  # one that waits says so in its note
-        """Forget jobs that are no more, so that others are queued; say what those that wait are waiting for."""
+    def maintain(self, census: Census, *, on_gpus: bool) -> str:  # noqa: ARG002  # the note names those that wait
+        """Queue another job for each that has ended; return what those that wait are waiting for."""
         now = time.monotonic()
-        if now - self.mended < (MEND_S if self.early < TRIES else GRACE_S):  # a bad node is not asked again at once
+        if now - self.checked < (CHECK_S if self.early < TRIES else GRACE_S):  # a bad node is not asked again at once
             return self.note
-        self.mended = now
-        jobs = self.enter()
+        self.checked = now
+        jobs = self.note_in_ledger()
         here = {job for name, job in jobs.items() if name in census.names}
         if here - self.met:
             self.early = 0
             self.met |= here
         away = {name: job for name, job in jobs.items() if job not in here}
-        tickets = states(self.profile.system, away.values()) if away else {}
-        if tickets is None:  # it is too busy to answer; the next time
+        states = self.system.states(list(away.values())) if away else {}
+        if states is None:  # it is too busy to answer; the next time
             return self.note
         for name, job in away.items():
-            if not tickets[job].known:
-                self._bury(name, job, alone=not census.names)
-        self._end_silent([job for job in away.values() if job in self.met and tickets[job].runs], now)
+            if not states[job].known:
+                self._forget(name, job, alone=not census.names)
+        self._end_silent([job for job in away.values() if job in self.met and states[job].runs], now)
         self.cluster.scale(len(self.cluster.worker_spec))  # opens what is wanted and not there
-        self.note = self._note([tickets[job] for job in away.values()])
+        self.note = self._note([states[job] for job in away.values()])
         return self.note
 
-    def lost(self) -> FleetError:
-        """Say so."""
+    def scheduler_lost(self) -> FleetError:
+        """Return the error to raise when the scheduler was closed."""
         return FleetError(
             f"The jobs of {self.profile.system} were expected to go on, but their scheduler was closed. What was "
             "done is kept: run the same command again to continue."
         )
 
-    def _bury(self, name: str, job: str, *, alone: bool) -> None:
-        """Take a job that ended from the books; several that never worked, while nobody else does, end the run."""
-        log.warning("job %s of worker %s is no more", job, name)
-        workers = self.cluster.workers
-        known = next(known for known in workers if str(known) == name)
-        printed = workers[known].output
-        self.cluster.loop.add_callback(workers.pop, known, None)
+    def _forget(self, name: str, job: str, *, alone: bool) -> None:
+        """Have the cluster forget a job that ended; several that never worked, while no other does, end the run."""
+        # Dask may have retired it while the system was asked: an adaptive cluster takes jobs away by itself.
+        there = ((key, one) for key, one in dict(self.cluster.workers).items() if str(key) == name)
+        key, ended = next(there, (None, None))
+        if ended is None or str(ended.job_id) != job:
+            return
+        log.warning("job %s of worker %s has ended", job, name)
+        self.cluster.loop.add_callback(self.cluster.workers.pop, key, None)
         if job not in self.met:
             self.early += 1
         if self.early >= TRIES and alone:
             raise FleetError(
                 f"Workers were expected, but {self.early} jobs of {self.profile.system} in a row ended before theirs "
-                f"had come, the last one {job}: {_last_words(printed)} {_advice(self.profile)}"
+                f"had come, the last one {job}: {_last_line(ended.output)} {_advice(self.profile)}"
             )
 
     def _end_silent(self, jobs: list[str], now: float) -> None:
@@ -147,12 +154,12 @@ class Jobs:
         hopeless = [job for job, since in self.silent.items() if now - since > GRACE_S]
         for job in hopeless:
             log.warning("job %s has run without its worker for %.0f s; it is ended", job, now - self.silent[job])
-        cancel(self.profile.system, hopeless, wait_s=0)
+        self.system.cancel(hopeless, wait_s=0)
 
-    def _note(self, tickets: list[Ticket]) -> str:
-        waiting = [ticket for ticket in tickets if ticket.waits]
-        reasons = sorted({ticket.reason for ticket in waiting if ticket.reason and ticket.reason != "None"})
-        if hopeless := HOPELESS.intersection(reasons):
+    def _note(self, states: list[JobState]) -> str:
+        waiting = [state for state in states if state.waits]
+        reasons = sorted({state.reason for state in waiting if state.reason})
+        if hopeless := self.system.hopeless.intersection(reasons):
             raise FleetError(
                 f"Workers were expected, but {self.profile.system} holds their jobs back: "
                 f"{', '.join(sorted(hopeless))}. {_advice(self.profile)}"
@@ -166,7 +173,7 @@ def _advice(profile: Profile) -> str:
     return f"Change the profile or its flags; 'axonflow cluster show {profile.name}' prints the job script."
 
 
-def _last_words(path: Path) -> str:
+def _last_line(path: Path) -> str:
     try:
         lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:

@@ -1,23 +1,19 @@
-"""dask without what it keeps to show how a computation went: a run's own record says that, in a few numbers.
+"""A preload of dask's scheduler, by which it keeps no spans: what a run needs to know stands in its own record.
 
 For every span of a computation dask keeps all groups of tasks that ever were, and looks through them whenever tasks are
 added. A run is one computation of as many groups as the slide has chunks, so that would cost more with every chunk.
+
+Schedulers that a fleet or ``axonflow cluster scheduler`` starts load this module; one that somebody else started keeps
+what it keeps.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from distributed import Client, SchedulerPlugin
 from distributed.spans import SpansSchedulerExtension
 
-__all__ = ["unobserved"]
-
-
-def unobserved(client: Client) -> Client:
-    """Have a scheduler keep no spans; return its client."""
-    client.register_plugin(_WithoutSpans())
-    return client
+__all__ = ["dask_setup"]
 
 
 class _NoSpans(SpansSchedulerExtension):
@@ -30,8 +26,6 @@ class _NoSpans(SpansSchedulerExtension):
         pass
 
 
-class _WithoutSpans(SchedulerPlugin):
-    name = "axonflow-without-spans"
-
-    def start(self, scheduler: Any) -> None:
-        scheduler.extensions["spans"] = _NoSpans(scheduler)
+def dask_setup(scheduler: Any) -> None:
+    """Replace a scheduler's extension; dask calls this by its name when the scheduler starts."""
+    scheduler.extensions["spans"] = _NoSpans(scheduler)
