@@ -21,6 +21,7 @@ from axonflow.errors import InputError
 
 if TYPE_CHECKING:
     from axonflow.training.curve import Point
+    from axonflow.training.events import TrainingEvent
     from axonflow.training.train import Training
 
 __all__: list[str] = []
@@ -30,7 +31,7 @@ _LINES = 50
 
 
 class _Bar:
-    """A Watch of a training: a bar on a terminal, a line now and then in a file; a line for each validation."""
+    """The progress of a training: a bar on a terminal, a line now and then in a file; a line for each validation."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -54,7 +55,16 @@ class _Bar:
     def __exit__(self, *_error: object) -> None:
         self._progress.stop()
 
-    def begin(self, done: int, steps: int) -> None:
+    def show(self, event: TrainingEvent) -> None:
+        from axonflow.training.events import StepDone, TrainingBegun
+
+        match event:
+            case TrainingBegun(done, steps):
+                self._begin(done, steps)
+            case StepDone(point):
+                self._advance(point)
+
+    def _begin(self, done: int, steps: int) -> None:
         self._steps = steps
         if done == steps:
             console.print(f"All {steps} steps of this training are done; --fresh starts over.")
@@ -63,7 +73,7 @@ class _Bar:
             console.print(f"Going on after {done} of {steps} steps.")
         self._task = self._progress.add_task("training", total=steps, completed=done, loss=float("nan"))
 
-    def advance(self, point: Point) -> None:
+    def _advance(self, point: Point) -> None:
         # a batch's own loss jumps about, so the mean of the last ones is shown
         self._loss = point.loss if self._loss is None else 0.95 * self._loss + 0.05 * point.loss
         self._progress.update(self._task, completed=point.step, loss=self._loss)
@@ -172,7 +182,7 @@ def train(
             save_every=save_every,
             validate_every=validate_every,
             fresh=fresh,
-            watch=bar,
+            on_event=bar.show,
         )
     console.print(
         f"model       {out / f'{checkpoint.name}.json'}, smallest axon {checkpoint.smallest_axon_um2:g} µm²",

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -30,12 +30,13 @@ from axonflow.net.unet import UNet
 from axonflow.training.calibrate import calibrate, predict
 from axonflow.training.curve import Curve, Point
 from axonflow.training.dataset import Patches, Sample, batches, default_workers, read_samples
+from axonflow.training.events import StepDone, TrainingBegun, TrainingListener
 from axonflow.training.folder import claimed
 from axonflow.training.recipe import Recipe
 from axonflow.training.score import CLASSES, pixel_scores
 from axonflow.training.state import State, reproducible
 
-__all__ = ["SHARE", "Training", "Watch", "prepare", "split", "train"]
+__all__ = ["SHARE", "Training", "prepare", "split", "train"]
 
 SHARE = 0.2
 """Of the subjects that are held out unless told otherwise, if there are three or more."""
@@ -44,24 +45,6 @@ _WORK = {"sem": (0.1, False), "tem": (0.01, True)}
 """The paper's pixel size, µm, and whether bright and dark are exchanged, of each architecture."""
 
 _LATTICE_PX, _HALO_PX = 512, 25  # the paper's
-
-
-class Watch(Protocol):
-    """Who is told how a training gets on."""
-
-    def begin(self, done: int, steps: int) -> None:
-        """Hear how many steps there are, and how many are done."""
-
-    def advance(self, point: Point) -> None:
-        """Hear of a step."""
-
-
-class _Silent:
-    def begin(self, done: int, steps: int) -> None:
-        pass
-
-    def advance(self, point: Point) -> None:
-        pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +245,7 @@ def train(
     save_every: int = 25,
     validate_every: int = 250,
     fresh: bool = False,
-    watch: Watch | None = None,
+    on_event: TrainingListener = lambda _event: None,
 ) -> Checkpoint:
     """Train, or go on with the training that a folder holds, and write the model.
 
@@ -278,7 +261,8 @@ def train(
         Steps between two saved states, and between two validations.
     fresh : bool
         Whether to start over.
-    watch : Watch, optional
+    on_event : callable
+        Called with each :data:`~axonflow.training.events.TrainingEvent`.
 
     Returns
     -------
@@ -292,14 +276,13 @@ def train(
     RunError
         If the loss is no longer a number.
     """
-    watch = watch or _Silent()
     with claimed(out, training.identity, fresh=fresh), reproducible():
         network = None if training.start is None else training.start.network()
         state = State(training.architecture, training.recipe, start=network)
         saved, model, steps = out / "state.pt", out / f"{training.name}.json", training.recipe.steps
         if saved.exists():
             state.load(saved)
-        watch.begin(state.step, steps)
+        on_event(TrainingBegun(state.step, steps))
         if state.step == steps and model.exists():
             return Checkpoint.find(model)
         patches = Patches(training.samples, training.recipe)
@@ -313,7 +296,7 @@ def train(
                 scores = _validate(training, state.network) if due else {}
                 point = Point(state.step, loss, rate, scores)
                 curve.write(point)
-                watch.advance(point)
+                on_event(StepDone(point))
                 if last or asked.to_end or state.step % save_every == 0:
                     state.save(saved)
                 if asked.to_end:

@@ -32,6 +32,7 @@ from axonflow.net.architecture import TEM
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.unet import UNet
 from axonflow.training.curve import Point
+from axonflow.training.events import StepDone, TrainingBegun, TrainingEvent
 from axonflow.training.recipe import Augmentation, Recipe
 from axonflow.training.train import Training, prepare, split, train
 
@@ -49,21 +50,22 @@ sampling = "subject"
 SUBJECTS = ("sub-a", "sub-b", "sub-c", "sub-d")
 
 
-class Told:
-    """A Watch that remembers, and does something at one step."""
+class Notes:
+    """The events of a training, noted; something is done at one step."""
 
     def __init__(self, at: int = -1, then: Callable[[], None] = lambda: None) -> None:
         self.begun: list[tuple[int, int]] = []
         self.points: list[Point] = []
         self._at, self._then = at, then
 
-    def begin(self, done: int, steps: int) -> None:
-        self.begun.append((done, steps))
-
-    def advance(self, point: Point) -> None:
-        self.points.append(point)
-        if point.step == self._at:
-            self._then()
+    def note(self, event: TrainingEvent) -> None:
+        match event:
+            case TrainingBegun(done, steps):
+                self.begun.append((done, steps))
+            case StepDone(point):
+                self.points.append(point)
+                if point.step == self._at:
+                    self._then()
 
 
 def interrupt() -> None:
@@ -170,11 +172,11 @@ def test_interrupted_and_continued_it_ends_the_same(
 ) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(training, tmp_path, workers=workers, validate_every=4, watch=Told(3, interrupt))
+        train(training, tmp_path, workers=workers, validate_every=4, on_event=Notes(3, interrupt).note)
     assert signal.getsignal(signal.SIGINT) == before
     assert not (tmp_path / "model.json").exists()
-    again = Told()
-    train(training, tmp_path, workers=0, validate_every=4, watch=again)
+    again = Notes()
+    train(training, tmp_path, workers=0, validate_every=4, on_event=again.note)
     assert again.begun == [(3, 6)]
     assert weights(tmp_path) == weights(undisturbed)
     assert (tmp_path / "model.json").read_text() == (undisturbed / "model.json").read_text()
@@ -185,17 +187,16 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from axonflow.training.events import StepDone
 from axonflow.training.recipe import Recipe
 from axonflow.training.train import prepare, train
 
 dataset, out, toml, at, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5]
 save, saves = torch.save, [0]
 
-class Watch:
-    def begin(self, done, steps): pass
-    def advance(self, point):
-        if how == "between" and point.step == at:
-            os.kill(os.getpid(), signal.SIGKILL)
+def kill(event):
+    if how == "between" and isinstance(event, StepDone) and event.point.step == at:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 def torn(content, file):
     saves[0] += 1
@@ -206,7 +207,7 @@ def torn(content, file):
 
 torch.save = torn
 training = prepare(dataset, arch="tem", recipe=Recipe.read(toml), validate=["sub-c"])
-train(training, out, workers=1, save_every=2, validate_every=4, watch=Watch())
+train(training, out, workers=1, save_every=2, validate_every=4, on_event=kill)
 """
 
 
@@ -224,8 +225,8 @@ def test_killed_it_ends_the_same(
         timeout=120,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    again = Told()
-    train(training, out, workers=0, validate_every=4, watch=again)
+    again = Notes()
+    train(training, out, workers=0, validate_every=4, on_event=again.note)
     assert again.begun == [(left, 6)]
     assert weights(out) == weights(undisturbed)
     assert curve(out) == curve(undisturbed)
@@ -252,8 +253,8 @@ def test_asked_to_end_a_command_says_how_to_go_on(dataset: Path, tmp_path: Path)
 
 def test_a_finished_training_is_not_done_again(training: Training, undisturbed: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in undisturbed.iterdir() if path.name != "lock"}
-    again = Told()
-    model = train(training, undisturbed, watch=again)
+    again = Notes()
+    model = train(training, undisturbed, on_event=again.note)
     assert model.trained_on["steps"] == 6
     assert (again.begun, again.points) == ([(6, 6)], [])
     changed = {name for name, time_ns in before.items() if (undisturbed / name).stat().st_mtime_ns != time_ns}
@@ -298,7 +299,7 @@ def test_one_at_a_time(training: Training, tmp_path: Path) -> None:
         interrupt()
 
     with pytest.raises(KeyboardInterrupt):
-        train(training, tmp_path, workers=0, watch=Told(1, second))
+        train(training, tmp_path, workers=0, on_event=Notes(1, second).note)
 
 
 def test_finetuning_starts_from_the_models_weights(dataset: Path, undisturbed: Path, tmp_path: Path) -> None:
