@@ -151,6 +151,7 @@ def against_skimage(side: int, repeats: int, folder: Path) -> None:
     """Compare with scikit-image."""
     from axonflow.fiber.axons import join, label, number, survey
     from axonflow.fiber.myelin import assign, reach_px
+    from axonflow.kernel.classes import AXON_MYELIN
     from axonflow.kernel.grid import Box
     from axonflow.kernel.units import PixelSize
     from axonflow.phantom import Phantom
@@ -158,11 +159,12 @@ def against_skimage(side: int, repeats: int, folder: Path) -> None:
     box = Box.whole((side, side))
     classes = Phantom(box.shape).classes(box)
     slide = str(folder / "phantom.png")
-    Image.fromarray(np.array([0, 127, 255], np.uint8)[classes]).save(slide)
-    mask = classes == 2
+    Image.fromarray(AXON_MYELIN.greys[classes]).save(slide)
+    mask = classes == AXON_MYELIN.axon
     pieces = [(box, survey(mask, box, box.shape))]
     axons = label(mask, dict(number(pieces, join(pieces)))[box])
-    np.save(folder / "phantom.npy", assign(axons, classes == 1, reach_px(5.0, PixelSize.square(PIXEL_UM))))
+    reach = reach_px(5.0, PixelSize.square(PIXEL_UM))
+    np.save(folder / "phantom.npy", assign(axons, classes == AXON_MYELIN.myelin, reach))
     _warm_up(folder)
     sides = {
         "scikit-image": _side("skimage", slide, "--one-core"),

@@ -99,8 +99,7 @@ def write_repeated(path: Path, side: int, piece: NDArray[np.uint8]) -> None:
 
 def draw(folder: Path, side: int) -> None:
     """Write a slide of a side, px, and its masks, if they are not there."""
-    import numpy as np
-
+    from axonflow.kernel.classes import AXON_MYELIN
     from axonflow.kernel.grid import Box
     from axonflow.phantom import Phantom
 
@@ -110,7 +109,7 @@ def draw(folder: Path, side: int) -> None:
     if not tiff.exists():
         write_repeated(tiff, side, phantom.image(whole))
     if not labels.exists():
-        write_repeated(labels, side, np.array([0, 127, 255], np.uint8)[phantom.classes(whole)])
+        write_repeated(labels, side, AXON_MYELIN.greys[phantom.classes(whole)])
 
 
 def projected(folder: Path, side: int) -> dict[str, dict[str, int]]:

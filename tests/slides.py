@@ -20,6 +20,8 @@ from typer.testing import CliRunner
 from axonflow.cli import app
 from axonflow.engine.events import Event, StageDone
 from axonflow.engine.profile import Profile
+from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.classes import Classes as ClassList
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.workflow.config import Config
 from axonflow.workflow.job import prepare, run_job
@@ -89,7 +91,9 @@ def write_sample(top: Path, name: str, classes: Classes, seed: int = 0) -> Path:
     return micr / f"{name}.png"
 
 
-def write_model(folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1) -> Path:
+def write_model(
+    folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1, classes: ClassList = AXON_MYELIN
+) -> Path:
     """Write a network with random weights, of which no class gets the better everywhere."""
     import torch
 
@@ -98,7 +102,7 @@ def write_model(folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1) 
     from axonflow.net.unet import UNet
 
     torch.manual_seed(3)
-    net = UNet(TEM)
+    net = UNet(TEM, classes=len(classes))
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -106,13 +110,13 @@ def write_model(folder: Path, lattice_px: int = 64, pixel_size_um: float = 0.1) 
                 assert module.running_var is not None
                 module.running_mean.uniform_(-0.2, 0.2)
                 module.running_var.uniform_(0.5, 2)
-        scores = net.eval()(torch.randn(1, 1, 128, 128))[0].reshape(3, -1)
+        scores = net.eval()(torch.randn(1, 1, 128, 128))[0].reshape(len(classes), -1)
         assert isinstance(net.head, torch.nn.Conv2d)
         assert net.head.bias is not None
-        net.head.weight.mul_(3 / scores.std(dim=1).reshape(3, 1, 1, 1))
+        net.head.weight.mul_(3 / scores.std(dim=1).reshape(-1, 1, 1, 1))
         net.head.bias.sub_(net(torch.randn(1, 1, 128, 128)).mean(dim=(0, 2, 3)))
     name = f"tiny{lattice_px}"
-    Checkpoint(name, "tem", pixel_size_um, False, lattice_px, 25, 0.0, "").save(net, folder)
+    Checkpoint(name, "tem", pixel_size_um, False, lattice_px, 25, 0.0, "", classes=classes).save(net, folder)
     return folder / f"{name}.json"
 
 

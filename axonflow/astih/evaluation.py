@@ -21,7 +21,7 @@ from axonflow.training.evaluate import evaluate
 
 __all__ = ["Evaluation", "evaluate_set"]
 
-_CLASSES = ("axon", "myelin")
+_SCORED = ("axon", "myelin")
 _RATIOS = ("precision", "recall", "accuracy", "f1")
 _COUNTS = ("TP", "FP", "FN")
 
@@ -128,7 +128,7 @@ def evaluate_set(
                 "MeanIoU": row[f"iou_{kind}"],
             }
             for file, row in zip(files, rows, strict=True)
-            for kind in _CLASSES
+            for kind in _SCORED
         ),
         pd.DataFrame(
             {"dataset": data_set.name, "image": file}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from axonflow.kernel.classes import Classes
     from axonflow.kernel.units import PixelSize
     from axonflow.slide import Slide
     from axonflow.training.score import Scores
@@ -56,6 +57,7 @@ def score(
 
     Example: [bold]axonflow score slide.ome.zarr truth.png --csv scores.csv[/bold]
     """
+    from axonflow.kernel.classes import AXON_MYELIN
     from axonflow.kernel.setting import PIXEL_SIZE, Setting
     from axonflow.slide import open_slide
     from axonflow.training.score import score as scores_of
@@ -65,14 +67,15 @@ def score(
     if (truth / "run.json").exists():
         raise InputError(f"A label image was expected as TRUTH, the store {truth} came; give the store first.")
     drawn = open_slide(truth)
+    classes = AXON_MYELIN
     if prediction.is_dir():
-        found, known = _result(prediction, drawn)
+        found, known, classes = _result(prediction, drawn)
     else:
         image = open_slide(prediction)
         if image.shape != drawn.shape:
             raise _other_size(drawn, prediction, image.shape)
-        found, known = _labels(image), drawn.pixel_size or image.pixel_size
-    scores = scores_of(found, _labels(drawn), given or known)
+        found, known = _labels(image, classes), drawn.pixel_size or image.pixel_size
+    scores = scores_of(found, _labels(drawn, classes), given or known, classes=classes)
     if csv_file is not None:
         _write(csv_file, {"prediction": str(prediction), "truth": str(truth), **scores.row()})
     for part in _tables(scores):
@@ -81,8 +84,8 @@ def score(
         console.print(f"written: {csv_file}", soft_wrap=True)
 
 
-def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize]:
-    """Return what a run found, with axons that were left out as background, on the truth's pixels, and their size."""
+def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize, Classes]:
+    """Return what a run found, as it counts, on the truth's pixels; their size; and which classes these are."""
     import numpy as np
 
     from axonflow.fiber.regions import nearest
@@ -97,31 +100,32 @@ def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize]:
     if fitting is None:
         raise _other_size(drawn, store, *dict.fromkeys(shapes.values()))
     found = result.counted.compute()
-    return found[np.ix_(*nearest(Box.whole(drawn.shape), drawn.shape, shapes["labels"]))], sizes[fitting]
+    at = np.ix_(*nearest(Box.whole(drawn.shape), drawn.shape, shapes["labels"]))
+    return found[at], sizes[fitting], result.classes
 
 
-def _labels(image: Slide) -> NDArray[np.uint8]:
-    """Return the classes of a label image."""
+def _labels(image: Slide, classes: Classes) -> NDArray[np.uint8]:
+    """Return the labels that an image holds as greys or as numbers of classes."""
     import numpy as np
 
     from axonflow.kernel.grid import Box
-    from axonflow.stages.own_masks import classes_of
 
-    expected = "Labels of 0 background, 127 myelin and 255 axon, or 0, 1, 2, were expected"
+    numbers = ", ".join(str(each.number) for each in classes)
+    expected = f"Labels of 0 background, 127 myelin and 255 axon, or {numbers}, were expected"
     if image.dtype != np.uint8:
         raise InputError(f"{expected}, {image.path} holds {image.dtype}; save it with 8 bits.")
     pixels = image.read(Box.whole(image.shape)).astype(np.uint8)
     largest = int(pixels.max())
-    if largest <= 2:
+    if largest < len(classes):
         return pixels
-    away = np.abs(np.arange(256)[:, None] - (0, 127, 255)).min(axis=1) > _ASTRAY
+    away = np.abs(np.arange(256)[:, None] - classes.greys).min(axis=1) > _ASTRAY
     astray = np.bincount(pixels.ravel(), minlength=256)[away].sum() / pixels.size
-    if largest < 127 - _ASTRAY or astray > _LARGEST_SHARE_ASTRAY:
+    if largest < int(classes.greys[classes.myelin]) - _ASTRAY or astray > _LARGEST_SHARE_ASTRAY:
         raise InputError(
             f"{expected}, {image.path} has values up to {largest}, and {astray:.0%} of its pixels are none of these; "
             "give an image of labels."
         )
-    return classes_of(pixels)
+    return classes.from_greys(pixels)
 
 
 def _other_size(drawn: Slide, path: Path, *shapes: Shape) -> InputError:
@@ -146,11 +150,11 @@ def _write(path: Path, row: dict[str, str | float]) -> None:
 
 def _tables(scores: Scores) -> Iterator[Table | str]:
     """Yield the scores as they are read: pixels, axons, tissue."""
-    from axonflow.training.score import CLASSES, QUANTITIES
+    from axonflow.training.score import QUANTITIES
 
     pixels, detection, matching = scores.pixels, scores.detection, scores.matching
     table = Table("pixels", "Dice", "IoU", box=None)
-    for name, dice, iou in zip(CLASSES, pixels.dice, pixels.iou, strict=True):
+    for name, dice, iou in zip(pixels.classes.names, pixels.dice, pixels.iou, strict=True):
         table.add_row(name, _share(dice), _share(iou))
     table.add_row("mean", "", _share(pixels.mean_iou))
     yield table

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ from axonflow.fiber.compiled import compiled
 from axonflow.fiber.runs import Columns, Runs, find_runs
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
+from axonflow.kernel.units import PixelSize
 
-__all__ = ["Joined", "Pieces", "join", "label", "number", "survey"]
+__all__ = ["Joined", "Pieces", "join", "label", "number", "smallest_px", "survey"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +58,11 @@ class Pieces:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Pieces:
         """Build Pieces from what :meth:`arrays` returned."""
         return cls(*(arrays[name] for name in cls.__slots__))
+
+
+def smallest_px(smallest_um2: float, pixel_size: PixelSize) -> int:
+    """Return the pixels of the smallest axon that is not left out, by its area in µm²."""
+    return ceil(smallest_um2 / pixel_size.area_um2)
 
 
 def survey(mask: NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> Pieces:

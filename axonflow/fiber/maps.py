@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from axonflow.errors import InputError
 from axonflow.fiber.compiled import compiled
 from axonflow.fiber.tissue import AREAS, DIAMETER, GRATIO, MYELIN_AREA, tissue
+from axonflow.kernel.classes import Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize
@@ -29,8 +30,6 @@ __all__ = ["CENTROID", "NEEDED", "Cells", "centroid_pixels", "tissue_maps"]
 CENTROID = ("y0 (px)", "x0 (px)")
 NEEDED = (*CENTROID, DIAMETER, MYELIN_AREA, GRATIO)
 """The columns of the table that the maps are made of."""
-
-_MYELIN = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +80,15 @@ class Cells:
         )
         return y * self.counts[1] + x
 
-    def count(
-        self, semantic: NDArray[np.uint8], axons: NDArray[np.uint32], covered: NDArray[np.bool_], box: Box
-    ) -> Tally:
+    def count(self, counted: Labels, classes: Classes, covered: NDArray[np.bool_], box: Box) -> Tally:
         """Count the pixels of a core in each cell.
 
         Parameters
         ----------
-        semantic : (h, w) uint8
-            0 background, 1 myelin, 2 axon.
-        axons : (h, w) uint32
-            Ids of axons; 0 is none, also where an axon was left out.
+        counted : (h, w) uint8
+            What :meth:`axonflow.kernel.classes.Classes.counted` returned.
+        classes : Classes
+            What they mean.
         covered : (h, w) bool
             Where the slide is to be mapped.
         box : Box
@@ -107,7 +104,8 @@ class Cells:
             for axis, first, last in ((0, box.y0, box.y1), (1, box.x0, box.x1))
         )
         total = np.zeros((rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1, len(AREAS)), np.int64)
-        _add_up(semantic, axons, covered, rows - rows[0], columns - columns[0], total)
+        axon, myelin = np.uint8(classes.axon), np.uint8(classes.myelin)
+        _add_up(counted, axon, myelin, covered, rows - rows[0], columns - columns[0], total)
         key = np.arange(rows[0], rows[-1] + 1)[:, None] * self.counts[1] + np.arange(columns[0], columns[-1] + 1)
         return Tally.of(key.ravel(), total.reshape(-1, len(AREAS)))
 
@@ -175,8 +173,9 @@ def tissue_maps(cells: Cells, areas: Tally, axons: Callable[[], Iterable[pd.Data
 
 @compiled
 def _add_up(
-    semantic: NDArray[np.uint8],
-    axons: NDArray[np.uint32],
+    counted: Labels,
+    axon: np.uint8,
+    myelin: np.uint8,
     covered: NDArray[np.bool_],
     rows: Ints,
     columns: Ints,
@@ -189,5 +188,5 @@ def _add_up(
             if covered[y, x]:
                 cell = total[rows[y], columns[x]]
                 cell[0] += 1
-                cell[1] += axons[y, x] > 0
-                cell[2] += semantic[y, x] == _MYELIN
+                cell[1] += counted[y, x] == axon
+                cell[2] += counted[y, x] == myelin

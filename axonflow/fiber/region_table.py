@@ -15,6 +15,7 @@ from axonflow.fiber.compiled import compiled
 from axonflow.fiber.objects import find
 from axonflow.fiber.runs import Columns
 from axonflow.fiber.tissue import AREAS, DIAMETER, Counting, tissue
+from axonflow.kernel.classes import Classes, Labels
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize
 
@@ -63,13 +64,11 @@ REGION_COLUMNS = (
 )
 """All columns, in order."""
 
-_MYELIN = 1
-
 
 def count_regions(
     regions: NDArray[np.uint32],
-    semantic: NDArray[np.uint8],
-    axons: NDArray[np.uint32],
+    counted: Labels,
+    classes: Classes,
     covered: NDArray[np.bool_],
 ) -> Tally:
     """Count the pixels of a core in each region.
@@ -78,10 +77,10 @@ def count_regions(
     ----------
     regions : (h, w) uint32
         Numbers of regions; 0 is none.
-    semantic : (h, w) uint8
-        0 background, 1 myelin, 2 axon.
-    axons : (h, w) uint32
-        Ids of axons; 0 is none, also where an axon was left out.
+    counted : (h, w) uint8
+        What :meth:`axonflow.kernel.classes.Classes.counted` returned.
+    classes : Classes
+        What they mean.
     covered : (h, w) bool
         Which pixels count.
 
@@ -93,7 +92,8 @@ def count_regions(
     found, numbers, row = find(regions)
     total = np.zeros((len(numbers), len(AREAS)), np.int64)
     none = np.zeros((len(numbers), 0), np.int64)
-    _add_up(found.first, found.begin, found.end, row, semantic, axons, covered, total)
+    axon, myelin = np.uint8(classes.axon), np.uint8(classes.myelin)
+    _add_up(found.first, found.begin, found.end, row, counted, axon, myelin, covered, total)
     return Tally(numbers, total, none, none)
 
 
@@ -188,8 +188,9 @@ def _add_up(
     begin: Columns,
     end: Columns,
     row: Ints,
-    semantic: NDArray[np.uint8],
-    axons: NDArray[np.uint32],
+    counted: Labels,
+    axon: np.uint8,
+    myelin: np.uint8,
     covered: NDArray[np.bool_],
     total: Ints,
 ) -> None:
@@ -200,8 +201,8 @@ def _add_up(
             for x in range(begin[r], end[r]):
                 if covered[y, x]:
                     total[k, 0] += 1
-                    total[k, 1] += axons[y, x] > 0
-                    total[k, 2] += semantic[y, x] == _MYELIN
+                    total[k, 1] += counted[y, x] == axon
+                    total[k, 2] += counted[y, x] == myelin
 
 
 def _percentiles(part: Ints, values: NDArray[np.float64], number: Ints) -> NDArray[np.float64]:

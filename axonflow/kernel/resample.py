@@ -74,7 +74,7 @@ class Resampling:
             )
         return out
 
-    def classes(self, labels: NDArray[np.uint8], count: int = 3) -> NDArray[np.uint8]:
+    def classes(self, labels: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
         """Bring a whole image of classes to the output's grid.
 
         Each output pixel gets the class with the largest share beneath it. (To interpolate the classes' numbers would

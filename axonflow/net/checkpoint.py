@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from axonflow.errors import ModelError
+from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.familiarity import TRAITS
@@ -20,13 +21,10 @@ from axonflow.net.familiarity import TRAITS
 if TYPE_CHECKING:
     from axonflow.net.unet import UNet
 
-__all__ = ["CLASSES", "EMBEDDED", "Checkpoint", "Precision"]
+__all__ = ["EMBEDDED", "Checkpoint", "Precision"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Of the convolutions; the softmax is always float32."""
-
-CLASSES = ("background", "myelin", "axon")
-"""The classes, by their number in the semantic labels."""
 
 EMBEDDED = Path(__file__).parent / "weights"
 """The folder of the models that come with the package."""
@@ -58,8 +56,10 @@ class Checkpoint:
         :func:`axonflow.net.familiarity.familiar_ranges`; empty if unknown.
     sha256 : str
         Of the weights' file.
-    normalisation, classes
-        Fixed; part of the contract so that a reader of the file knows them.
+    classes : Classes
+        What the network tells apart, one output each; background, myelin and axon if the contract names none.
+    normalisation : str
+        Fixed; part of the contract so that a reader of the file knows it.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Checkpoint:
     trained_on: Mapping[str, Any] = field(default_factory=dict, hash=False)
     familiar: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     normalisation: str = "equalised by the whole slide's histogram, then mean 0 and standard deviation 1"
-    classes: tuple[str, ...] = CLASSES
+    classes: Classes = AXON_MYELIN
     folder: Path = EMBEDDED
 
     @property
@@ -109,7 +109,8 @@ class Checkpoint:
     @property
     def contract(self) -> dict[str, Any]:
         """All but the folder, as it is written."""
-        return {name: value for name, value in asdict(self).items() if name != "folder"}
+        content = {name: value for name, value in asdict(self).items() if name != "folder"}
+        return content | {"classes": self.classes.to_json()}
 
     @classmethod
     def find(cls, model: str | Path) -> Checkpoint:
@@ -135,7 +136,8 @@ class Checkpoint:
             )
         try:
             content = json.loads(path.read_text())
-            content["classes"] = tuple(content["classes"])
+            if "classes" in content:
+                content["classes"] = Classes.from_json(content["classes"])
             ranges = dict(content.get("familiar", {}))
             content["familiar"] = {name: _range(name, *ends) for name, ends in ranges.items()}
             checkpoint = cls(**content, folder=path.parent.resolve())
@@ -169,11 +171,14 @@ class Checkpoint:
                 f"Weights with sha256 {self.sha256[:16]}… were expected in {self.weights}, {found[:16]}… came; "
                 "the file is damaged or of another model: fetch it again."
             )
-        net = UNet(self.shape)
+        net = UNet(self.shape, classes=len(self.classes))
         try:
             net.load_state_dict(load(content))
         except RuntimeError as error:
-            raise ModelError(f"Weights of a {self.architecture!r} network were expected in {self.weights}.") from error
+            raise ModelError(
+                f"Weights of a {self.architecture!r} network of {len(self.classes)} classes were expected in "
+                f"{self.weights}; give those that belong to the contract."
+            ) from error
         return net.eval()
 
     def save(self, net: UNet, folder: Path) -> Checkpoint:
@@ -185,7 +190,7 @@ class Checkpoint:
         (folder / f"{self.name}.safetensors").write_bytes(content)
         fields = self.contract | {"sha256": hashlib.sha256(content).hexdigest()}
         (folder / f"{self.name}.json").write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
-        return Checkpoint(**fields, folder=folder)
+        return replace(self, sha256=fields["sha256"], folder=folder)
 
 
 def _range(name: str, low: float, high: float) -> tuple[float, float]:

@@ -25,8 +25,8 @@ from axonflow.net.unet import Conv
 
 __all__ = ["PLANES", "LoadedNetwork", "load_network"]
 
-PLANES = ("class", "confidence", "background", "myelin", "axon")
-"""What is predicted of every pixel: its class, the maximum class probability, and the probability of each class."""
+PLANES = ("class", "confidence")
+"""What is predicted of every pixel: its class, the maximum class probability; then the probability of each class."""
 
 
 class _HeadInFull(nn.Module):
@@ -42,14 +42,14 @@ class _HeadInFull(nn.Module):
     def __init__(self, head: nn.Conv2d) -> None:
         super().__init__()
         assert head.bias is not None
-        self.register_buffer("weight", head.weight.detach().float().moveaxis(0, 1))  # (features, 3, 1, 1)
+        self.register_buffer("weight", head.weight.detach().float().moveaxis(0, 1))  # (features, classes, 1, 1)
         self.register_buffer("bias", head.bias.detach().float().reshape(-1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         scores = self.bias.repeat(len(x), 1, *x.shape[2:])
         term = torch.empty_like(scores)
         for feature, weight in zip(x.contiguous().unbind(1), self.weight, strict=True):
-            scores += torch.mul(weight, feature[:, None].float(), out=term)  # (3, 1, 1) × (n, 1, h, w)
+            scores += torch.mul(weight, feature[:, None].float(), out=term)  # (classes, 1, 1) × (n, 1, h, w)
         return scores
 
 
@@ -97,7 +97,7 @@ class LoadedNetwork:
 
     @torch.inference_mode()
     def shares(self, table: Tensor, part: Box, codes: Tensor) -> Tensor:
-        """Return the probability of each class in a part of windows, (n, 3, h, w) float32; codes are (n, h, w)."""
+        """Return the probability of each class in a part of windows, (n, classes, h, w) float32, of codes (n, h, w)."""
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             images = table.index_select(0, codes.flatten()).view(len(codes), 1, *codes.shape[1:])
             features = self.features(images.to(memory_format=torch.channels_last), part)
@@ -105,7 +105,7 @@ class LoadedNetwork:
 
     @torch.inference_mode()
     def planes(self, table: Tensor, inner: Box, count: int, codes: Tensor) -> Tensor:
-        """Return the first of :data:`PLANES` of the cores in windows, (n, count, h, w) uint8."""
+        """Return the first planes of the cores in windows, (n, count, h, w) uint8; :data:`PLANES` and more."""
         (y, x), (h, w) = (inner.y0, inner.x0), inner.shape
         # Whole vectors of the processor: the exponentials of what is left over are rounded in another way.
         vectors = Box(y, x, y + ceil_to(h, _VECTOR), x + ceil_to(w, _VECTOR))

@@ -61,7 +61,7 @@ class Predictor:
 
         Returns
         -------
-        shares : (3, h, w) float32
+        shares : (classes, h, w) float32
             Probability of each class over the whole window, halo included.
         inner : Box
             Where the core lies in it.
@@ -100,14 +100,16 @@ class Predictor:
         Returns
         -------
         (n, h, w) uint8
-            :data:`PLANES`; probabilities in 255ths.
+            :data:`axonflow.net.loaded.PLANES`, then the probability of each class by number; all in 255ths but the
+            class itself.
 
         Raises
         ------
         DeviceError
             If the GPU fails, or has no memory for a single window.
         """
-        out = np.empty((len(PLANES), *box.shape), np.uint8) if out is None else out
+        if out is None:
+            out = np.empty((len(PLANES) + len(self.checkpoint.classes), *box.shape), np.uint8)
 
         def cut(core: Box) -> NDArray[np.uint16]:
             return grey_codes(self.lattice.window(core, pixels, have)[0])

@@ -2,13 +2,14 @@
 
 ::
 
-    1 ─ block 16 ──────────────── skip ──────────────── block 16 ─ 1×1 → 3 classes
+    1 ─ block 16 ──────────────── skip ──────────────── block 16 ─ 1×1 → classes
           └ down ─ block 32 ───── skip ───── block 32 ─ up
                      └ down ─ block 64 ─ skip ─ block 64 ─ up
                                 └ down ─ block 128 ─ skip ─ block 128 ─ up
                                            └───── down ────── up ┘
 
-The SEM network has three convolutions a block (1,953,219 parameters), the TEM network two (1,552,387).
+The SEM network has three convolutions a block (1,953,219 parameters with the paper's three classes), the TEM network
+two (1,552,387).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.net.architecture import Architecture
 
@@ -58,9 +60,11 @@ class UNet(nn.Module):
     architecture : Architecture
     dropout : float
         Share of the activations left out in training.
+    classes : int
+        How many there are to tell apart; the paper's networks have three.
     """
 
-    def __init__(self, architecture: Architecture, dropout: float = 0.25) -> None:
+    def __init__(self, architecture: Architecture, dropout: float = 0.25, classes: int = len(AXON_MYELIN)) -> None:
         super().__init__()
         features, n = architecture.features, architecture.convolutions
         inputs = (1, *features[:-1])
@@ -72,7 +76,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(Conv(f, f, 5, stride=2) for f in features)
         self.up = nn.ModuleList(Conv(d, f, 2) for d, f in zip(deeper, features, strict=True))
         self.decode = nn.ModuleList(Block(2 * f, f, k, n, dropout) for f, k in zip(features, kernels, strict=True))
-        self.head: nn.Module = nn.Conv2d(features[0], 3, 1)
+        self.head: nn.Module = nn.Conv2d(features[0], classes, 1)
 
         self.margin = tuple(n * (kernel // 2) for kernel in kernels)
 
@@ -89,8 +93,7 @@ class UNet(nn.Module):
 
         Returns
         -------
-        (n, 3, h, w) Tensor
-            Scores of background, myelin and axon.
+        (n, classes, h, w) Tensor
         """
         skips: list[Tensor] = []
         for encode, down in zip(self.encode, self.down, strict=True):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from axonflow.errors import InputError
 from axonflow.fiber.compiled import compiled
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box, Grid
 from axonflow.phantom.slide import Phantom
 
@@ -64,7 +65,7 @@ def write(
             def labels(box: Box) -> NDArray[np.uint8]:
                 classes = phantom.classes(box)
                 cells.add(box, classes)
-                return np.array([0, 127, 255], np.uint8)[classes]
+                return AXON_MYELIN.greys[classes]
 
             _write_tiff(truth_dir / "labels.tif", phantom, labels, tick)
             axons = phantom.truth()
@@ -116,7 +117,7 @@ class _CellCounts:
         for side, um in zip(phantom.shape, (phantom.pixel_size.y, phantom.pixel_size.x), strict=True):
             cuts = [round(k * side_um / um) for k in range(int(side * um / side_um) + 2)]
             self.edges.append(np.array([*(cut for cut in cuts if cut < side), side]))
-        self.counts = np.zeros((3, *(len(edges) - 1 for edges in self.edges)), np.int64)
+        self.counts = np.zeros((len(AXON_MYELIN), *(len(edges) - 1 for edges in self.edges)), np.int64)
 
     def add(self, box: Box, classes: NDArray[np.uint8]) -> None:
         """Count the pixels of a box, one by one."""
@@ -134,8 +135,8 @@ class _CellCounts:
         np.add.at(count, (y, x), 1)
         values = {
             "axon_count": count,
-            "axon_px": self.counts[2],
-            "myelin_px": self.counts[1],
+            "axon_px": self.counts[AXON_MYELIN.axon],
+            "myelin_px": self.counts[AXON_MYELIN.myelin],
             "covered_px": self.counts.sum(axis=0),
         }
         return xr.Dataset(

@@ -101,15 +101,15 @@ def _bounds(fiber: Floats, y0: int, x0: int, y1: int, x1: int) -> tuple[int, int
 
 
 @compiled
-def draw_classes(fibers: Floats, top: int, left: int, out: NDArray[np.uint8]) -> None:
-    """Draw fibers as 1 (myelin) and 2 (axon), and leave what lies between them."""
+def draw_classes(fibers: Floats, axon: int, myelin: int, top: int, left: int, out: NDArray[np.uint8]) -> None:
+    """Draw fibers with the numbers of the classes axon and myelin, and leave what lies between them."""
     for fiber in fibers:
         y0, x0, y1, x1 = _bounds(fiber, top, left, top + out.shape[0], left + out.shape[1])
         for y in range(y0, y1):
             for x in range(x0, x1):
                 r2 = _radius2(fiber, y, x)
                 if r2 <= 1:
-                    out[y - top, x - left] = 2 if r2 <= fiber[6] * fiber[6] else 1
+                    out[y - top, x - left] = axon if r2 <= fiber[6] * fiber[6] else myelin
 
 
 @compiled

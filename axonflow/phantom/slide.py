@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.phantom.loops import draw_classes, draw_greys, draw_ground, expose, measure, mix, place
@@ -82,9 +83,9 @@ class Phantom:
         return word % self.root, (word >> 32) % self.root
 
     def classes(self, box: Box) -> NDArray[np.uint8]:
-        """Draw the true classes of a box: 0 background, 1 myelin, 2 axon."""
+        """Draw the true classes of a box: the numbers of :data:`axonflow.kernel.classes.AXON_MYELIN`."""
         out = np.zeros(box.shape, np.uint8)
-        draw_classes(self._fibers(box), box.y0, box.x0, out)
+        draw_classes(self._fibers(box), AXON_MYELIN.axon, AXON_MYELIN.myelin, box.y0, box.x0, out)
         return out
 
     def image(self, box: Box) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import StoreError
+from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box
 from axonflow.net.familiarity import SQUARE, square_traits
 from axonflow.ngff import Blocks, Pyramid
@@ -53,16 +54,19 @@ class Analysis:
 
     @cached_property
     def labels(self) -> dict[str, da.Array]:
-        """``semantic`` (uint8: 0 background, 1 myelin, 2 axon), ``axons`` and ``fibers`` (uint32 ids): (h, w), lazy."""
+        """``semantic`` (uint8: numbers of the classes), ``axons`` and ``fibers`` (uint32 ids): (h, w), lazy."""
         return {name: _lazy(self.pyramid(name)) for name in LABELS}
+
+    @cached_property
+    def classes(self) -> Classes:
+        """What the numbers in ``semantic`` mean: 0 background, 1 myelin, 2 axon, unless the model named others."""
+        named = self.record["model"].get("classes")
+        return AXON_MYELIN if named is None else Classes.from_json(named)
 
     @cached_property
     def counted(self) -> da.Array:
         """Classes as table and maps count them: ``semantic``, with axons that were left out as background; lazy."""
-        import dask.array as da
-
-        semantic = self.labels["semantic"]
-        return da.where((semantic == 2) & (self.labels["axons"] == 0), np.uint8(0), semantic)
+        return self.classes.counted(self.labels["semantic"], self.labels["axons"])
 
     @cached_property
     def fibers(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from axonflow.engine.stage import Stage
+from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Regions
@@ -29,7 +30,7 @@ GROUPS = ("convert", "resample", "segment", "label", "measure", "map")
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Classes come from a network.
+    """Semantic labels come from a network.
 
     Attributes
     ----------
@@ -46,10 +47,15 @@ class Network:
     precision: Precision
     keep_probabilities: bool
 
+    @property
+    def classes(self) -> Classes:
+        """What the labels tell apart."""
+        return self.checkpoint.classes
+
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """Classes come from masks that the user has.
+    """Semantic labels come from masks that the user has.
 
     Attributes
     ----------
@@ -58,11 +64,16 @@ class Masks:
 
     images: tuple[Slide, ...]
 
+    @property
+    def classes(self) -> Classes:
+        """What the labels tell apart."""
+        return AXON_MYELIN
+
 
 def declare(
     layout: Layout,
     slide: Slide,
-    classes: Network | Masks,
+    segmentation: Network | Masks,
     *,
     smallest_axon_um2: float,
     max_myelin_um: float,
@@ -74,21 +85,21 @@ def declare(
     stages = [*convert(layout, slide)]
     if layout.resamples:
         stages += resample(layout, stages[0])
-    if isinstance(classes, Masks):
-        segmented = own_masks(layout, classes.images)
+    if isinstance(segmentation, Masks):
+        segmented = own_masks(layout, segmentation.images)
     else:
         pixels = next(stage for stage in reversed(stages) if stage.name in {"convert", "resample"})
         segmented = segment(
             layout,
-            classes.checkpoint,
-            classes.halo,
-            classes.precision,
-            keep_probabilities=classes.keep_probabilities,
+            segmentation.checkpoint,
+            segmentation.halo,
+            segmentation.precision,
+            keep_probabilities=segmentation.keep_probabilities,
             after=pixels,
         )
     labelled = label_axons(layout, smallest_axon_um2, segmented[0])
     measured = measure(layout, max_myelin_um, labelled[1])
     described = describe_regions(layout, regions, coverage, measured[0])
-    familiar = classes.checkpoint.familiar if isinstance(classes, Network) else None
+    familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None
     maps = draw_maps(layout, cell_um, coverage, familiar, measured[0])
     return (*stages, *segmented, *labelled, *measured, described, *maps)

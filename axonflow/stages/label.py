@@ -1,24 +1,21 @@
-"""Classes → axon ids: components per core, joined across the seams, numbered in raster order."""
+"""Semantic labels → axon ids: components per core, joined across the seams, numbered in raster order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.axons import Pieces, join, label, number, survey
+from axonflow.fiber.axons import Pieces, join, label, number, smallest_px, survey
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.grid import Box, Grid
-from axonflow.ngff import Pyramid
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 
-__all__ = ["AXON", "MYELIN", "label_axons"]
-
-MYELIN, AXON = 1, 2
+__all__ = ["label_axons"]
 
 
 def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stage, ...]:
@@ -30,20 +27,20 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
     smallest_um2 : float
         Smaller axons get no id, µm².
     after : Stage
-        The one that writes the classes.
+        The one that writes the semantic labels.
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
-    smallest_px = ceil(smallest_um2 / layout.work.pixel_size.area_um2)
+    least_px = smallest_px(smallest_um2, layout.work.pixel_size)
     largest = max(box.size for box in grid)
     first = Stage(
         name="label.survey",
         revision=2,
-        parameters={"smallest_px": smallest_px},
+        parameters={"smallest_px": least_px},
         after=(after,),
         shape=grid.shape,
         batches=tuple(grid.batches(1)),
         task=partial(_survey, layout),
-        finish=partial(_number, layout, smallest_px),
+        finish=partial(_number, layout, least_px),
         memory=largest * 2,
         resident={"compiled": COMPILED_BYTES},
     )
@@ -63,16 +60,16 @@ def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stag
     return (first, second, *levels(layout.axons, "axons", second))
 
 
-def _axon_mask(semantic: Pyramid, box: Box) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = semantic.read(box) == AXON
+def _axon_mask(layout: Layout, box: Box) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = layout.semantic.read(box) == layout.classes.axon
     return mask
 
 
 def _survey(layout: Layout, box: Box) -> Result:
-    return survey(_axon_mask(layout.semantic, box), box, layout.work.shape).arrays()
+    return survey(_axon_mask(layout, box), box, layout.work.shape).arrays()
 
 
-def _number(layout: Layout, smallest_px: int, results: Iterable[tuple[Box, Result]]) -> None:
+def _number(layout: Layout, least_px: int, results: Iterable[tuple[Box, Result]]) -> None:
     """Write every core's table from local to final ids, one after the other, and where each begins."""
 
     def cores() -> Iterator[tuple[Box, Pieces]]:
@@ -80,7 +77,7 @@ def _number(layout: Layout, smallest_px: int, results: Iterable[tuple[Box, Resul
 
     begin = [0]
     with (layout.private / "ids.u4").open("wb") as file:
-        for _, table in number(cores(), join(cores()), smallest_px):
+        for _, table in number(cores(), join(cores()), least_px):
             file.write(table.astype("<u4", copy=False).tobytes())
             begin.append(begin[-1] + len(table))
     np.array(begin, "<i8").tofile(layout.private / "ids_begin.i8")
@@ -89,5 +86,5 @@ def _number(layout: Layout, smallest_px: int, results: Iterable[tuple[Box, Resul
 def _label(layout: Layout, rank: dict[Box, int], box: Box) -> Result:
     first, last = np.fromfile(layout.private / "ids_begin.i8", "<i8", 2, offset=8 * rank[box]).tolist()
     table = np.fromfile(layout.private / "ids.u4", "<u4", last - first, offset=4 * first)
-    layout.axons.write(box, label(_axon_mask(layout.semantic, box), table))
+    layout.axons.write(box, label(_axon_mask(layout, box), table))
     return {}

@@ -5,7 +5,7 @@
     slide.ome.zarr/
     ├── s0 s1 …                 the slide
     ├── resampled/              the slide at the model's pixel size, if that differs
-    ├── labels/semantic         0 background, 1 myelin, 2 axon
+    ├── labels/semantic         numbers of the model's classes: 0 background, 1 myelin, 2 axon
     ├── labels/axons, fibers    instance ids
     ├── probabilities/          of each class, if asked for
     ├── traits/                 sums over blocks: how sure the network was, and of what
@@ -22,15 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.units import PixelSize
 from axonflow.net.familiarity import BLOCK, SUMS
 from axonflow.ngff import Blocks, Pyramid
+from axonflow.ngff.metadata import Colours
 
-__all__ = ["CLASS_COLOURS", "Frame", "Layout", "default_chunk"]
+__all__ = ["Frame", "Layout", "default_chunk"]
 
-CLASS_COLOURS = {1: (227, 74, 51, 160), 2: (64, 140, 242, 160)}
-"""How viewers paint myelin and axons, RGBA."""
+OPACITY = 160
+"""With which viewers lay the classes over the slide, of 255."""
 
 
 _CHUNK, _STEP = 4096, 512
@@ -77,6 +79,8 @@ class Layout:
         Of the slide's pixels.
     chunk : int
         Side of a shard, px: what one task writes.
+    classes : Classes
+        What the numbers in the semantic labels mean.
     """
 
     store: Path
@@ -84,6 +88,7 @@ class Layout:
     work: Frame
     dtype: str
     chunk: int
+    classes: Classes = AXON_MYELIN
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -107,7 +112,7 @@ class Layout:
 
     @property
     def semantic(self) -> Pyramid:
-        """Classes."""
+        """Semantic labels."""
         return self._pyramid(self.store / "labels" / "semantic", self.work, "uint8", "labels")
 
     @property
@@ -120,9 +125,16 @@ class Layout:
         """Axon ids, of the axons with their myelin."""
         return self._pyramid(self.store / "labels" / "fibers", self.work, "uint32", "labels")
 
-    def probability(self, name: str) -> Pyramid:
-        """Probability of a class in 255ths."""
-        return self._pyramid(self.store / "probabilities" / name, self.work, "uint8", "image")
+    @property
+    def colours(self) -> Colours:
+        """How viewers paint the semantic labels."""
+        return {each.number: (*each.rgb, OPACITY) for each in self.classes.legend}
+
+    @property
+    def probabilities(self) -> tuple[Pyramid, ...]:
+        """Probability of each class in 255ths, by number."""
+        folder = self.store / "probabilities"
+        return tuple(self._pyramid(folder / name, self.work, "uint8", "image") for name in self.classes.names)
 
     @property
     def traits(self) -> Blocks:

@@ -1,4 +1,4 @@
-"""Classes, axon ids, the table and the network's doubt → maps of square cells."""
+"""Semantic labels, axon ids, the table and the network's doubt → maps of square cells."""
 
 from __future__ import annotations
 
@@ -65,16 +65,17 @@ def draw_maps(
             batches=tuple(grid.batches(1)),
             task=partial(_task, layout, cells, coverage, doubt),
             finish=partial(_finish, layout, cells, doubt),
-            memory=max(box.size for box in grid) * 6,
+            memory=max(box.size for box in grid) * 7,
             resident={"compiled": COMPILED_BYTES, "table": TABLE_BYTES},
         ),
     )
 
 
 def _task(layout: Layout, cells: Cells, coverage: Coverage, doubt: Doubt | None, box: Box) -> Result:
+    counted = layout.classes.counted(layout.semantic.read(box), layout.axons.read(box))
     covered = coverage.cover(box)
     rows, y, x = centroids_in(layout.table, box)
-    tally = cells.count(layout.semantic.read(box), layout.axons.read(box), covered, box)
+    tally = cells.count(counted, layout.classes, covered, box)
     doubted = doubt.count(covered, box).arrays("doubt") if doubt else {}
     return {"rows": rows[covered[y, x]], **tally.arrays("cells"), **doubted}
 

@@ -14,7 +14,6 @@ from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
 from axonflow.fiber.table import ROWS, fiber_table, write_parquet
 from axonflow.kernel.grid import Box, Grid
-from axonflow.stages.label import MYELIN
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 
@@ -54,7 +53,7 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
 
 def _task(layout: Layout, reach: int, box: Box) -> Result:
     window = box.grow(reach + HALO, layout.work.shape)
-    axons, myelin = layout.axons.read(window), layout.semantic.read(window) == MYELIN
+    axons, myelin = layout.axons.read(window), layout.semantic.read(window) == layout.classes.myelin
     fibers = assign(axons, myelin, reach)
     layout.fibers.write(box, fibers[box.relative_to(window).slices])
     measured = Measured(*(Objects.of(labels, box, window, layout.work.shape) for labels in (axons, fibers)))

@@ -1,19 +1,16 @@
-"""Masks a user already has → classes, in the network's place."""
+"""Masks a user already has → semantic labels, in the network's place."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.errors import InputError
 from axonflow.kernel.grid import Box, Grid, ceil_to
-from axonflow.ngff import Pyramid
 from axonflow.slide import Slide
-from axonflow.stages.layout import CLASS_COLOURS, Layout
+from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 
 __all__ = ["own_masks"]
@@ -58,22 +55,20 @@ def own_masks(layout: Layout, masks: tuple[Slide, ...]) -> tuple[Stage, ...]:
         after=(),
         shape=layout.work.shape,
         batches=tuple(grid.batches(1)),
-        task=partial(_task, masks, layout.semantic),
-        prepare=partial(layout.semantic.create, colours=CLASS_COLOURS),
+        task=partial(_task, masks, layout),
+        prepare=partial(layout.semantic.create, colours=layout.colours),
         memory=int(largest * 3.5) + sum(mask.grain[0] * mask.grain[1] for mask in masks),
         disk=layout.work.shape[0] * layout.work.shape[1] // 8,
     )
     return (first, *levels(layout.semantic, "semantic", first))
 
 
-def classes_of(*masks: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return classes 0, 1, 2 from one 0/127/255 image, or from an axon and a myelin mask."""
-    if len(masks) == 1:
-        return (masks[0] >= 64).view(np.uint8) + (masks[0] >= 191).view(np.uint8)
-    axons, myelin = (mask != 0 for mask in masks)
-    return np.where(axons, np.uint8(2), myelin.astype(np.uint8))
-
-
-def _task(masks: tuple[Slide, ...], semantic: Pyramid, box: Box) -> Result:
-    semantic.write(box, classes_of(*(mask.read(box) for mask in masks)))
+def _task(masks: tuple[Slide, ...], layout: Layout, box: Box) -> Result:
+    pixels = [mask.read(box) for mask in masks]
+    if len(pixels) == 1:
+        labels = layout.classes.from_greys(pixels[0].astype(np.uint8, copy=False))
+    else:
+        axon, myelin = (mask != 0 for mask in pixels)
+        labels = layout.classes.from_masks(axon, myelin)
+    layout.semantic.write(box, labels)
     return {}

@@ -1,4 +1,4 @@
-"""Regions, classes, axon ids and the table → the region of every axon, and a table of regions."""
+"""Regions, semantic labels, axon ids and the table → the region of every axon, and a table of regions."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def describe_regions(layout: Layout, regions: Regions | None, coverage: Coverage
 def _task(layout: Layout, regions: Regions, coverage: Coverage, box: Box) -> Result:
     labels, covered = regions.label(box), coverage.cover(box)
     rows, y, x = centroids_in(layout.table, box)
-    tally = count_regions(labels, layout.semantic.read(box), layout.axons.read(box), covered)
+    counted = layout.classes.counted(layout.semantic.read(box), layout.axons.read(box))
+    tally = count_regions(labels, counted, layout.classes, covered)
     return {"rows": rows, "region": np.where(covered[y, x], labels[y, x], 0), **tally.arrays("regions")}
 
 

@@ -1,4 +1,4 @@
-"""The network over the lattice of windows → classes, and what tells how sure it was; how far neighbours disagree.
+"""The network over the lattice of windows → semantic labels; how sure it was, and how far neighbours disagree.
 
 A pixel passes to the task that writes it as planes of a byte: its grey, its class, the network's confidence, and the
 probabilities if they are kept.
@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from axonflow.engine.cpus import cpus, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Source, Stage
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box, Grid
-from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
+from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.familiarity import block_sums
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes, grey_table, lookup_table
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.stages.convert import read_greys
-from axonflow.stages.layout import CLASS_COLOURS, Layout
+from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 
 if TYPE_CHECKING:
@@ -64,10 +65,12 @@ def segment(
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk), smallest=halo)
     outputs = {CLASS: layout.semantic}
     if keep_probabilities:
-        outputs |= {FIRST_PROBABILITY + i: layout.probability(name) for i, name in enumerate(CLASSES)}
+        outputs |= {FIRST_PROBABILITY + i: probability for i, probability in enumerate(layout.probabilities)}
     planes = FIRST_PROBABILITY + len(outputs) - 1
     parameters = {"model": checkpoint.sha256, "invert": checkpoint.invert, "precision": precision, "halo": halo}
     parameters |= {"lattice": checkpoint.lattice_px}
+    if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
+        parameters["classes"] = layout.classes.to_json()
     largest = max(box.grow(halo, layout.work.shape).size for box in grid)
     first = Stage(
         name="segment",
@@ -77,7 +80,7 @@ def segment(
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),
         task=partial(_write, outputs, layout.traits),
-        prepare=partial(_create, outputs, layout.traits),
+        prepare=partial(_create, outputs, layout),
         overlap=Overlap(
             source=partial(_source, layout.input),
             depth=halo,
@@ -177,10 +180,10 @@ def _predictor(checkpoint: Checkpoint, lattice: Lattice, precision: Precision) -
     return Predictor(checkpoint, lattice, precision)
 
 
-def _create(outputs: dict[int, Pyramid], traits: Blocks) -> None:
+def _create(outputs: dict[int, Pyramid], layout: Layout) -> None:
     for i, output in outputs.items():
-        output.create(colours=CLASS_COLOURS if i == CLASS else None)
-    traits.create()
+        output.create(colours=layout.colours if i == CLASS else None)
+    layout.traits.create()
 
 
 def _write(outputs: dict[int, Pyramid], traits: Blocks, planes: NDArray[np.uint8], box: Box) -> Result:

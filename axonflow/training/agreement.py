@@ -14,25 +14,29 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from axonflow.errors import InputError
+from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.results.figures.style import AXON, MYELIN
 from axonflow.training.score import QUANTITIES
 
 __all__ = ["draw_bland_altman", "draw_confidence", "draw_errors"]
 
 
-def draw_errors(found: NDArray[np.uint8], truth: NDArray[np.uint8], path: Path, *, side_px: int = 1200) -> None:
+def draw_errors(
+    found: Labels, truth: Labels, path: Path, *, classes: Classes = AXON_MYELIN, side_px: int = 1200
+) -> None:
     """Draw what was found right and wrong, without the image beneath, at most ``side_px`` wide, to a PNG file.
 
-    Grey is right (myelin light, axons dark); red was drawn and not found, blue found and not drawn, axons in strong
-    colours and myelin in pale ones.
+    Grey is right (axons dark, others light); red was drawn and not found, blue found and not drawn, axons in strong
+    colours and others in pale ones.
     """
     step = -(-max(truth.shape) // side_px)
     found, truth = found[::step, ::step], truth[::step, ::step]
-    colours = np.full((3, 3, 3), 255, np.uint8)  # by the true class and the one found
-    colours[1, 1], colours[2, 2] = (215, 215, 215), (130, 130, 130)
-    colours[1, 0], colours[0, 1] = (250, 185, 170), (170, 200, 250)
-    colours[2, 0] = colours[2, 1] = (205, 40, 30)
-    colours[0, 2] = colours[1, 2] = (35, 80, 205)
+    n, axon = len(classes), classes.axon
+    colours = np.empty((n, n, 3), np.uint8)  # by the true class and the one found
+    colours[1:], colours[0] = (250, 185, 170), (170, 200, 250)
+    colours[axon], colours[:, axon] = (205, 40, 30), (35, 80, 205)
+    colours[range(n), range(n)] = (215, 215, 215)
+    colours[axon, axon], colours[0, 0] = (130, 130, 130), (255, 255, 255)
     picture = Image.fromarray(colours[truth, found])
     picture.quantize(16, dither=Image.Dither.NONE).save(path, optimize=True)
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from axonflow.errors import InputError
+from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.units import PixelSize
 
 __all__ = ["LabelledImage", "labelled_images", "read_grey", "read_labels", "read_mask"]
@@ -85,15 +86,15 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
     return read_grey(path) > _DRAWN
 
 
-def read_labels(image: LabelledImage) -> NDArray[np.uint8]:
-    """Read the masks of an image as classes, (h, w) uint8: 0 background, 1 myelin, 2 axon (where both, axon)."""
+def read_labels(image: LabelledImage, classes: Classes = AXON_MYELIN) -> Labels:
+    """Read the masks of an image as labels of these classes, (h, w) uint8; axon where both masks are."""
     axon, myelin = read_mask(image.axon), read_mask(image.myelin)
     if axon.shape != myelin.shape:
         raise InputError(
             f"Masks of one size were expected for {image.name}, axons of {axon.shape} px and myelin of {myelin.shape} "
             "px came; draw both on the same image."
         )
-    return np.where(axon, 2, myelin).astype(np.uint8)
+    return classes.from_masks(axon, myelin)
 
 
 def _open(path: Path) -> Image.Image:

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint
@@ -68,7 +69,7 @@ def calibrate(contract: Checkpoint, network: UNet, samples: Sequence[Sample]) ->
         saved = contract.save(network, Path(folder))
         planes = [predict(saved, sample) for sample in samples]
     smallest = choose_smallest_axon(
-        [classes for classes, _ in planes], [sample.labels for sample in samples], contract.pixel_size
+        [labels for labels, _ in planes], [sample.labels for sample in samples], contract.pixel_size, contract.classes
     )
     squares = [
         square_traits(block_sums(confidence, sample.tones[grey_codes(sample.grey)]), confidence.shape).reshape(-1, 4)
@@ -78,15 +79,17 @@ def calibrate(contract: Checkpoint, network: UNet, samples: Sequence[Sample]) ->
 
 
 def choose_smallest_axon(
-    found: Sequence[NDArray[np.uint8]], truth: Sequence[NDArray[np.uint8]], pixel_size: PixelSize
+    found: Sequence[Labels], truth: Sequence[Labels], pixel_size: PixelSize, classes: Classes = AXON_MYELIN
 ) -> float:
     """Choose below which area what was found is taken for noise.
 
     Parameters
     ----------
     found, truth : sequence of (h, w) uint8
-        Classes of the training images: 0 background, 1 myelin, 2 axon.
+        Labels of the training images.
     pixel_size : PixelSize
+    classes : Classes
+        What the labels mean.
 
     Returns
     -------
@@ -94,13 +97,13 @@ def choose_smallest_axon(
         Of a few areas up to 0.5 µm², the one with the best F1 of detection by centroids, counted over all images; of
         equals the smallest. F1 = 2·TP / (TP + FP + true axons).
     """
-    true_ids = [axon_ids(classes) for classes in truth]
+    true_ids = [axon_ids(labels, classes) for labels in truth]
     areas = [px * pixel_size.area_um2 for px in _SMALLEST_PX]
 
     def f1(area_um2: float) -> float:
         counts = [
-            detection(axon_ids(without_small_axons(classes, pixel_size, area_um2)), ids)
-            for classes, ids in zip(found, true_ids, strict=True)
+            detection(axon_ids(without_small_axons(labels, pixel_size, area_um2, classes), classes), ids)
+            for labels, ids in zip(found, true_ids, strict=True)
         ]
         hit = sum(count.true_positives for count in counts)
         others = sum(count.false_positives + count.true_axons for count in counts)

@@ -61,7 +61,7 @@ class Examined:
 
 def examine(compared: Compared) -> Examined:
     """Look at one image closer; its labels must lie on the model's grid."""
-    drawn, found = axon_ids(compared.truth), axon_ids(compared.found)
+    drawn, found = (axon_ids(labels, compared.analysis.classes) for labels in (compared.truth, compared.found))
     ids, at = centroids(found)
     below = drawn[at[:, 0], at[:, 1]]
     frames = []
@@ -83,7 +83,8 @@ def examine(compared: Compared) -> Examined:
 def draw_pictures(compared: Compared, folder: Path) -> None:
     """Draw what was right and wrong on one image."""
     folder.mkdir(parents=True, exist_ok=True)
-    draw_errors(compared.found, compared.truth, folder / f"{compared.image.name}.png")
+    path = folder / f"{compared.image.name}.png"
+    draw_errors(compared.found, compared.truth, path, classes=compared.analysis.classes)
 
 
 def write_card(

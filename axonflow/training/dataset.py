@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from axonflow.errors import InputError
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.resample import Resampling
 from axonflow.kernel.tally import Tally
@@ -51,7 +52,7 @@ class Sample:
     invert : bool
         Whether bright and dark are exchanged.
     labels : (h, w) uint8
-        0 background, 1 myelin, 2 axon.
+        Numbers of :data:`axonflow.kernel.classes.AXON_MYELIN`.
     """
 
     subject: str
@@ -194,4 +195,5 @@ def _read(image: LabelledImage, pixel_size: PixelSize, *, invert: bool) -> Sampl
         )
     resampling = Resampling((pixels.shape[0], pixels.shape[1]), image.pixel_size, pixel_size)
     grey = np.rint(resampling(pixels, Box.whole(resampling.out_shape))).astype(np.uint8)
-    return Sample(image.subject, image.name, grey, histogram(pixels), invert, resampling.classes(labels))
+    labels = resampling.classes(labels, len(AXON_MYELIN))
+    return Sample(image.subject, image.name, grey, histogram(pixels), invert, labels)

@@ -35,8 +35,8 @@ class Compared:
     analysis : Analysis
         The finished run.
     found, truth : (h, w) uint8
-        Classes: 0 background, 1 myelin, 2 axon. Axons that the run left out as too small are background in ``found``,
-        as they are in its maps.
+        Numbers of the model's classes. Axons that the run left out as too small are background in ``found``, as they
+        are in its maps.
     pixel_size : PixelSize
         Of the grid.
     """
@@ -88,12 +88,13 @@ def compare(
     run_job(job, Profile.find("local").but(workers=workers))
     analysis = open_store(store)
     found = analysis.counted.compute()
-    truth = read_labels(image)
+    truth = read_labels(image, analysis.classes)
     work = PixelSize(*analysis.record["labels"]["pixel_size_um"])
     if native:
         found = found[np.ix_(*nearest(Box.whole(truth.shape), truth.shape, found.shape))]
     elif truth.shape != found.shape:
-        truth = Resampling((truth.shape[0], truth.shape[1]), image.pixel_size, work).classes(truth)
+        resampling = Resampling((truth.shape[0], truth.shape[1]), image.pixel_size, work)
+        truth = resampling.classes(truth, len(analysis.classes))
     return Compared(image, analysis, found, truth, image.pixel_size if native else work)
 
 
@@ -126,6 +127,6 @@ def evaluate(
         compared = compare(model, image, out, native=native, workers=workers)
         if watch:
             watch(compared)
-        scores = score(compared.found, compared.truth, compared.pixel_size)
+        scores = score(compared.found, compared.truth, compared.pixel_size, classes=compared.analysis.classes)
         rows.append({"subject": image.subject, "image": image.name} | scores.row())
     return pd.DataFrame(rows)

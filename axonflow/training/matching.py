@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from axonflow.errors import InputError
+from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.tally import Ints
 
 __all__ = ["SMALLEST_PX", "Detection", "Ids", "Matching", "axon_ids", "centroids", "detection", "matching"]
@@ -24,8 +25,6 @@ Ids = NDArray[np.int32]
 
 SMALLEST_PX = 3
 """Axons that are smaller have no centroid."""
-
-_AXON = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +102,21 @@ class Matching:
         return self.true_positives / (self.true_positives + others) if self.true_positives else 0.0
 
 
-def axon_ids(classes: NDArray[np.uint8]) -> Ids:
+def axon_ids(labels: Labels, classes: Classes = AXON_MYELIN) -> Ids:
     """Give each axon of an image an id, 1, 2, … in raster order.
 
     Parameters
     ----------
-    classes : (h, w) uint8
-        0 background, 1 myelin, 2 axon.
+    labels : (h, w) uint8
+    classes : Classes
+        What they mean.
 
     Returns
     -------
     (h, w) int32
         Ids of 8-connected components; 0 is no axon.
     """
-    ids: Ids = ndimage.label(classes == _AXON, np.ones((3, 3), np.int8), output=np.int32)[0]
+    ids: Ids = ndimage.label(labels == classes.axon, np.ones((3, 3), np.int8), output=np.int32)[0]
     return ids
 
 

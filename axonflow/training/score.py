@@ -1,38 +1,33 @@
 """How good a segmentation is: its pixels, its axons, and the numbers of the tissue that maps are made of.
 
-Prediction and truth are classes on one pixel grid, whole images in memory. A score that would divide nothing by
-nothing is NaN, never 1: an image without axons says nothing about how well axons are found.
+Prediction and truth are labels of the same classes on one pixel grid, whole images in memory. A score that would
+divide nothing by nothing is NaN, never 1: an image without axons says nothing about how well axons are found.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, copysign, inf, nan, pi, sqrt
+from math import copysign, inf, nan, pi, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from axonflow.errors import InputError
+from axonflow.fiber.axons import smallest_px
+from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
 from axonflow.training.matching import Detection, Ids, Matching, axon_ids, detection, matching
 
 __all__ = [
-    "CLASSES",
     "QUANTITIES",
     "PixelScores",
+    "Quantities",
     "Scores",
-    "Tissue",
     "pixel_scores",
+    "quantities",
     "score",
-    "tissue",
     "without_small_axons",
 ]
-
-Classes = NDArray[np.uint8]
-
-CLASSES = ("background", "myelin", "axon")
-"""What the numbers 0, 1, 2 mean."""
 
 QUANTITIES = {
     "density": ("axon density", "mm⁻²"),
@@ -43,8 +38,6 @@ QUANTITIES = {
 }
 """The numbers of a tissue by their short names: in words, and the unit they are printed with."""
 
-_MYELIN, _AXON = 1, 2
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PixelScores:
@@ -52,11 +45,14 @@ class PixelScores:
 
     Attributes
     ----------
-    confusion : (3, 3) int64
+    confusion : (n, n) int64
         Pixels by their true class (rows) and the one that was found (columns).
+    classes : Classes
+        These n.
     """
 
     confusion: Ints
+    classes: Classes
 
     @property
     def accuracy(self) -> float:
@@ -87,7 +83,7 @@ class PixelScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Tissue:
+class Quantities:
     """What a map's cell would say of a whole image.
 
     Attributes
@@ -139,7 +135,7 @@ class Tissue:
         values = (self.density_mm2, self.avf, self.mvf, self.gratio, self.axon_diameter_um)
         return dict(zip(QUANTITIES, values, strict=True))
 
-    def relative_errors(self, truth: Tissue) -> dict[str, float]:
+    def relative_errors(self, truth: Quantities) -> dict[str, float]:
         """Return (found − true) / true of each number; NaN where either is unknown.
 
         Both lie on one pixel grid, so none depends on the pixel size. Something where nothing is true is infinitely
@@ -164,24 +160,25 @@ class Scores:
     pixels : PixelScores
     detection : Detection
     matching : Matching
-    found, truth : Tissue
+    found, truth : Quantities
     """
 
     pixels: PixelScores
     detection: Detection
     matching: Matching
-    found: Tissue
-    truth: Tissue
+    found: Quantities
+    truth: Quantities
 
     def row(self) -> dict[str, float]:
         """Return the scores as one row of a table; its columns are always the same."""
-        dice, iou = (dict(zip(CLASSES, values, strict=True)) for values in (self.pixels.dice, self.pixels.iou))
+        axon, myelin = self.pixels.classes.axon, self.pixels.classes.myelin
+        dice, iou = self.pixels.dice, self.pixels.iou
         row = {
             "accuracy": self.pixels.accuracy,
-            "dice_axon": dice["axon"],
-            "dice_myelin": dice["myelin"],
-            "iou_axon": iou["axon"],
-            "iou_myelin": iou["myelin"],
+            "dice_axon": dice[axon],
+            "dice_myelin": dice[myelin],
+            "iou_axon": iou[axon],
+            "iou_myelin": iou[myelin],
             "mean_iou": self.pixels.mean_iou,
             "sensitivity": self.detection.sensitivity,
             "precision": self.detection.precision,
@@ -199,16 +196,25 @@ class Scores:
         return row
 
 
-def score(found: Classes, truth: Classes, pixel_size: PixelSize | None = None, *, iou: float = 0.5) -> Scores:
+def score(
+    found: Labels,
+    truth: Labels,
+    pixel_size: PixelSize | None = None,
+    *,
+    classes: Classes = AXON_MYELIN,
+    iou: float = 0.5,
+) -> Scores:
     """Score a segmentation against the truth.
 
     Parameters
     ----------
     found, truth : (h, w) uint8
-        0 background, 1 myelin, 2 axon, on one pixel grid. Axons that a run left out as too small are background in
-        ``found``: see :func:`without_small_axons`.
+        On one pixel grid. Axons that a run left out as too small are background in ``found``: see
+        :func:`without_small_axons`.
     pixel_size : PixelSize, optional
         Of that grid.
+    classes : Classes
+        What the numbers mean.
     iou : float
         Least intersection over union of a found and a true axon that count as a pair.
 
@@ -221,24 +227,25 @@ def score(found: Classes, truth: Classes, pixel_size: PixelSize | None = None, *
     InputError
         If the images differ in size, are empty, or hold other classes.
     """
-    pixels = pixel_scores(found, truth)
-    found_ids, true_ids = axon_ids(found), axon_ids(truth)
+    pixels = pixel_scores(found, truth, classes)
+    found_ids, true_ids = axon_ids(found, classes), axon_ids(truth, classes)
     return Scores(
         pixels,
         detection(found_ids, true_ids),
         matching(found_ids, true_ids, iou),
-        tissue(found, found_ids, pixel_size),
-        tissue(truth, true_ids, pixel_size),
+        quantities(found, found_ids, pixel_size, classes),
+        quantities(truth, true_ids, pixel_size, classes),
     )
 
 
-def pixel_scores(found: Classes, truth: Classes) -> PixelScores:
+def pixel_scores(found: Labels, truth: Labels, classes: Classes = AXON_MYELIN) -> PixelScores:
     """Count pixels by their true class and the one that was found.
 
     Parameters
     ----------
     found, truth : (h, w) uint8
-        0 background, 1 myelin, 2 axon.
+    classes : Classes
+        What the numbers mean.
 
     Raises
     ------
@@ -250,49 +257,55 @@ def pixel_scores(found: Classes, truth: Classes) -> PixelScores:
             f"Two images of one size were expected, {found.shape} and {truth.shape} px came; score the prediction "
             "against the truth of the same image."
         )
-    if (largest := max(found.max(), truth.max())) >= len(CLASSES):
-        raise InputError(f"Classes 0, 1 and 2 were expected, {largest} came; turn the image's values into classes.")
-    n = len(CLASSES)
-    pairs = truth.astype(np.uint8) * np.uint8(n) + found.astype(np.uint8)
-    return PixelScores(np.bincount(pairs.ravel(), minlength=n * n).reshape(n, n))
+    n = len(classes)
+    if (largest := max(found.max(), truth.max())) >= n:
+        known = ", ".join(f"{each.number} {each.name}" for each in classes)
+        raise InputError(f"Classes {known} were expected, {largest} came; turn the image's values into classes.")
+    pairs = truth.astype(np.uint16) * np.uint16(n) + found.astype(np.uint16)
+    return PixelScores(np.bincount(pairs.ravel(), minlength=n * n).reshape(n, n), classes)
 
 
-def tissue(classes: Classes, ids: Ids, pixel_size: PixelSize | None = None) -> Tissue:
+def quantities(
+    labels: Labels, ids: Ids, pixel_size: PixelSize | None = None, classes: Classes = AXON_MYELIN
+) -> Quantities:
     """Measure an image as a map's cell is measured.
 
     Parameters
     ----------
-    classes : (h, w) uint8
-        0 background, 1 myelin, 2 axon.
+    labels : (h, w) uint8
     ids : (h, w) int32
         Its axons, from :func:`axonflow.training.matching.axon_ids`.
     pixel_size : PixelSize, optional
+    classes : Classes
+        What the labels mean.
     """
     areas = np.bincount(ids.ravel(), minlength=1)[1:]
-    axon_px, myelin_px = (int(np.count_nonzero(classes == number)) for number in (_AXON, _MYELIN))
+    axon_px, myelin_px = (int(np.count_nonzero(labels == number)) for number in (classes.axon, classes.myelin))
     diameter_px = float(np.sqrt(4 / pi * areas).mean()) if len(areas) else nan
-    return Tissue(len(areas), axon_px, myelin_px, classes.size, diameter_px, pixel_size)
+    return Quantities(len(areas), axon_px, myelin_px, labels.size, diameter_px, pixel_size)
 
 
-def without_small_axons(classes: Classes, pixel_size: PixelSize, smallest_um2: float) -> Classes:
+def without_small_axons(
+    labels: Labels, pixel_size: PixelSize, smallest_um2: float, classes: Classes = AXON_MYELIN
+) -> Labels:
     """Make axons that are too small background, as they are in the maps of a run.
 
     Parameters
     ----------
-    classes : (h, w) uint8
-        0 background, 1 myelin, 2 axon.
+    labels : (h, w) uint8
     pixel_size : PixelSize
     smallest_um2 : float
         Axons of this area and larger are kept, µm².
+    classes : Classes
+        What the labels mean.
 
     Returns
     -------
     (h, w) uint8
     """
-    ids = axon_ids(classes)
-    small = np.bincount(ids.ravel()) < ceil(smallest_um2 / pixel_size.area_um2)
-    small[0] = False
-    return np.where(small[ids], np.uint8(0), classes)
+    ids = axon_ids(labels, classes)
+    large = np.bincount(ids.ravel()) >= smallest_px(smallest_um2, pixel_size)
+    return classes.counted(labels, ids * large[ids])
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -41,11 +41,11 @@ def cross_entropy(scores: Tensor, labels: Tensor, class_weights: tuple[float, ..
 
     Parameters
     ----------
-    scores : (n, 3, h, w) float32 Tensor
+    scores : (n, classes, h, w) float32 Tensor
         Before the softmax.
     labels : (n, h, w) int64 Tensor
     class_weights : tuple of float
-        Of background, myelin and axon.
+        By number.
 
     Notes
     -----
@@ -61,7 +61,7 @@ def soft_dice(scores: Tensor, labels: Tensor) -> Tensor:
 
     Parameters
     ----------
-    scores : (n, 3, h, w) float32 Tensor
+    scores : (n, classes, h, w) float32 Tensor
         Before the softmax that gives p.
     labels : (n, h, w) int64 Tensor
         t is 1 where they are the class.
@@ -123,7 +123,7 @@ class State:
         self.precision = precision or training_precision()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(_seed(recipe.seed))
-        self._net = UNet(architecture, recipe.dropout)
+        self._net = UNet(architecture, recipe.dropout, len(recipe.class_weights))
         if start is not None:
             self._net.load_state_dict(start.state_dict())
         self._net.to(self._device)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from axonflow.errors import InputError, ModelError
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.checkpoint import Checkpoint
@@ -33,7 +34,7 @@ from axonflow.training.dataset import Patches, Sample, batches, default_workers,
 from axonflow.training.events import StepDone, TrainingBegun, TrainingListener
 from axonflow.training.folder import claimed
 from axonflow.training.recipe import Recipe
-from axonflow.training.score import CLASSES, pixel_scores
+from axonflow.training.score import pixel_scores
 from axonflow.training.state import State, reproducible
 
 __all__ = ["SHARE", "Training", "prepare", "split", "train"]
@@ -178,6 +179,12 @@ def prepare(
             raise ModelError(
                 f"A model of the architecture {arch!r} was expected to start from, {checkpoint.name!r} is "
                 f"{checkpoint.architecture!r}; give --arch {checkpoint.architecture}, or another model."
+            )
+        if checkpoint.classes != AXON_MYELIN:
+            raise ModelError(
+                f"A model of the classes {', '.join(AXON_MYELIN.names)} was expected to start from, as labelled images "
+                f"have masks of these alone; {checkpoint.name!r} tells {', '.join(checkpoint.classes.names)} apart: "
+                "give another model."
             )
         usual_um, usually_inverted = checkpoint.pixel_size_um, checkpoint.invert
     recipe = recipe or (Recipe() if start is None else Recipe.read("finetune"))
@@ -334,10 +341,12 @@ def _validate(training: Training, network: UNet) -> dict[str, float]:
     """Return the means over the held-out images of accuracy and Dice; a class that is nowhere is left out."""
     with TemporaryDirectory() as folder:
         checkpoint = training.contract.save(network, Path(folder))
-        scores = [pixel_scores(predict(checkpoint, sample)[0], sample.labels) for sample in training.held_out]
+        classes = checkpoint.classes
+        scores = [pixel_scores(predict(checkpoint, sample)[0], sample.labels, classes) for sample in training.held_out]
     rows = [[each.accuracy, *each.dice] for each in scores]
+    names = ("accuracy", *(f"dice_{name}" for name in classes.names))
     means = {}
-    for name, values in zip(("accuracy", *(f"dice_{name}" for name in CLASSES)), zip(*rows, strict=True), strict=True):
+    for name, values in zip(names, zip(*rows, strict=True), strict=True):
         if known := [value for value in values if value == value]:
             means[name] = round(sum(known) / len(known), 6)
     return means

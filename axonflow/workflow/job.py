@@ -22,7 +22,7 @@ from axonflow.engine.stage import Stage
 from axonflow.errors import InputError, PixelSizeError, StoreError
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.resample import Resampling
-from axonflow.net.checkpoint import CLASSES, Checkpoint, Precision
+from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
 from axonflow.slide import Slide, open_slide
 from axonflow.stages.annotation import Everywhere, open_drawn, open_regions
@@ -50,7 +50,7 @@ class Job:
     config : Config
     slide : Slide
     layout : Layout
-    classes : Network or Masks
+    segmentation : Network or Masks
     min_axon_area_um2 : float
         Smaller axons are left out.
     stages : tuple of Stage
@@ -59,7 +59,7 @@ class Job:
     config: Config
     slide: Slide
     layout: Layout
-    classes: Network | Masks
+    segmentation: Network | Masks
     min_axon_area_um2: float
     stages: tuple[Stage, ...]
 
@@ -103,11 +103,11 @@ def prepare(config: Config, *, gpu: bool = False) -> Job:
     slide = open_slide(config.slide, series=config.series, pixel_size=config.pixel_size)
     if not config.own_masks and (made := _made_in(config.out)):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
-        before = _declare(config, slide, _classes(config, made))
+        before = _declare(config, slide, _segmentation(config, made))
         if any(before.journal.record(stage).begun for stage in before.stages if stage.name == "segment"):
             return before
     # The driver may be on a node without the GPU that its workers have.
-    return _declare(config, slide, _classes(config, "float16" if gpu else None))
+    return _declare(config, slide, _segmentation(config, "float16" if gpu else None))
 
 
 def run_job(
@@ -182,24 +182,24 @@ def estimate_seconds(job: Job, workers: int) -> float:
 
     side = min(1024, *job.slide.shape)
     corner = replace(job.slide, shape=(side, side))
-    classes = job.classes
-    if isinstance(classes, Masks):
-        classes = Masks(tuple(replace(mask, shape=(side, side)) for mask in classes.images))
+    segmentation = job.segmentation
+    if isinstance(segmentation, Masks):
+        segmentation = Masks(tuple(replace(mask, shape=(side, side)) for mask in segmentation.images))
     seconds: dict[str, float] = {}
     for _ in range(2):
         with TemporaryDirectory() as folder:
-            trial = _declare(replace(job.config, out=Path(folder), mask=None, regions=None), corner, classes)
+            trial = _declare(replace(job.config, out=Path(folder), mask=None, regions=None), corner, segmentation)
             trial.layout.private.mkdir()
             run_stages(trial.stages, trial.journal, LocalPool())
             seconds = {stage.group: 0.0 for stage in trial.stages}
             for stage in trial.stages:
                 seconds[stage.group] += trial.journal.record(stage).summary["seconds"]
     scale = job.slide.shape[0] * job.slide.shape[1] / side**2
-    alone = 1 if isinstance(classes, Network) else workers  # one network uses all cpus, as several do together
+    alone = 1 if isinstance(segmentation, Network) else workers  # one network uses all cpus, as several do together
     return scale * sum(s / (alone if group == "segment" else workers) for group, s in seconds.items())
 
 
-def _declare(config: Config, slide: Slide, classes: Network | Masks) -> Job:
+def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job:
     if slide.pixel_size is None:
         raise PixelSizeError(
             f"The pixel size of {slide.path} was expected in the file, but it is {slide.pixel_size_source}; "
@@ -207,24 +207,25 @@ def _declare(config: Config, slide: Slide, classes: Network | Masks) -> Job:
         )
     native = work = Frame(slide.shape, slide.pixel_size)
     smallest_um2 = config.min_axon_area_um2 or 0.0
-    if isinstance(classes, Network):
+    if isinstance(segmentation, Network):
         if config.min_axon_area_um2 is None:
-            smallest_um2 = classes.checkpoint.smallest_axon_um2
-        wanted = classes.checkpoint.pixel_size
+            smallest_um2 = segmentation.checkpoint.smallest_axon_um2
+        wanted = segmentation.checkpoint.pixel_size
         if not slide.pixel_size.matches(wanted):
             work = Frame(Resampling(slide.shape, slide.pixel_size, wanted).out_shape, wanted)
-    layout = Layout(config.out, native, work, slide.dtype.name, _chunk(config, classes, native, work))
+    chunk = _chunk(config, segmentation, native, work)
+    layout = Layout(config.out, native, work, slide.dtype.name, chunk, segmentation.classes)
     stages = declare(
         layout,
         slide,
-        classes,
+        segmentation,
         smallest_axon_um2=smallest_um2,
         max_myelin_um=config.max_myelin_um,
         cell_um=config.cell_um,
         coverage=open_drawn(config.mask, config.mask_unit, native, work) if config.mask else Everywhere(),
         regions=open_regions(config.regions, config.regions_unit, native, work) if config.regions else None,
     )
-    return Job(config, slide, layout, classes, smallest_um2, stages)
+    return Job(config, slide, layout, segmentation, smallest_um2, stages)
 
 
 def _made_in(store: Path) -> Precision | None:
@@ -236,7 +237,7 @@ def _made_in(store: Path) -> Precision | None:
     return made
 
 
-def _classes(config: Config, precision: Precision | None) -> Network | Masks:
+def _segmentation(config: Config, precision: Precision | None) -> Network | Masks:
     """Open the masks, or find the model, which computes in the precision that is best here if none is given."""
     if config.labels is not None:
         return Masks((open_slide(config.labels),))
@@ -251,18 +252,18 @@ def _classes(config: Config, precision: Precision | None) -> Network | Masks:
     return Network(checkpoint, halo, precision, config.keep_probabilities)
 
 
-def _chunk(config: Config, classes: Network | Masks, native: Frame, work: Frame) -> int:
-    lattice = classes.checkpoint.lattice_px if isinstance(classes, Network) else 64
+def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: Frame) -> int:
+    lattice = segmentation.checkpoint.lattice_px if isinstance(segmentation, Network) else 64
     chunk = config.chunk or default_chunk(*native.shape, *work.shape)
     if chunk % lattice:
         raise InputError(
             f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {chunk} came; "
             f"use {ceil_to(chunk, lattice)}."
         )
-    if isinstance(classes, Network) and chunk < classes.halo:
+    if isinstance(segmentation, Network) and chunk < segmentation.halo:
         raise InputError(
-            f"--chunk was expected not to be smaller than the halo of {classes.halo} px, {chunk} came; "
-            f"use {ceil_to(classes.halo, lattice)} or more."
+            f"--chunk was expected not to be smaller than the halo of {segmentation.halo} px, {chunk} came; "
+            f"use {ceil_to(segmentation.halo, lattice)} or more."
         )
     return chunk
 
@@ -315,13 +316,12 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
 
 
 def _note(job: Job) -> None:
-    write_record(job.config, job.slide, job.layout, job.classes, job.min_axon_area_um2, job.stages, job.journal)
+    write_record(job.config, job.slide, job.layout, job.segmentation, job.min_axon_area_um2, job.stages, job.journal)
 
 
 def _sweep(layout: Layout) -> None:
     """Remove what killed tasks left half written."""
-    probabilities = (layout.probability(name) for name in CLASSES)
-    for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers, *probabilities):
+    for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers, *layout.probabilities):
         if image.path.exists():
             image.sweep()
     layout.traits.sweep()

@@ -13,6 +13,7 @@ from typing import Any
 from axonflow.engine.journal import Journal, write_whole
 from axonflow.engine.stage import Stage
 from axonflow.errors import StoreError
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.slide import Slide
 from axonflow.stages.declare import Masks, Network
 from axonflow.stages.layout import Layout
@@ -46,7 +47,7 @@ def write_record(
     config: Config,
     slide: Slide,
     layout: Layout,
-    classes: Network | Masks,
+    segmentation: Network | Masks,
     min_axon_area_um2: float,
     stages: Sequence[Stage],
     journal: Journal,
@@ -71,7 +72,7 @@ def write_record(
             "min_axon_area_um2": min_axon_area_um2,
         },
         "config": config.to_json(),
-        "model": _model(classes),
+        "model": _model(segmentation),
         "seams": made.get("segment.seams"),
         "stages": made,
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
@@ -80,11 +81,12 @@ def write_record(
     write_whole(layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
 
 
-def _model(classes: Network | Masks) -> dict[str, Any]:
-    if isinstance(classes, Masks):
-        return {"masks": [{"path": str(mask.path), "identity": mask.identity} for mask in classes.images]}
-    checkpoint = classes.checkpoint
-    return {
+def _model(segmentation: Network | Masks) -> dict[str, Any]:
+    if isinstance(segmentation, Masks):
+        return {"masks": [{"path": str(mask.path), "identity": mask.identity} for mask in segmentation.images]}
+    checkpoint = segmentation.checkpoint
+    classes = {} if checkpoint.classes == AXON_MYELIN else {"classes": checkpoint.classes.to_json()}
+    return classes | {
         "name": checkpoint.name,
         "path": str(checkpoint.path),
         "embedded": checkpoint.embedded,
@@ -92,9 +94,9 @@ def _model(classes: Network | Masks) -> dict[str, Any]:
         "architecture": checkpoint.architecture,
         "pixel_size_um": checkpoint.pixel_size_um,
         "trained_on": checkpoint.trained_on.get("data"),
-        "halo_px": classes.halo,
+        "halo_px": segmentation.halo,
         "lattice_px": checkpoint.lattice_px,
-        "precision": classes.precision,
+        "precision": segmentation.precision,
     }
 
 

@@ -18,12 +18,12 @@ from PIL import Image
 from slides import command
 from viewed import write_viewed_store
 
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.viewer import View, screenshot, viewing
 from axonflow.results.viewer.scene import Exhibit
 from axonflow.results.viewer.screenshot import FLAGS, find_browser
 from axonflow.results.viewer.server import Server
-from axonflow.results.viewer.shaders import CLASS_COLOURS
 
 pytestmark = pytest.mark.browser
 
@@ -157,7 +157,7 @@ def test_the_slide_shows_the_pixels_of_the_store(looking: Open, analysis: Analys
 def test_labels_show_the_classes_of_the_store(looking: Open, analysis: Analysis, places: NDArray[np.intp]) -> None:
     classes = analysis.labels["semantic"].compute()[tuple(places.T)]
     assert set(classes) == {0, 1, 2}
-    paint = np.array([(0, 0, 0), to_rgb(CLASS_COLOURS["myelin"]), to_rgb(CLASS_COLOURS["axon"])])[classes]
+    paint = np.array([to_rgb(each.colour) for each in AXON_MYELIN])[classes]
     opacity = np.where(classes == 0, 0, 0.45)[:, None]
     wanted = (1 - opacity) * greys(analysis, places) + opacity * paint
     with looking(show="semantic") as page:

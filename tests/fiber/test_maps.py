@@ -15,6 +15,7 @@ from strategies import chunked_tissues, generators, masks
 from axonflow.errors import InputError
 from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
 from axonflow.fiber.tissue import tissue
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Tally
 from axonflow.kernel.units import PixelSize
@@ -36,11 +37,12 @@ def test_any_chunking_maps_what_a_plain_loop_over_the_cells_finds(
     semantic, covered, boxes, cells = case
     whole = [Box.whole(semantic.shape)]
     axons = oracles.axon_labels(semantic == 2, 3)
+    counted = AXON_MYELIN.counted(semantic, axons)
     table = measure_cores(axons, assign_cores(axons, semantic == 1, 3, whole), whole, cells.pixel_size)
     rows, columns = centroid_pixels(table)
     counts = covered[rows, columns]
     areas, alone = (
-        Tally.merge(cells.count(semantic[b.slices], axons[b.slices], covered[b.slices], b) for b in parts)
+        Tally.merge(cells.count(counted[b.slices], AXON_MYELIN, covered[b.slices], b) for b in parts)
         for parts in (boxes, whole)
     )
     np.testing.assert_array_equal(areas.key, alone.key)

@@ -22,6 +22,7 @@ from axonflow.fiber.region_table import (
     spread_histogram,
     write_regions,
 )
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize
@@ -47,12 +48,12 @@ def test_any_chunking_counts_what_is_in_the_whole_image(
     regions = np.where(data.draw(masks(semantic.shape)), rng.choice([2, 3, 70_000], semantic.shape), 0)
     regions = regions.astype(np.uint32)
     axons = oracles.axon_labels(semantic == 2, 2)
+    counted = AXON_MYELIN.counted(semantic, axons)
     whole = [Box.whole(semantic.shape)]
     table = measure_cores(axons, assign_cores(axons, semantic == 1, 3, whole), whole, SIZE)
     region = np.where(covered, regions, 0)[centroid_pixels(table)].astype(np.int64)
     found = Tally.merge(
-        count_regions(regions[box.slices], semantic[box.slices], axons[box.slices], covered[box.slices])
-        for box in boxes
+        count_regions(regions[box.slices], counted[box.slices], AXON_MYELIN, covered[box.slices]) for box in boxes
     )
     names = [str(key) for key in found.key]
     described = region_table(found, names, lambda: [(region, table)], SIZE).set_index("region")

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from axonflow.errors import ModelError
+from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
 from axonflow.kernel.grid import Box
 from axonflow.net.architecture import SEM, TEM
 from axonflow.net.checkpoint import Checkpoint
@@ -19,6 +20,13 @@ from axonflow.net.lattice import Lattice
 from axonflow.net.predict import Predictor
 from axonflow.net.unet import UNet
 
+FIVE = Classes(
+    (
+        *AXON_MYELIN,
+        PixelClass(3, "unmyelinated axon", "#7fc97f", "other"),
+        PixelClass(4, "nucleus", "#beaed4", "other"),
+    )
+)
 CONTRACT = Checkpoint("tiny", "tem", 0.1, False, 64, 25, 0.0, "", {"data": "none"})
 
 
@@ -48,6 +56,45 @@ def test_what_is_familiar_survives(saved: Checkpoint, tmp_path: Path) -> None:
     assert hash(found) == hash(replace(saved, folder=found.folder))
     assert pickle.loads(pickle.dumps(found)) == found
     assert saved.familiar == {}
+
+
+def test_five_classes_travel_with_their_model(tmp_path: Path) -> None:
+    told = replace(CONTRACT, classes=FIVE).save(UNet(TEM, classes=5), tmp_path)
+    found = Checkpoint.find(told.weights)
+    assert found == replace(told, folder=found.folder)
+    assert found.classes == FIVE
+    assert hash(found) == hash(replace(told, folder=found.folder))
+    assert pickle.loads(pickle.dumps(found)) == found
+    lattice, pixels = Lattice((64, 64), 64, 25, 16), np.zeros((64, 64), np.uint8)
+    whole = Box.whole((64, 64))
+    planes = Predictor(found, lattice, "float32").predict(pixels, whole, whole, np.zeros(65536, np.float32))
+    assert planes.shape == (2 + 5, 64, 64)
+
+
+@pytest.mark.parametrize("said", [{}, {"classes": ["background", "myelin", "axon"]}])
+def test_a_contract_that_lists_no_classes_means_the_three(
+    saved: Checkpoint, tmp_path: Path, said: dict[str, object]
+) -> None:
+    content = json.loads((saved.folder / "tiny.json").read_text())
+    del content["classes"]
+    (tmp_path / "tiny.json").write_text(json.dumps(content | said))
+    (tmp_path / "tiny.safetensors").write_bytes(saved.weights.read_bytes())
+    found = Checkpoint.find(tmp_path / "tiny.json")
+    assert found == replace(saved, folder=found.folder)
+    assert found.classes == AXON_MYELIN
+
+
+@pytest.mark.parametrize("classes", [["background", "axon", "myelin"], [], "axon", None, [{"number": 0}], [[]], {}])
+def test_a_contract_with_a_list_that_is_none_is_refused(saved: Checkpoint, tmp_path: Path, classes: object) -> None:
+    content = json.loads((saved.folder / "tiny.json").read_text()) | {"classes": classes}
+    (tmp_path / "tiny.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="cannot be read"):
+        Checkpoint.find(tmp_path / "tiny.json")
+
+
+def test_weights_of_fewer_classes_than_the_contract_has_are_refused(saved: Checkpoint) -> None:
+    with pytest.raises(ModelError, match="network of 5 classes"):
+        replace(saved, classes=FIVE).network()
 
 
 @pytest.mark.parametrize("familiar", [{"colour": [0, 1]}, {"texture": [1, 0]}, {"texture": [1]}, {"texture": 1}, [1]])

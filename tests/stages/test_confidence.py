@@ -19,9 +19,9 @@ from slides import analyse, contents, files, picture, tissue, write_labels, writ
 import axonflow
 from axonflow.errors import RunError, StoreError
 from axonflow.fiber.maps import Cells
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.units import PixelSize
-from axonflow.net.checkpoint import CLASSES
 from axonflow.net.familiarity import BLOCK, block_sums, familiar_ranges
 from axonflow.net.normalise import grey_codes, grey_table, histogram
 from axonflow.ngff import Blocks, Pyramid
@@ -56,7 +56,7 @@ def tell(config: Config, familiar: dict[str, tuple[float, float]], folder: Path)
 
 def planes(store: Path, slide: Path) -> tuple[Grey, Grey]:
     """Return the confidence, from the stored probabilities, and what the network saw, from the slide's file."""
-    shares = [np.squeeze(Pyramid.open(store / "probabilities" / name).array(0)[:]) for name in CLASSES]
+    shares = [np.squeeze(Pyramid.open(store / "probabilities" / name).array(0)[:]) for name in AXON_MYELIN.names]
     pixels = np.asarray(Image.open(slide))
     return np.max(shares, axis=0), grey_table(histogram(pixels))[grey_codes(pixels)]
 

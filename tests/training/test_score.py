@@ -18,7 +18,7 @@ from strategies import generators, masks, shapes
 from axonflow.errors import InputError
 from axonflow.kernel.units import PixelSize
 from axonflow.training.matching import Detection, Matching, axon_ids, centroids, detection, matching
-from axonflow.training.score import QUANTITIES, pixel_scores, score, tissue, without_small_axons
+from axonflow.training.score import QUANTITIES, pixel_scores, quantities, score, without_small_axons
 
 Classes = NDArray[np.uint8]
 Pair = tuple[Classes, Classes]
@@ -236,9 +236,9 @@ def test_centroids_are_whole_pixels() -> None:
 
 @settings(max_examples=60)
 @given(pairs())
-def test_tissue_is_scikit_images(pair: Pair) -> None:
+def test_quantities_are_scikit_images(pair: Pair) -> None:
     classes, _ = pair
-    of = tissue(classes, axon_ids(classes), SIZE)
+    of = quantities(classes, axon_ids(classes), SIZE)
     axons = measure.regionprops(measure.label(classes == 2))
     avf, mvf = (classes == 2).mean(), (classes == 1).mean()
     assert of.density_mm2 == pytest.approx(len(axons) / (classes.size * 0.1 * 0.25e-6))

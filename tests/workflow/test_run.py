@@ -41,6 +41,7 @@ from axonflow.errors import InputError, StoreError
 from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
 from axonflow.fiber.myelin import reach_px
 from axonflow.fiber.table import read_parquet
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.resample import Resampling
 from axonflow.kernel.units import PixelSize
@@ -143,7 +144,7 @@ def assert_follows_the_oracles(store: Path, classes: Classes, smallest: int, rea
 
     maps = read_maps(store / "maps")
     cells = Cells(classes.shape, SIZE, maps.attrs["cell_side_um"])
-    areas = cells.count(classes, axons, np.ones(classes.shape, bool), whole)
+    areas = cells.count(AXON_MYELIN.counted(classes, axons), AXON_MYELIN, np.ones(classes.shape, bool), whole)
     xr.testing.assert_identical(maps, tissue_maps(cells, areas, lambda: [table]))
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from axonflow.errors import InputError
+from axonflow.kernel.classes import Classes
 from axonflow.kernel.grid import Box, Grid
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
@@ -28,8 +29,6 @@ READ = 4096
 
 LARGEST_PNG_PX = 2**28
 
-GREYS = np.array([0, 127, 255], np.uint8)
-
 
 def write_ads_mask(analysis: Analysis, path: Path) -> None:
     """Write the mask: a tiled BigTIFF with its pixel size, part by part, or a small PNG if the file ends so.
@@ -39,7 +38,7 @@ def write_ads_mask(analysis: Analysis, path: Path) -> None:
     InputError
         If the ending is another, or the slide too large for a PNG, which is written whole.
     """
-    mask = _Mask(analysis.pyramid(), analysis.pyramid("semantic"), analysis.pyramid("axons"))
+    mask = _Mask(analysis.pyramid(), analysis.pyramid("semantic"), analysis.pyramid("axons"), analysis.classes)
     (h, w), size = mask.slide.shape, mask.slide.pixel_size
     partial = path.with_name(f".{path.name}.partial")
     if path.suffix.lower() == ".png":
@@ -73,6 +72,7 @@ class _Mask:
     slide: Pyramid
     semantic: Pyramid
     axons: Pyramid
+    classes: Classes
 
     def tiles(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the tiles in raster order, those at the edges filled up with background."""
@@ -85,9 +85,8 @@ class _Mask:
         """Return the grey of each pixel of a box of the slide."""
         rows, columns = self._under(0, box.y0, box.y1), self._under(1, box.x0, box.x1)
         have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-        classes = self.semantic.read(have)
-        classes[(classes == 2) & (self.axons.read(have) == 0)] = 0
-        greys: NDArray[np.uint8] = GREYS[classes[np.ix_(rows - have.y0, columns - have.x0)]]
+        counted = self.classes.counted(self.semantic.read(have), self.axons.read(have))
+        greys: NDArray[np.uint8] = self.classes.greys[counted[np.ix_(rows - have.y0, columns - have.x0)]]
         return greys
 
     def _under(self, axis: int, first: int, last: int) -> NDArray[np.int64]:

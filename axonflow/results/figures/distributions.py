@@ -46,7 +46,7 @@ def _histogram(
     span: tuple[float, float],
     label: str,
     form: str,
-    colour: tuple[float, float, float],
+    colour: str,
     paths: Iterable[Path],
 ) -> None:
     figure = new_figure(COLUMN_MM, HEIGHT_MM)
@@ -183,7 +183,7 @@ def draw_spreads(slides: Sequence[tuple[str, Floats, Floats]], paths: Iterable[P
     save(figure, paths)
 
 
-def _body(axes: Axes, place: int, values: Floats, span: tuple[float, float], colour: tuple[float, ...]) -> None:
+def _body(axes: Axes, place: int, values: Floats, span: tuple[float, float], colour: str) -> None:
     counts, edges = np.histogram(values, BINS, span)
     width = 0.4 * counts / max(counts.max(), 1)
     ends = np.repeat(edges, 2)[1:-1]

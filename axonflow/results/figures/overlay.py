@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from PIL import Image
 
+from axonflow.kernel.classes import Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.ngff import Pyramid
-from axonflow.results.figures.style import AXON, COLUMN_MM, MYELIN, new_figure, save, scale_bar, styled
+from axonflow.results.figures.style import COLUMN_MM, new_figure, save, scale_bar, styled
 
 __all__ = ["coarse", "draw_detail", "draw_overlay", "draw_slide"]
 
@@ -21,7 +23,7 @@ OUTLINE = "#f2c14e"
 Picture = NDArray[np.generic]
 
 
-def coarse(pyramid: Pyramid, side_px: int) -> Picture:
+def coarse(pyramid: Pyramid, side_px: int) -> NDArray[Any]:
     """Read the finest level that is at most ``side_px`` wide, or the coarsest one."""
     levels = pyramid.levels
     level = next((k for k in range(levels.count) if max(levels.shape_of(k)) <= side_px), levels.count - 1)
@@ -72,14 +74,17 @@ def draw_slide(
 
 
 @styled()
-def draw_detail(grey: Picture, classes: NDArray[np.uint8], extent: tuple[float, float], paths: Iterable[Path]) -> None:
+def draw_detail(
+    grey: Picture, labels: Labels, classes: Classes, extent: tuple[float, float], paths: Iterable[Path]
+) -> None:
     """Draw a piece of the slide with the borders of axons and of myelin, as wide as a column.
 
     Parameters
     ----------
     grey : (h, w) array
-    classes : (h, w) uint8
-        0 background, 1 myelin, 2 axon.
+    labels : (h, w) uint8
+    classes : Classes
+        What they mean.
     extent : (float, float)
         Height and width, mm.
     paths : iterable of Path
@@ -90,22 +95,24 @@ def draw_detail(grey: Picture, classes: NDArray[np.uint8], extent: tuple[float, 
     axes = figure.subplots()
     box = (0.0, width, height, 0.0)
     axes.imshow(_stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
-    _outline(axes, classes > 0, extent, MYELIN, 0.7)
-    _outline(axes, classes == 2, extent, AXON, 0.7)
+    axon, myelin = labels == classes.axon, labels == classes.myelin
+    _outline(axes, axon | myelin, extent, classes[classes.myelin].colour, 0.7)
+    _outline(axes, axon, extent, classes[classes.axon].colour, 0.7)
     _bare(axes)
     scale_bar(axes, box)
     save(figure, paths)
 
 
-def draw_overlay(slide: Pyramid, semantic: Pyramid, path: Path, *, side_px: int = 1600) -> None:
-    """Draw axons and myelin in colour over the whole slide, at most ``side_px`` wide, to a PNG file."""
+def draw_overlay(slide: Pyramid, semantic: Pyramid, classes: Classes, path: Path, *, side_px: int = 1600) -> None:
+    """Draw the classes in colour over the whole slide, at most ``side_px`` wide, to a PNG file."""
     grey = _stretched(coarse(slide, side_px))
-    classes = coarse(semantic, side_px)
-    rows, columns = (np.arange(n) * m // n for n, m in zip(grey.shape, classes.shape, strict=True))
-    classes = classes[np.ix_(rows, columns)]
+    labels = coarse(semantic, side_px)
+    rows, columns = (np.arange(n) * m // n for n, m in zip(grey.shape, labels.shape, strict=True))
+    labels = labels[np.ix_(rows, columns)]
     colour = np.repeat(grey[..., None], 3, axis=2)
-    for number, tint in ((1, MYELIN), (2, AXON)):
-        colour[classes == number] = 0.55 * colour[classes == number] + 0.45 * np.array(tint, np.float32)
+    for each in classes.legend:
+        inside = labels == each.number
+        colour[inside] = 0.55 * colour[inside] + 0.45 * np.array(each.rgb, np.float32) / 255
     Image.fromarray((colour * 255).astype(np.uint8)).save(path)
 
 

@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import StrMethodFormatter
 
+from axonflow.kernel.classes import AXON_MYELIN
+
 __all__ = [
     "AXON",
     "COLUMN_MM",
@@ -59,7 +61,8 @@ COLUMN_MM, PAGE_MM = 85.0, 180.0
 
 PRINT_DPI = 300
 
-AXON, MYELIN = (0.25, 0.55, 0.95), (0.89, 0.29, 0.20)
+AXON, MYELIN = (AXON_MYELIN[number].colour for number in (AXON_MYELIN.axon, AXON_MYELIN.myelin))
+"""Colours of what is measured of axons, and of their myelin."""
 
 UNITS = {"um": "µm", "mm-2": "mm⁻²"}
 """How units are printed."""

@@ -60,7 +60,7 @@ def draw_figures(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Fi
     list of Figure
         Those that there is anything to draw of.
     """
-    figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), folder / "overlay.png")
+    figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), result.classes, folder / "overlay.png")
     drawn = []
     for draw in (_slide, _detail, _maps, _doubt, _distributions):
         drawn += list(draw(result, axons, lambda name: [folder / f"{name}.svg", folder / f"{name}.png"]))
@@ -101,12 +101,11 @@ def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Fig
         for at, size, side, n in zip(_typical_place_um(result), (um.y, um.x), sides, semantic.shape, strict=True)
     )
     box = Box(y0, x0, y0 + sides[0], x0 + sides[1])
-    classes, ids = semantic.read(box), result.pyramid("axons").read(box)
-    classes = np.where((classes == 2) & (ids == 0), np.uint8(0), classes)
-    extent_um = sides[0] * um.y, sides[1] * um.x
-    figures.draw_detail(image.read(box), classes, (extent_um[0] / 1000, extent_um[1] / 1000), paths("detail"))
+    counted = result.classes.counted(semantic.read(box), result.pyramid("axons").read(box))
+    extent = sides[0] * um.y / 1000, sides[1] * um.x / 1000
+    figures.draw_detail(image.read(box), counted, result.classes, extent, paths("detail"))
     where = f"{length(y0 * um.y)} from the top and {length(x0 * um.x)} from the left"
-    said = f"A typical piece near by, {where}: axons are outlined in blue, myelin in red."
+    said = f"A typical piece near by, {where}: the inner outlines are of axons, the outer ones of their myelin."
     yield Figure("detail", said, is_photograph=True)
 
 

@@ -107,15 +107,15 @@ def _unfamiliar(result: Analysis) -> tuple[int, int]:
 
 
 def _too_small(result: Analysis) -> float:
-    """Return the share of the pixels of class axon that have no id, from one coarse level of the labels.
+    """Return the share of the pixels of class axon that were left out, from one coarse level of the labels.
 
     Levels of labels are samples: each pixel of one is a pixel of the level below.
     """
     from axonflow.results.figures.overlay import coarse
 
-    classes, ids = (coarse(result.pyramid(name), SAMPLED_PX) for name in ("semantic", "axons"))
-    axon = classes == 2
-    return float((ids[axon] == 0).mean()) if axon.any() else 0.0
+    labels, ids = (coarse(result.pyramid(name), SAMPLED_PX) for name in ("semantic", "axons"))
+    axon = labels == result.classes.axon
+    return float(result.classes.left_out(labels, ids)[axon].mean()) if axon.any() else 0.0
 
 
 def _of(part: int, whole: int) -> str:

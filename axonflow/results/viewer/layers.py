@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from axonflow.results.viewer.scene import CLASSES, IDS, Exhibit
+from axonflow.results.viewer.scene import IDS, SEMANTIC, Exhibit
 from axonflow.results.viewer.segments import QUERY
-from axonflow.results.viewer.shaders import CLASS_COLOURS, colour_map, colours
-from axonflow.results.viewer.shaders import CLASSES as CLASSES_SHADER
 from axonflow.results.viewer.shaders import SLIDE as SLIDE_SHADER
+from axonflow.results.viewer.shaders import class_colours, colour_map, colours
 
 __all__ = ["CHOOSE", "FRAME", "PANEL", "View", "config_state", "layer_name", "legends", "span", "view_state"]
 
@@ -110,7 +109,7 @@ def legends(exhibits: Sequence[Exhibit]) -> dict[str, dict[str, Any]]:
     """Return, by layer, the colours to be explained beside the slide: of a colour map, or of words."""
     found: dict[str, dict[str, Any]] = {}
     for exhibit in exhibits:
-        found[layer_name(exhibit, CLASSES[0], len(exhibits))] = {"patches": CLASS_COLOURS}
+        found[layer_name(exhibit, SEMANTIC[0], len(exhibits))] = {"patches": exhibit.legend}
         for scaled in exhibit.scaled.values():
             found[layer_name(exhibit, scaled.name, len(exhibits))] = {"colours": colours(scaled.colours)}
     return found
@@ -161,8 +160,9 @@ def _layers(exhibits: Sequence[Exhibit], number: int, store: str, made: str, vie
         shaderControls={"brightness": {"range": [low, high], "window": [low, high]}},
         opacity=1,
     )
-    classes = layer(CLASSES[0], "image", f"{store}labels/semantic/|zarr3:", shader=CLASSES_SHADER, opacity=0.45)
-    found = [slide, classes]
+    shader = class_colours(exhibit.analysis.classes)
+    semantic = layer(SEMANTIC[0], "image", f"{store}labels/semantic/|zarr3:", shader=shader, opacity=0.45)
+    found = [slide, semantic]
     for name in IDS:
         source = [{"url": f"{store}labels/{name}/|zarr3:"}]
         more: dict[str, Any] = {"linkedSegmentationGroup": layer_name(exhibit, "axons", several)}

@@ -18,10 +18,10 @@ from axonflow.results.figures.style import PANELS
 from axonflow.results.viewer.coloured import Painted
 from axonflow.results.viewer.segments import listed_axons, segment_properties
 
-__all__ = ["CLASSES", "IDS", "LIST", "Exhibit", "Scaled"]
+__all__ = ["IDS", "LIST", "SEMANTIC", "Exhibit", "Scaled"]
 
-CLASSES = ("semantic", "axons and myelin")
-"""Name and title of the classes."""
+SEMANTIC = ("semantic", "axons and myelin")
+"""Name and title of the semantic labels."""
 
 IDS = {"axons": "axons", "fibers": "fibers"}
 """Names and titles of the ids."""
@@ -100,6 +100,11 @@ class Exhibit:
     def title(self) -> str:
         """The store's name."""
         return self.analysis.store.resolve().name.removesuffix(".ome.zarr")
+
+    @property
+    def legend(self) -> dict[str, str]:
+        """The colours of the classes, by their names."""
+        return {each.name: each.colour for each in self.analysis.classes.legend}
 
     @cached_property
     def slide(self) -> Pyramid:
@@ -181,11 +186,11 @@ class Exhibit:
     @property
     def names(self) -> list[str]:
         """All overlays' names, in the order they are listed."""
-        return [CLASSES[0], *IDS, *self.scaled]
+        return [SEMANTIC[0], *IDS, *self.scaled]
 
     def titled(self, name: str) -> str:
         """Return the title of an overlay."""
-        return CLASSES[1] if name == CLASSES[0] else IDS.get(name) or self.scaled[name].title
+        return SEMANTIC[1] if name == SEMANTIC[0] else IDS.get(name) or self.scaled[name].title
 
     def file(self, path: str) -> bytes:
         """Return a file that is made on demand: of an overlay of numbers, or the list of axons.

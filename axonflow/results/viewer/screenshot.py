@@ -23,9 +23,8 @@ from PIL import Image
 
 from axonflow.errors import InputError, RunError
 from axonflow.results.viewer.layers import span
-from axonflow.results.viewer.scene import CLASSES, Exhibit
+from axonflow.results.viewer.scene import SEMANTIC, Exhibit
 from axonflow.results.viewer.server import Server
-from axonflow.results.viewer.shaders import CLASS_COLOURS
 
 __all__ = ["FLAGS", "LEGEND_PX", "check_picture", "find_browser", "take_screenshot"]
 
@@ -164,8 +163,9 @@ def _legend(exhibits: Sequence[Exhibit], show: str, width: int) -> Image.Image |
         colours = ScalarMappable(Normalize(low, high), mpl.colormaps[scaled.colours])
         figure.colorbar(colours, cax=axes, orientation="horizontal").ax.tick_params(labelsize=9)
         figure.text(0.28, 0.6, scaled.title, ha="right", va="center", fontsize=10)
-    elif show == CLASSES[0]:
-        patches = [Patch(color=colour, label=word) for word, colour in CLASS_COLOURS.items()]
+    elif show == SEMANTIC[0]:
+        legend = {name: colour for each in exhibits for name, colour in each.legend.items()}
+        patches = [Patch(color=colour, label=name) for name, colour in legend.items()]
         figure.legend(handles=patches, loc="center", ncols=len(patches), frameon=False, fontsize=11)
     else:
         return None

@@ -6,30 +6,36 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 
-from axonflow.results.figures.style import AXON, MYELIN
+from axonflow.kernel.classes import Classes
 
-__all__ = ["CLASSES", "CLASS_COLOURS", "SLIDE", "colour_map", "colours"]
+__all__ = ["SLIDE", "class_colours", "colour_map", "colours"]
 
 SLIDE = """#uicontrol invlerp brightness
 void main() { emitGrayscale(brightness()); }
 """
 """Greys between the two that are shown black and white."""
 
-CLASS_COLOURS = {"axon": to_hex(AXON), "myelin": to_hex(MYELIN)}
+STOPS = 65
+"""Of a colour map; between two of them it is straight to less than a 255th."""
 
-CLASSES = f"""#uicontrol vec3 axon color(default="{CLASS_COLOURS["axon"]}")
-#uicontrol vec3 myelin color(default="{CLASS_COLOURS["myelin"]}")
+
+def class_colours(classes: Classes) -> str:
+    """Return the program that shows semantic labels, each class in its colour; background is transparent."""
+    controls = {each: each.name.replace(" ", "_") for each in classes.legend}
+    choices = "\n".join(
+        f'#uicontrol vec3 {control} color(default="{each.colour}")' for each, control in controls.items()
+    )
+    cases = "\n  ".join(
+        f"{'else ' if i else ''}if (found == {each.number}u) emitRGB({control});"
+        for i, (each, control) in enumerate(controls.items())
+    )
+    return f"""{choices}
 void main() {{
   uint found = getDataValue().value;
-  if (found == 2u) emitRGB(axon);
-  else if (found == 1u) emitRGB(myelin);
+  {cases}
   else emitTransparent();
 }}
 """
-"""Semantic labels; background is transparent."""
-
-STOPS = 65
-"""Of a colour map; between two of them it is straight to less than a 255th."""
 
 
 def colours(name: str) -> list[str]:
