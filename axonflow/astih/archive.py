@@ -1,7 +1,7 @@
 """Zip archives over HTTPS: fetched in one piece or in several, and unpacked whole or not at all.
 
-Nothing counts until it is whole: a file that is being fetched ends in ``.part``, a folder that is being unpacked
-begins with a dot, and either gets its name at the end.
+Nothing counts until it is whole: a file that is being fetched ends in ``.part``, and is kept so that it can be
+continued; it gets its name at the end, as a folder that is being unpacked does.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from axonflow.errors import AxonflowError, InputError, RunError
+from axonflow.kernel.files import make_folder, new_folder, rename
 
 __all__ = ["Watch", "fetch", "unpack"]
 
@@ -58,7 +59,7 @@ def fetch(url: str, path: Path, *, sha256: str | None = None, watch: Watch | Non
     RunError
         If it did not come, or not whole; what came of it is kept and continued by the next call.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part, tag = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.etag")
     with _told(url):
         try:
@@ -77,7 +78,7 @@ def fetch(url: str, path: Path, *, sha256: str | None = None, watch: Watch | Non
                 f"A file with sha256 {sha256[:16]}… was expected from {url}, {found[:16]}… came, and was removed; run "
                 "again to fetch it anew."
             )
-    part.replace(path)
+    rename(part, path)
     tag.unlink(missing_ok=True)
 
 
@@ -91,16 +92,12 @@ def unpack(file: Path, folder: Path) -> None:
     RunError
         If the archive is damaged; it is removed then.
     """
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
     try:
-        with _room(), zipfile.ZipFile(file) as archive:
+        with _room(), new_folder(folder) as part, zipfile.ZipFile(file) as archive:
             _extract(archive, file, part)
     except AxonflowError:
-        shutil.rmtree(part, ignore_errors=True)
         raise
     except (*_DAMAGE, OSError) as error:
-        shutil.rmtree(part, ignore_errors=True)
         if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
             raise  # of the disk: those of a damaged archive have no number, or that of a place before its beginning
         file.unlink()
@@ -108,7 +105,6 @@ def unpack(file: Path, folder: Path) -> None:
             f"A zip archive was expected in {file}, it is damaged ({error}) and was removed; run again to fetch it "
             "anew."
         ) from error
-    part.replace(folder)
 
 
 def _extract(archive: zipfile.ZipFile, file: Path, folder: Path) -> None:

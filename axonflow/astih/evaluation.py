@@ -15,6 +15,7 @@ import pandas as pd
 from axonflow.astih.sets import DataSet
 from axonflow.astih.split import images_of_test_split
 from axonflow.errors import InputError
+from axonflow.kernel.files import make_folder, write_file
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.bids import LabelledImage
 from axonflow.training.evaluate import evaluate
@@ -73,9 +74,9 @@ class Evaluation:
     def write(self, folder: Path) -> tuple[Path, ...]:
         """Write ``metrics.csv``, ``det_metrics.csv`` (ASTIH's names) and ``scores.md``; return their paths."""
         pixels, objects, page = (folder / name for name in ("metrics.csv", "det_metrics.csv", "scores.md"))
-        self.pixels.to_csv(pixels, index=False)
-        self.objects.to_csv(objects, index=False)
-        page.write_text(self.markdown, encoding="utf-8")
+        write_file(pixels, self.pixels.to_csv(index=False).encode())
+        write_file(objects, self.objects.to_csv(index=False).encode())
+        write_file(page, self.markdown.encode())
         return pixels, objects, page
 
 
@@ -112,7 +113,7 @@ def evaluate_set(
             f"{', '.join(seen)} (its data: {checkpoint.trained_on.get('data', 'not named')}), so that its scores there "
             "would say nothing about new images; give another model, or --allow-seen to score it all the same."
         )
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     scores = evaluate(model, images, out, native=True, workers=workers)
     rows = scores.to_dict("records")
     files = [image.image.name for image in images]

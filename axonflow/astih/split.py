@@ -14,6 +14,7 @@ from pathlib import Path
 
 from axonflow.astih.sets import DataSet
 from axonflow.errors import InputError
+from axonflow.kernel.files import new_file
 from axonflow.training.bids import LabelledImage, labelled_images
 
 __all__ = ["images_of_test_split", "make_splits"]
@@ -122,10 +123,8 @@ def _place(source: Path, target: Path) -> None:
     if target.exists() and target.samefile(source):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        os.link(source, part)
-    except OSError:  # another disk, or one without links
-        shutil.copy2(source, part)
-    part.replace(target)
+    with new_file(target, durable=False) as part:  # it is placed again whenever it is not the source's
+        try:
+            os.link(source, part)
+        except OSError:  # another disk, or one without links
+            shutil.copy2(source, part)

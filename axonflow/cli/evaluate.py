@@ -64,6 +64,7 @@ def evaluate(
     """
     from rich.progress import track
 
+    from axonflow.kernel.files import make_folder, write_file
     from axonflow.net.checkpoint import Checkpoint
     from axonflow.training.card import Examined, draw_pictures, examine, write_card
     from axonflow.training.evaluate import evaluate as scores_of
@@ -72,7 +73,7 @@ def evaluate(
     checkpoint = Checkpoint.find(model)
     images = select(dataset, None if subjects is None else subjects.split(","))
     out = out or Path(f"evaluation-{checkpoint.name}")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     card = card or out / "card.md"
     pictures = card.with_suffix("")
     learned = set(checkpoint.trained_on.get("subjects", ()))
@@ -87,7 +88,7 @@ def evaluate(
 
     shown = track(images, "evaluating", console=console, disable=not console.is_terminal, transient=True)
     scores = scores_of(model, shown, out, native=native, workers=workers, watch=watch)
-    scores.to_csv(out / "scores.csv", index=False)
+    write_file(out / "scores.csv", scores.to_csv(index=False).encode())
     for columns in _SHOWN:
         console.print(_table(scores, columns, learned))
         console.print()

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
+from axonflow.kernel.files import new_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +139,7 @@ def _other_size(drawn: Slide, path: Path, *shapes: Shape) -> InputError:
 
 def _write(path: Path, row: dict[str, str | float]) -> None:
     try:
-        with path.open("w", newline="", encoding="utf-8") as stream:
+        with new_file(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
             table = csv.DictWriter(stream, row)
             table.writeheader()
             table.writerow(row)

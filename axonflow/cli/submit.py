@@ -32,7 +32,7 @@ def submit(
     """
     from axonflow.engine.jobs import driver_job
     from axonflow.engine.jobs import submit as submit_job
-    from axonflow.engine.journal import write_whole
+    from axonflow.kernel.files import make_folder, write_file
 
     profile = profile_of(given).but(**{name: given[name] for name in DRIVER})
     if not profile.queued:
@@ -55,8 +55,8 @@ def submit(
     }
     for store in stores:
         private = store / ".axonflow"
-        private.mkdir(parents=True, exist_ok=True)
-        write_whole(private / "submitted.json", json.dumps(note, indent=1).encode())
+        make_folder(private)
+        write_file(private / "submitted.json", json.dumps(note, indent=1).encode())
     console.print(f"job     {note['job']}", highlight=False)
     console.print(f"log     {note['log']}", soft_wrap=True, highlight=False)
     console.print(f"next    axonflow status {folder}", soft_wrap=True, highlight=False)

@@ -6,16 +6,15 @@
                                    /00000017.npz      batch 17 is written, with its tasks' results
                                    /done.json          all batches are, and the stage was finished
 
-A file is written under another name, flushed and renamed, so it is there whole or not at all. A stage keeps the
-journal of one key only: another key means other outputs in the same place.
+Whatever stands here is true of the disk: a batch is recorded when its outputs are on it, and outputs are cleared when
+the records of them are gone from it (:mod:`axonflow.kernel.files`). A stage keeps the journal of one key only: another
+key means other outputs in the same place.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,24 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
+from axonflow.kernel.files import make_folder, new_file, remove, write_file
 from axonflow.kernel.grid import Box
 
-__all__ = ["Journal", "Record", "write_whole"]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash it is there with all of its content, or as it was before."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+__all__ = ["Journal", "Record"]
 
 
 class _Saved(Mapping[str, NDArray[Any]]):
@@ -96,9 +81,9 @@ class Record:
         return json.loads((self.folder / "done.json").read_text()) if self.complete else {}
 
     def begin(self) -> None:
-        """Note that the outputs are cleared and created; what was recorded under other keys stays."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / "begun", b"")
+        """Note, on the disk, that the outputs are cleared and created; what is recorded under other keys stays."""
+        make_folder(self.folder, self.folder.parents[2])
+        write_file(self.folder / "begun", b"")
 
     def missing(self) -> list[int]:
         """Return the indices of the batches that are not recorded."""
@@ -108,13 +93,8 @@ class Record:
     def commit(self, batch: int, results: list[Result]) -> None:
         """Record a batch whose outputs are on disk, with its tasks' results."""
         arrays = {f"{i}/{name}": array for i, result in enumerate(results) for name, array in result.items()}
-        path = self.folder / f"{batch:08d}.npz"
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
+        with new_file(self.folder / f"{batch:08d}.npz") as part, part.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
 
     def results(self) -> Results:
         """Return every box with its task's result, in raster order; nothing is read before it is asked for."""
@@ -122,7 +102,7 @@ class Record:
 
     def close(self, summary: Mapping[str, Any]) -> None:
         """Note that the stage is complete."""
-        write_whole(self.folder / "done.json", json.dumps(summary, indent=1).encode())
+        write_file(self.folder / "done.json", json.dumps(summary, indent=1).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +115,6 @@ class Journal:
         """Return the record of a stage under its present key, whether or not there is anything in it."""
         return Record(self.folder / stage.name / stage.key[:16], stage)
 
-    def forget(self, stage: Stage) -> None:
-        """Remove all that is recorded of a stage under any key."""
-        shutil.rmtree(self.folder / stage.name, ignore_errors=True)
+    def forget(self, stages: Iterable[Stage]) -> None:
+        """Remove all that is recorded of stages under any key; no power cut brings it back."""
+        remove(*(self.folder / stage.name for stage in stages))

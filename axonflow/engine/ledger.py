@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from axonflow.engine.journal import write_whole
 from axonflow.engine.queues import QUEUES
+from axonflow.kernel.files import write_file
 
 __all__ = ["Ledger"]
 
@@ -26,7 +26,7 @@ class Ledger:
 
     def write(self, system: str, jobs: Iterable[str]) -> None:
         """Note the jobs that there are now."""
-        write_whole(self.path, json.dumps({"system": system, "jobs": sorted(jobs)}).encode())
+        write_file(self.path, json.dumps({"system": system, "jobs": sorted(jobs)}).encode())
 
     def end_jobs(self) -> None:
         """End the jobs that are noted, and remove the file."""

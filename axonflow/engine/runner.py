@@ -46,9 +46,7 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: 
             continue
         if not record.begun:
             # Stages that rest on it were made from outputs that are about to go, whatever their keys say.
-            for later in stages[i:]:
-                if later is stage or later.rests_on(stage):
-                    journal.forget(later)
+            journal.forget(later for later in stages[i:] if later is stage or later.rests_on(stage))
         try:
             summary = _run(stage, record, pool, on_event)
         except AxonflowError:

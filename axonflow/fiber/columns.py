@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axonflow.errors import StoreError
+from axonflow.kernel.files import new_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +61,14 @@ def write_columns(parts: Iterable[pd.DataFrame], columns: Sequence[Column], path
     from pyarrow import parquet
 
     schema = pa.schema([column.field for column in columns])
-    partial = path.with_name(f".{path.name}.partial")
     repeated = [column.name for column in columns if column.dtype == "str"]  # of numbers, few are twice the same
-    with parquet.ParquetWriter(partial, schema, compression="zstd", use_dictionary=repeated) as file:
+    with (
+        new_file(path) as unnamed,
+        parquet.ParquetWriter(unnamed, schema, compression="zstd", use_dictionary=repeated) as file,
+    ):
         for part in parts:
             arrays = [pa.array(part[field.name].to_numpy(), field.type, from_pandas=field.nullable) for field in schema]
             file.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS)
-    partial.replace(path)
 
 
 def column_names(path: Path, what: str) -> list[str]:

@@ -17,6 +17,7 @@ from axonflow.fiber.columns import ROWS, Column, column_names, count_rows, read_
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
+from axonflow.kernel.files import new_file
 from axonflow.kernel.units import PixelSize
 
 if TYPE_CHECKING:
@@ -227,6 +228,5 @@ def read_parts(
 
 def write_ads_csv(table: pd.DataFrame, path: Path) -> None:
     """Write the columns that AxonDeepSeg writes, as it writes them: rows numbered from 0, missing values ``NaN``."""
-    partial = path.with_name(f".{path.name}.partial")
-    table[[column.name for column in ADS_COLUMNS]].reset_index(drop=True).to_csv(partial, na_rep="NaN")
-    partial.replace(path)
+    with new_file(path) as part:
+        table[[column.name for column in ADS_COLUMNS]].reset_index(drop=True).to_csv(part, na_rep="NaN")

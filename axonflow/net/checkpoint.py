@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from axonflow.errors import ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.kernel.files import make_folder, write_file
 from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.familiarity import TRAITS
@@ -185,11 +186,11 @@ class Checkpoint:
         """Write weights and contract into a folder; return the contract with the weights' sha256."""
         from safetensors.torch import save
 
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         content = save({name: tensor.contiguous() for name, tensor in net.state_dict().items()})
-        (folder / f"{self.name}.safetensors").write_bytes(content)
+        write_file(folder / f"{self.name}.safetensors", content)
         fields = self.contract | {"sha256": hashlib.sha256(content).hexdigest()}
-        (folder / f"{self.name}.json").write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
+        write_file(folder / f"{self.name}.json", (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode())
         return replace(self, sha256=fields["sha256"], folder=folder)
 
 

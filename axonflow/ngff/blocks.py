@@ -1,11 +1,11 @@
 """Sums over square blocks of an image's pixels, as a plain Zarr array beside the images: (sums, y, x), uint32.
 
-Written like the images: whole chunks, each by the one task that owns the pixels under it. Viewers need not know it.
+Written like the images: whole chunks, each by the one task that owns the pixels under it, on the disk when a method
+returns. Viewers need not know it.
 """
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from axonflow.errors import StoreError
+from axonflow.kernel.files import make_durable, make_folder, remove
 from axonflow.kernel.grid import Box
 from axonflow.ngff.levels import Levels
 
@@ -89,7 +90,8 @@ class Blocks:
 
     def create(self) -> None:
         """Make the empty array; what lay there before is removed."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
+        make_folder(self.path)
         chunk = self.shard // self.side
         zarr.create_array(
             self.path,
@@ -102,6 +104,7 @@ class Blocks:
             attributes={"sums": list(self.names), "block_px": self.side, "image_shape_px": list(self.shape)},
             zarr_format=3,
         )
+        make_durable([self.path / "zarr.json"], self.path)
 
     def read(self, box: Box) -> NDArray[np.uint32]:
         """Read the sums of the blocks that begin in a box of the image's pixels."""
@@ -118,16 +121,14 @@ class Blocks:
             What the file system says, as it is.
         """
         Levels(self.shape, self.shard, 1).check(0, box)
-        array = self.array()
+        array, chunks = self.array(), self.path / "c" / "0"
+        written = []
         for y in range(box.y0, box.y1, self.shard):  # one after another, as the shards of images
             for x in range(box.x0, box.x1, self.shard):
                 shard = Box(y, x, y + self.shard, x + self.shard) & box
                 array[self._index(shard)] = sums[(slice(None), *shard.relative_to(box).coarser(self.side).slices)]
-
-    def sweep(self) -> None:
-        """Remove the incomplete files that killed tasks left; nobody may be writing meanwhile."""
-        for partial in self.path.rglob("*.partial"):
-            partial.unlink()
+                written.append(chunks / str(y // self.shard) / str(x // self.shard))
+        make_durable(written, self.path)
 
     @property
     def _shape(self) -> tuple[int, int, int]:

@@ -6,11 +6,12 @@ map as an image of one level.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import zarr
+
+from axonflow.kernel.files import new_folder
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,12 +21,9 @@ __all__ = ["read_maps", "write_maps"]
 
 def write_maps(path: Path, maps: xr.Dataset) -> None:
     """Write maps over (y, x) with coordinates in µm; what lay at ``path`` is replaced."""
-    fresh = path.with_name(f".{path.name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    maps.to_zarr(fresh, mode="w", zarr_format=3, consolidated=False)
     side = float(maps.attrs["cell_side_um"])
     first = [float(maps[axis][0]) for axis in "yx"]
-    zarr.open_group(fresh, mode="r+").attrs["ome"] = {
+    ome: Any = {
         "version": "0.5",
         "multiscales": [
             {
@@ -44,8 +42,9 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
             for name in map(str, maps.data_vars)
         ],
     }
-    shutil.rmtree(path, ignore_errors=True)
-    fresh.rename(path)
+    with new_folder(path) as part:
+        maps.to_zarr(part, mode="w", zarr_format=3, consolidated=False)
+        zarr.open_group(part, mode="r+").attrs["ome"] = ome
 
 
 def read_maps(path: Path) -> xr.Dataset:

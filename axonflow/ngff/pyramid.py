@@ -2,13 +2,12 @@
 
 Whoever writes, writes whole shards, in every level: a box that does not own its shards is refused before a pixel
 is touched. A shard appears under its name only when complete, so a killed task leaves either the old one or the
-new one.
+new one. What was written is on the disk when a method returns.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,9 +21,11 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from axonflow.errors import InputError, StoreError
+from axonflow.kernel.files import NewFiles, make_durable, remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.units import PixelSize
 from axonflow.ngff import halve
+from axonflow.ngff.group import read_attributes, write_group
 from axonflow.ngff.levels import Levels
 from axonflow.ngff.metadata import VERSION, Colours, image_label, labels_index, multiscale, omero, placement
 from axonflow.ngff.shard import read_shard, write_shard
@@ -186,14 +187,12 @@ class Pyramid:
             Red, green, blue and opacity of label values.
         """
         _array.cache_clear()
-        for folder in self._level_folders():
-            shutil.rmtree(folder)
-        group = zarr.open_group(self.path, mode="a", zarr_format=3)
+        remove(*(folder for folder in self.path.glob("s*") if re.fullmatch(r"s\d+", folder.name)))
         levels, ahead = self.levels, (1,) * (len(self._axes) - 2)
         for level in range(self.count):
             shard, chunk = levels.shard_of(level), levels.chunk_of(level)
-            group.create_array(
-                f"s{level}",
+            zarr.create_array(
+                self.path / f"s{level}",
                 shape=ahead + levels.shape_of(level),
                 dtype=self.dtype,
                 chunks=(*ahead, chunk, chunk),
@@ -201,14 +200,15 @@ class Pyramid:
                 compressors=self._compressor,
                 fill_value=0,
                 dimension_names=tuple(self._axes),
+                zarr_format=3,
             )
+        make_durable((self.path / f"s{level}" / "zarr.json" for level in range(self.count)), self.path)
         if self.kind == "labels":
-            index = zarr.open_group(self.path.parent, mode="a", zarr_format=3)
-            known: Any = index.attrs.get("ome", {})
-            index.attrs.put({"ome": labels_index([*known.get("labels", []), self.path.name])})
-            group.attrs.put({"ome": self._ome() | {"image-label": image_label(colours)}})
+            known = read_attributes(self.path.parent).get("ome", {})
+            write_group(self.path.parent, {"ome": labels_index([*known.get("labels", []), self.path.name])})
+            write_group(self.path, {"ome": self._ome() | {"image-label": image_label(colours)}})
         else:
-            group.attrs.put({"ome": self._ome() | {"omero": omero("slide", self.dtype)}})
+            write_group(self.path, {"ome": self._ome() | {"omero": omero("slide", self.dtype)}})
 
     def set_window(self, low: float, high: float) -> None:
         """Write which grey values of an image a viewer shows black and white.
@@ -222,14 +222,7 @@ class Pyramid:
             raise InputError(
                 f"An image was expected, but {self.path} holds labels, which have no window of grey values."
             )
-        group = zarr.open_group(self.path, mode="r+", zarr_format=3)
-        group.attrs.put({"ome": self._ome() | {"omero": omero("slide", self.dtype, (low, high))}})
-
-    def sweep(self) -> None:
-        """Remove the incomplete files that killed tasks left; nobody may be writing meanwhile."""
-        for folder in self._level_folders():
-            for partial in folder.rglob("*.partial"):
-                partial.unlink()
+        write_group(self.path, {"ome": self._ome() | {"omero": omero("slide", self.dtype, (low, high))}})
 
     def rounds(self) -> tuple[int, ...]:
         """Return the rounds that follow :meth:`write`, in their order; each needs the one before to be complete."""
@@ -260,8 +253,9 @@ class Pyramid:
             raise InputError(
                 f"{box.shape} pixels of {self.dtype} were expected, {pixels.shape} of {pixels.dtype} came."
             )
-        self._store(0, box, pixels)
-        self._climb(0, box, pixels)
+        with NewFiles(self.path) as shards:
+            self._store(shards, 0, box, pixels)
+            self._climb(shards, 0, box, pixels)
 
     def write_round(self, number: int, box: Box) -> None:
         """Write what follows from a box of a round's bottom level, which the round before has written.
@@ -281,20 +275,21 @@ class Pyramid:
             What the file system says, as it is.
         """
         self.levels.check(number, box)
-        self._climb(number, box, self.read(box, self.levels.bottom(number)))
+        with NewFiles(self.path) as shards:
+            self._climb(shards, number, box, self.read(box, self.levels.bottom(number)))
 
-    def _climb(self, number: int, box: Box, pixels: NDArray[np.generic]) -> None:
+    def _climb(self, shards: NewFiles, number: int, box: Box, pixels: NDArray[np.generic]) -> None:
         """Write the levels of a round above a box of its bottom level."""
         step = halve.mean if self.kind == "image" else halve.nearest
         for level in self.levels.above(number):
             pixels, box = step(pixels), box.coarser(2)
-            self._store(level, box, pixels)
+            self._store(shards, level, box, pixels)
 
-    def _store(self, level: int, box: Box, pixels: NDArray[np.generic]) -> None:
+    def _store(self, shards: NewFiles, level: int, box: Box, pixels: NDArray[np.generic]) -> None:
         """Write whole shards one after another, so that none is still being written when one has failed."""
         side, chunk = self.levels.shard_of(level), self.levels.chunk_of(level)
         for path, shard in self._shards(level, box):
-            write_shard(path, pixels[(shard & box).relative_to(box).slices], side, chunk, CODECS[self.kind])
+            write_shard(shards, path, pixels[(shard & box).relative_to(box).slices], side, chunk, CODECS[self.kind])
 
     def _shards(self, level: int, box: Box) -> Iterator[tuple[Path, Box]]:
         """Yield the files that hold a box of a level, and where their shards lie."""
@@ -315,9 +310,6 @@ class Pyramid:
     @property
     def _axes(self) -> str:
         return "cyx" if self.kind == "image" else "yx"
-
-    def _level_folders(self) -> Iterator[Path]:
-        return (folder for folder in self.path.glob("s*") if re.fullmatch(r"s\d+", folder.name))
 
     def _ome(self) -> dict[str, Any]:
         name = self.path.name.removesuffix(".ome.zarr")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from itertools import product
 from os import SEEK_END
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from numcodecs import CRC32C
@@ -18,6 +17,7 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from axonflow.errors import StoreError
+from axonflow.kernel.files import NewFiles
 from axonflow.kernel.grid import Box
 
 __all__ = ["read_shard", "write_shard"]
@@ -26,13 +26,14 @@ ABSENT = 2**64 - 1
 """Stands in the index in place of offset and size of a chunk that is not stored."""
 
 
-def write_shard(path: Path, pixels: NDArray[np.generic], side: int, chunk: int, codec: Codec) -> None:
-    """Write a shard whole: it appears under its name when it is complete.
+def write_shard(files: NewFiles, path: Path, pixels: NDArray[np.generic], side: int, chunk: int, codec: Codec) -> None:
+    """Write a shard as one of several files, which get their names together.
 
     Parameters
     ----------
+    files : NewFiles
     path : Path
-        Its file; the folder is made.
+        The shard's file; its folder is made.
     pixels : (h, w) array
         As much of the shard as lies in the image, from its top left corner.
     side : int
@@ -52,28 +53,21 @@ def write_shard(path: Path, pixels: NDArray[np.generic], side: int, chunk: int, 
     Zarr's codec ``sharding_indexed`` with the index at the end, little-endian, followed by its CRC32C.
     """
     if not pixels.any():
-        path.unlink(missing_ok=True)
+        files.remove(path)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{uuid4().hex}.partial")
-    try:
-        with partial.open("wb") as file:
-            index = np.full((side // chunk, side // chunk, 2), ABSENT, "<u8")
-            whole = np.zeros((chunk, chunk), pixels.dtype.newbyteorder("<"))
-            for row, column in product(_touched(0, pixels.shape[0], chunk), _touched(0, pixels.shape[1], chunk)):
-                part = pixels[row * chunk : (row + 1) * chunk, column * chunk : (column + 1) * chunk]
-                if part.shape != whole.shape:
-                    whole[:] = 0
-                whole[: part.shape[0], : part.shape[1]] = part
-                if whole.any():
-                    encoded = codec.encode(whole)
-                    index[row, column] = file.tell(), len(encoded)
-                    file.write(encoded)
-            file.write(CRC32C().encode(index))
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with files.new_file(path) as unnamed, unnamed.open("wb") as file:
+        index = np.full((side // chunk, side // chunk, 2), ABSENT, "<u8")
+        whole = np.zeros((chunk, chunk), pixels.dtype.newbyteorder("<"))
+        for row, column in product(_touched(0, pixels.shape[0], chunk), _touched(0, pixels.shape[1], chunk)):
+            part = pixels[row * chunk : (row + 1) * chunk, column * chunk : (column + 1) * chunk]
+            if part.shape != whole.shape:
+                whole[:] = 0
+            whole[: part.shape[0], : part.shape[1]] = part
+            if whole.any():
+                encoded = codec.encode(whole)
+                index[row, column] = file.tell(), len(encoded)
+                file.write(encoded)
+        file.write(CRC32C().encode(index))
 
 
 def read_shard(path: Path, box: Box, pixels: NDArray[np.generic], side: int, chunk: int, codec: Codec) -> None:

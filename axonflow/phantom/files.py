@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from axonflow.errors import InputError
 from axonflow.fiber.compiled import compiled
 from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.files import make_folder, new_file
 from axonflow.kernel.grid import Box, Grid
 from axonflow.phantom.slide import Phantom
 
@@ -59,7 +60,7 @@ def write(
     try:
         _write_tiff(path, phantom, phantom.image, tick)
         if truth_dir is not None:
-            truth_dir.mkdir(parents=True, exist_ok=True)
+            make_folder(truth_dir)
             cells = _CellCounts(phantom)
 
             def labels(box: Box) -> NDArray[np.uint8]:
@@ -69,8 +70,10 @@ def write(
 
             _write_tiff(truth_dir / "labels.tif", phantom, labels, tick)
             axons = phantom.truth()
-            axons.to_parquet(truth_dir / "axons.parquet", index=False)
-            cells.maps(axons).to_netcdf(truth_dir / "maps.nc", engine="h5netcdf")
+            with new_file(truth_dir / "axons.parquet") as part:
+                axons.to_parquet(part, index=False)
+            with new_file(truth_dir / "maps.nc") as part:
+                cells.maps(axons).to_netcdf(part, engine="h5netcdf")
     except OSError as error:
         raise InputError(
             f"A file that can be written was expected at {path}, but: {error.strerror or error}."
@@ -92,7 +95,8 @@ def _write_tiff(
                 tile[: part.shape[0], : part.shape[1]] = part
                 yield tile
 
-    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+    ome = Path(path.stem).suffix.lower() == ".ome"  # what tifffile would see in a name of its own
+    with new_file(path) as part, tifffile.TiffWriter(part, bigtiff=True, ome=ome) as tiff:
         tiff.write(
             tiles(),
             shape=phantom.shape,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from axonflow.engine.journal import write_whole
 from axonflow.fiber.columns import Column
 from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, region_table
+from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.tally import Tally
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.report import FIGURES, write_comparison
@@ -101,11 +101,10 @@ def write_results(table: pd.DataFrame, folder: Path) -> list[Path]:
         What was written.
     """
     summary = folder / "summary.csv"
-    write_whole(summary, table.to_csv(index=False).encode())
+    write_file(summary, table.to_csv(index=False).encode())
     if (table["state"] == "done").any():
         return [summary, *write_comparison(table, folder)]
-    for name in (*FIGURES, "report.html"):
-        (folder / name).unlink(missing_ok=True)
+    remove(*(folder / name for name in (*FIGURES, "report.html")))
     return [summary]
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from axonflow.engine.stage import Batch, Result, Stage
+from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box, Grid, ceil_to
 from axonflow.kernel.tally import Tally
 from axonflow.net.normalise import grey_values, histogram
@@ -69,7 +70,7 @@ def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:
     greys = Tally.empty(1)
     for _, result in results:
         greys += Tally.from_arrays(dict(result), "greys")
-    with (layout.private / "greys.npz").open("wb") as file:
+    with new_file(layout.private / "greys.npz") as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **greys.arrays("greys"))
     shares = np.cumsum(greys.total[:, 0]) / greys.total[:, 0].sum()
     low, high = grey_values(greys.key[np.searchsorted(shares, (0.005, 0.995))], np.dtype(layout.dtype))

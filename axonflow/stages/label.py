@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.axons import Pieces, join, label, number, smallest_px, survey
 from axonflow.fiber.compiled import COMPILED_BYTES
+from axonflow.kernel.files import new_file, write_file
 from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
@@ -76,11 +77,11 @@ def _number(layout: Layout, least_px: int, results: Iterable[tuple[Box, Result]]
         return ((box, Pieces.from_arrays(result)) for box, result in results)
 
     begin = [0]
-    with (layout.private / "ids.u4").open("wb") as file:
+    with new_file(layout.private / "ids.u4") as part, part.open("wb") as file:
         for _, table in number(cores(), join(cores()), least_px):
             file.write(table.astype("<u4", copy=False).tobytes())
             begin.append(begin[-1] + len(table))
-    np.array(begin, "<i8").tofile(layout.private / "ids_begin.i8")
+    write_file(layout.private / "ids_begin.i8", np.array(begin, "<i8").tobytes())
 
 
 def _label(layout: Layout, rank: dict[Box, int], box: Box) -> Result:

@@ -13,6 +13,7 @@ from axonflow.fiber.measure import HALO
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
 from axonflow.fiber.table import ROWS, fiber_table, write_parquet
+from axonflow.kernel.files import make_folder
 from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
@@ -63,6 +64,6 @@ def _task(layout: Layout, reach: int, box: Box) -> Result:
 def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
     cores = ((box, Measured.from_arrays(result)) for box, result in results)
     size, shape = layout.work.pixel_size, layout.work.shape
-    layout.table.parent.mkdir(exist_ok=True)
+    make_folder(layout.table.parent, layout.store)
     write_parquet((fiber_table(part, size, shape) for part in complete(cores, ROWS)), layout.table)
     return {"myelin_px_beyond_reach": sum(int(result["beyond"]) for _, result in results)}

@@ -12,6 +12,7 @@ from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.maps import NEEDED
 from axonflow.fiber.region_table import count_regions, region_table, write_regions
 from axonflow.fiber.table import COLUMNS, REGION, count_axons, has_regions, read_parts, write_parquet
+from axonflow.kernel.files import remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.stages.annotation import Coverage, Regions
@@ -98,7 +99,7 @@ def _finish(layout: Layout, names: tuple[str, ...], results: Iterable[tuple[Box,
 
 
 def _forget(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:  # noqa: ARG001  # a finish gets them
-    layout.regions.unlink(missing_ok=True)
+    remove(layout.regions)
     if has_regions(layout.table):
         write_parquet((part for _, part in _parts(layout)), layout.table)
 

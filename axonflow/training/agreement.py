@@ -15,6 +15,7 @@ from PIL import Image
 
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
+from axonflow.kernel.files import new_file
 from axonflow.results.figures.style import AXON, MYELIN
 from axonflow.training.score import QUANTITIES
 
@@ -38,7 +39,8 @@ def draw_errors(
     colours[range(n), range(n)] = (215, 215, 215)
     colours[axon, axon], colours[0, 0] = (130, 130, 130), (255, 255, 255)
     picture = Image.fromarray(colours[truth, found])
-    picture.quantize(16, dither=Image.Dither.NONE).save(path, optimize=True)
+    with new_file(path, durable=False) as part:
+        picture.quantize(16, dither=Image.Dither.NONE).save(part, format="png", optimize=True)
 
 
 def draw_confidence(squares: pd.DataFrame, path: Path, *, dpi: int = 120) -> None:
@@ -49,7 +51,8 @@ def draw_confidence(squares: pd.DataFrame, path: Path, *, dpi: int = 120) -> Non
     axes.set_xlabel("mean confidence of a square")
     axes.set_ylabel("share of its pixels that is wrong")
     axes.set_ylim(bottom=0)
-    figure.savefig(path, dpi=dpi)
+    with new_file(path, durable=False) as part:
+        figure.savefig(part, dpi=dpi, format="png")
 
 
 def draw_bland_altman(scores: pd.DataFrame, path: Path, *, dpi: int = 200) -> None:
@@ -89,7 +92,8 @@ def draw_bland_altman(scores: pd.DataFrame, path: Path, *, dpi: int = 200) -> No
         axes.tick_params(labelsize=8)
     key.set_axis_off()
     key.legend(*_named(panels), loc="center", frameon=False, fontsize=9)
-    figure.savefig(path, dpi=dpi)
+    with new_file(path, durable=False) as part:
+        figure.savefig(part, dpi=dpi, format="png")
 
 
 def _agreement(axes: Axes, found: NDArray[np.float64], true: NDArray[np.float64]) -> None:

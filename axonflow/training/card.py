@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from axonflow.kernel.files import make_folder, write_file
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.familiarity import BLOCK, SQUARE
 from axonflow.training.agreement import draw_bland_altman, draw_confidence, draw_errors
@@ -82,7 +83,7 @@ def examine(compared: Compared) -> Examined:
 
 def draw_pictures(compared: Compared, folder: Path) -> None:
     """Draw what was right and wrong on one image."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{compared.image.name}.png"
     draw_errors(compared.found, compared.truth, path, classes=compared.analysis.classes)
 
@@ -118,7 +119,7 @@ def write_card(
         if len(together.squares) >= FEWEST_SQUARES:
             draw_confidence(together.squares, pictures / "confidence.png")
             parts.append(f"![Confidence and error]({pictures.name}/confidence.png)")
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_file(path, ("\n\n".join(parts) + "\n").encode())
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from axonflow.kernel.files import make_durable, write_file
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
@@ -48,10 +50,8 @@ class Curve(AbstractContextManager["Curve"]):
     def __init__(self, folder: Path, after: int) -> None:
         path = folder / "curve.jsonl"
         kept = [line for line in _lines(path) if json.loads(line)["step"] <= after]
-        part = path.with_suffix(".part")
-        part.write_text("".join(kept))
-        part.replace(path)
-        self._file = path.open("a")
+        write_file(path, "".join(kept).encode())
+        self._path, self._file = path, path.open("a")
         self._board = _board(folder / "tensorboard", after)
 
     def __exit__(
@@ -60,6 +60,10 @@ class Curve(AbstractContextManager["Curve"]):
         self._file.close()
         if self._board is not None:
             self._board.close()
+
+    def keep(self) -> None:
+        """Bring what was written to the disk: a state must not be there without the steps that led to it."""
+        make_durable([self._path], self._path.parent)
 
     def write(self, point: Point) -> None:
         """Add a step."""

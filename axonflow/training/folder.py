@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from axonflow.errors import StoreError
+from axonflow.kernel.files import make_folder, remove, sweep, write_file
 
 __all__ = ["claimed"]
 
@@ -40,7 +40,7 @@ def claimed(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -
             f"An empty folder or the folder of a training was expected at {folder}, but "
             f"{'a file is' if folder.is_file() else 'other files are'} there; choose another --out."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = FileLock(folder / "lock")
     try:
         lock.acquire(timeout=0)
@@ -49,6 +49,7 @@ def claimed(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -
             f"Another training is writing {folder}; wait for it to end, or choose another --out."
         ) from error
     try:
+        sweep(folder)
         _claim(folder, identity, fresh=fresh)
         yield
     finally:
@@ -71,16 +72,13 @@ def _claim(folder: Path, identity: Mapping[str, Any], *, fresh: bool) -> None:
         )
     if fresh:
         _clear(folder, there["model"])
-    part = note.with_suffix(".part")
-    part.write_text(json.dumps(identity, indent=2, ensure_ascii=False) + "\n")
-    part.replace(note)
+    write_file(note, (json.dumps(identity, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def _clear(folder: Path, model: str) -> None:
     """Remove what a training has written, its state first: without it nothing else counts."""
-    for name in ("state.pt", "state.part", "curve.jsonl", f"{model}.json", f"{model}.safetensors"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+    remove(folder / "state.pt")
+    remove(*(folder / name for name in ("curve.jsonl", f"{model}.json", f"{model}.safetensors", "tensorboard")))
 
 
 def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:

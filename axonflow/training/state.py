@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axonflow.errors import RunError, StoreError
+from axonflow.kernel.files import new_file
 from axonflow.net.architecture import Architecture
 from axonflow.net.checkpoint import Precision
 from axonflow.net.precision import best_precision
@@ -190,12 +191,8 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write the state; whenever this is stopped, either the state before it or this one is there, whole."""
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
+        with new_file(path) as part, part.open("wb") as file:
             torch.save(self._content(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
 
     def load(self, path: Path) -> None:
         """Go on from a saved state, with as many threads as it had: sums depend on how they are shared out.

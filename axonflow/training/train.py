@@ -305,6 +305,7 @@ def train(
                 curve.write(point)
                 on_event(StepDone(point))
                 if last or asked.to_end or state.step % save_every == 0:
+                    curve.keep()
                     state.save(saved)
                 if asked.to_end:
                     raise KeyboardInterrupt

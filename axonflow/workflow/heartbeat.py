@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from axonflow.engine.events import BatchDone, Event, Listener, StageBegun, WorkersCounted, ignore
-from axonflow.engine.journal import write_whole
 from axonflow.engine.queues import own_job
 from axonflow.errors import AxonflowError
+from axonflow.kernel.files import write_file
 from axonflow.kernel.rate import RateMeter
 from axonflow.workflow.status import Status
 
@@ -129,7 +129,8 @@ class Heartbeat(AbstractContextManager["Heartbeat"]):
         if meter and now.state == "running":
             now = replace(now, rate_px_s=meter.rate, remaining_s=meter.remaining_s)
         try:
-            write_whole(self._path, json.dumps(asdict(now), indent=1, ensure_ascii=False).encode())
+            content = json.dumps(asdict(now), indent=1, ensure_ascii=False).encode()
+            write_file(self._path, content, durable=False)  # it is written again in a moment
         except OSError as error:
             log.debug("status not written: %s", error)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
 from axonflow.errors import InputError, PixelSizeError, StoreError
+from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.resample import Resampling
 from axonflow.net.checkpoint import Checkpoint, Precision
@@ -156,9 +156,8 @@ def run_job(
 
         profile = with_workers(profile, job.layout)
         Plan.of(stages, job.journal, job.config.out, profile).check()
-        _sweep(job.layout)
-        (job.layout.store / "report.html").unlink(missing_ok=True)  # it shows what is about to change
-        shutil.rmtree(job.layout.store / "figures", ignore_errors=True)
+        sweep(job.layout.store)
+        remove(job.layout.store / "report.html", job.layout.store / "figures")  # they show what is about to change
         _note(job)
         with (
             _logged(job.layout.store / "run.log"),
@@ -167,7 +166,7 @@ def run_job(
         ):
             log.info("run %s on %s", job.config.slide, profile)
             run_stages(stages, job.journal, opened, heartbeat.note)
-        _sweep(job.layout)
+        sweep(job.layout.store)
         _note(job)
 
 
@@ -289,7 +288,7 @@ def _locked(layout: Layout) -> Iterator[None]:
             f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."
         )
     try:
-        layout.private.mkdir(parents=True, exist_ok=True)
+        make_folder(layout.private)
         lock = FileLock(layout.private / "lock")
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -310,21 +309,14 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
     plan = Plan.of(stages, Journal(layout.private / "none"), layout.store, profile)
     freed = sum(path.stat().st_size for path in layout.store.rglob("*") if path.is_file())
     replace(plan, disk_free=plan.disk_free + freed).check()
-    for path in (*layout.store.iterdir(), *layout.private.iterdir()):
-        if path not in {layout.private, layout.private / "lock"}:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    # Whoever stops in the middle must find neither a record of what is gone, nor a store that says it is complete.
+    remove(job.journal.folder, layout.store / "run.json")
+    kept = {layout.private, layout.private / "lock"}
+    remove(*(path for path in (*layout.store.iterdir(), *layout.private.iterdir()) if path not in kept))
 
 
 def _note(job: Job) -> None:
     write_record(job.config, job.slide, job.layout, job.segmentation, job.min_axon_area_um2, job.stages, job.journal)
-
-
-def _sweep(layout: Layout) -> None:
-    """Remove what killed tasks left half written."""
-    for image in (layout.slide, layout.input, layout.semantic, layout.axons, layout.fibers, *layout.probabilities):
-        if image.path.exists():
-            image.sweep()
-    layout.traits.sweep()
 
 
 class _LogFile(logging.FileHandler):

@@ -10,10 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from axonflow.engine.journal import Journal, write_whole
+from axonflow.engine.journal import Journal
 from axonflow.engine.stage import Stage
 from axonflow.errors import StoreError
 from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.files import write_file
 from axonflow.slide import Slide
 from axonflow.stages.declare import Masks, Network
 from axonflow.stages.layout import Layout
@@ -78,7 +79,7 @@ def write_record(
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
     }
-    write_whole(layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
+    write_file(layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
 
 
 def _model(segmentation: Network | Masks) -> dict[str, Any]:

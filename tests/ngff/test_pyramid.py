@@ -278,14 +278,3 @@ def test_what_the_file_system_says_is_heard_and_the_old_shard_stays_whole(pyrami
         pyramid.write(Box.whole(pyramid.shape), noise(pyramid.shape, "uint8", seed=1))
     np.testing.assert_array_equal(pyramid.read(Box.whole(pyramid.shape)), before)
     assert not list(pyramid.path.rglob("*.partial"))
-
-
-def test_what_killed_tasks_left_is_swept_away(pyramid: Pyramid) -> None:
-    shard = pyramid.path / "s1" / "c" / "0" / "0" / "0"
-    litter, foreign = shard.with_suffix(".f00d.partial"), pyramid.path / "download.partial"
-    litter.touch()
-    foreign.touch()
-    pyramid.sweep()
-    assert not litter.exists()
-    assert foreign.exists()
-    assert shard.exists()

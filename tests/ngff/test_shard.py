@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from axonflow.errors import StoreError
+from axonflow.kernel.files import NewFiles
 from axonflow.kernel.grid import Box
 from axonflow.ngff.shard import read_shard, write_shard
 
@@ -44,6 +45,11 @@ def empty(folder: Path, pixels: NDArray[Any], codec: Any) -> zarr.Array[Any]:
     )
 
 
+def write(path: Path, pixels: NDArray[Any], codec: Any) -> None:
+    with NewFiles(path.parents[1]) as files:
+        write_shard(files, path, pixels, SIDE, CHUNK, codec)
+
+
 def written_by_zarr(folder: Path, pixels: NDArray[Any], codec: str) -> Path:
     empty(folder, pixels, CODECS[codec][1])[:] = pixels
     return folder / "c" / "0" / "0"
@@ -69,7 +75,7 @@ def test_is_what_zarr_would_have_written(
     pixels *= kept[np.ix_(rows, columns)][: shape[0], : shape[1]].astype(dtype)
     ours, theirs = empty(folder / "ours", pixels, CODECS[codec][1]), empty(folder / "theirs", pixels, CODECS[codec][1])
     theirs[:] = pixels
-    write_shard(folder / "ours" / "c" / "0" / "0", pixels, SIDE, CHUNK, CODECS[codec][0])
+    write(folder / "ours" / "c" / "0" / "0", pixels, CODECS[codec][0])
     np.testing.assert_array_equal(ours[:], pixels)
     made = [(folder / name / "c" / "0" / "0") for name in ("ours", "theirs")]
     assert made[0].exists() == made[1].exists() == bool(pixels.any())
@@ -115,8 +121,8 @@ def test_a_damaged_shard_is_refused_by_its_name(tmp_path: Path, codec: str) -> N
 
 def test_a_shard_of_zeros_removes_the_one_before(tmp_path: Path) -> None:
     path, codec = tmp_path / "c" / "0", CODECS["zstd"][0]
-    write_shard(path, np.ones((SIDE, SIDE), np.uint8), SIDE, CHUNK, codec)
-    write_shard(path, np.zeros((SIDE, SIDE), np.uint8), SIDE, CHUNK, codec)
+    write(path, np.ones((SIDE, SIDE), np.uint8), codec)
+    write(path, np.zeros((SIDE, SIDE), np.uint8), codec)
     assert not list(path.parent.iterdir())
 
 
@@ -126,9 +132,9 @@ def test_a_failure_leaves_the_shard_before(tmp_path: Path) -> None:
             raise OSError(28, "No space left on device")
 
     path = tmp_path / "c" / "0"
-    write_shard(path, np.ones((SIDE, SIDE), np.uint8), SIDE, CHUNK, CODECS["zstd"][0])
+    write(path, np.ones((SIDE, SIDE), np.uint8), CODECS["zstd"][0])
     before = path.read_bytes()
     with pytest.raises(OSError, match="No space left"):
-        write_shard(path, np.full((SIDE, SIDE), 2, np.uint8), SIDE, CHUNK, Full())
+        write(path, np.full((SIDE, SIDE), 2, np.uint8), Full())
     assert path.read_bytes() == before
     assert [found.name for found in path.parent.iterdir()] == ["0"]

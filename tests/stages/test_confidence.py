@@ -148,7 +148,7 @@ def test_a_batch_that_failed_half_written_is_written_again(
     resumed = False
     with pytest.raises(RunError, match="segment"):
         analyse(cut, until="segment")
-    (cut.out / "traits" / "c" / "0" / "0" / "0.0.partial").write_bytes(b"half")
+    (cut.out / "traits" / "c" / "0" / "0" / ("0." + "0" * 32 + ".partial")).write_bytes(b"half")
     resumed = True
     analyse(cut, until="segment")
     cores = list(Grid((310, 570), (128, 128)))

@@ -199,7 +199,7 @@ def test_it_beats_although_nothing_ends_and_is_always_whole(store: Path, monkeyp
 
 def test_many_batches_are_few_writings(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[bytes] = []
-    monkeypatch.setattr(heartbeat, "write_whole", lambda _path, content: written.append(content))
+    monkeypatch.setattr(heartbeat, "write_file", lambda _path, content, **_: written.append(content))
     with watched(store, stages()) as heart:
         heart.note(StageBegun(stages()[0], 0))
         for _ in range(PX):
@@ -209,10 +209,10 @@ def test_many_batches_are_few_writings(store: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_full_disk_is_not_the_heartbeats_business(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, content: bytes, *, durable: bool) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(heartbeat, "write_whole", full)
+    monkeypatch.setattr(heartbeat, "write_file", full)
     run(store, stages())
     assert not (store / ".axonflow" / "status.json").exists()
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from axonflow.errors import InputError
 from axonflow.kernel.classes import Classes
+from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box, Grid
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
@@ -40,15 +41,15 @@ def write_ads_mask(analysis: Analysis, path: Path) -> None:
     """
     mask = _Mask(analysis.pyramid(), analysis.pyramid("semantic"), analysis.pyramid("axons"), analysis.classes)
     (h, w), size = mask.slide.shape, mask.slide.pixel_size
-    partial = path.with_name(f".{path.name}.partial")
     if path.suffix.lower() == ".png":
         if h * w > LARGEST_PNG_PX:
             raise InputError(
                 f"A slide of at most {LARGEST_PNG_PX:,} px was expected for a PNG, {h} × {w} came; name a .tif file."
             )
-        Image.fromarray(mask.greys(Box.whole((h, w)))).save(partial, format="png")
+        with new_file(path) as part:
+            Image.fromarray(mask.greys(Box.whole((h, w)))).save(part, format="png")
     elif path.suffix.lower() in {".tif", ".tiff"}:
-        with tifffile.TiffWriter(partial, bigtiff=True) as file:
+        with new_file(path) as part, tifffile.TiffWriter(part, bigtiff=True) as file:
             file.write(
                 mask.tiles(),
                 shape=(h, w),
@@ -62,7 +63,6 @@ def write_ads_mask(analysis: Analysis, path: Path) -> None:
             )
     else:
         raise InputError(f"A file ending in .tif, .tiff or .png was expected, {path.name} came; rename --out.")
-    partial.replace(path)
 
 
 @dataclass(frozen=True, slots=True)

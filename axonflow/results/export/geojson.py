@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.outline import outlines
 from axonflow.fiber.table import COLUMNS, REGION
+from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.tally import Ints
 from axonflow.ngff import Pyramid
@@ -174,11 +175,9 @@ class _Features:
 @contextmanager
 def _written(path: Path) -> Iterator[TextIO]:
     """Open a text file that appears under its name once it is complete."""
-    partial = path.with_name(f".{path.name}.partial")
     with ExitStack() as stack:
-        raw = stack.enter_context(partial.open("wb"))
+        raw = stack.enter_context(stack.enter_context(new_file(path)).open("wb"))
         stream: io.BufferedWriter | gzip.GzipFile = raw
         if path.suffix.lower() == ".gz":
             stream = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))  # equal results are equal files
         yield stack.enter_context(io.TextIOWrapper(stream, encoding="utf-8"))
-    partial.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from axonflow.errors import InputError
+from axonflow.kernel.files import new_file
 from axonflow.results.analysis import Analysis
 
 __all__ = ["draw", "write_netcdf"]
@@ -14,7 +15,8 @@ PICTURES = (".png", ".svg", ".pdf")
 
 def write_netcdf(analysis: Analysis, path: Path) -> None:
     """Write all maps with their units and coordinates."""
-    analysis.maps.to_netcdf(path, engine="h5netcdf")
+    with new_file(path) as part:
+        analysis.maps.to_netcdf(part, engine="h5netcdf")
 
 
 def draw(analysis: Analysis, path: Path) -> None:

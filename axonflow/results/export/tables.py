@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
+from axonflow.kernel.files import new_file
 from axonflow.results.analysis import Analysis
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["copy_parquet", "write_ads", "write_csv", "write_regions_csv"]
+
+
+_COMPRESSIONS: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {
+    ".gz": "gzip",
+    ".bz2": "bz2",
+    ".zip": "zip",
+    ".xz": "xz",
+    ".zst": "zstd",
+}
 
 
 def write_ads(analysis: Analysis, path: Path) -> None:
@@ -19,16 +33,22 @@ def write_ads(analysis: Analysis, path: Path) -> None:
 
 def write_csv(analysis: Analysis, path: Path) -> None:
     """Write all columns of all axons."""
-    analysis.fibers.to_csv(path, index=False)
+    _write(analysis.fibers, path)
 
 
 def copy_parquet(analysis: Analysis, path: Path) -> None:
     """Copy the table of axons, with its units."""
-    shutil.copyfile(analysis.store / "tables" / "fibers.parquet", path)
+    with new_file(path) as part:
+        shutil.copyfile(analysis.store / "tables" / "fibers.parquet", part)
 
 
 def write_regions_csv(analysis: Analysis, path: Path) -> None:
     """Write the table of regions, each bin of its histogram as a column."""
     from axonflow.fiber.region_table import spread_histogram
 
-    spread_histogram(analysis.regions).to_csv(path, index=False)
+    _write(spread_histogram(analysis.regions), path)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    with new_file(path) as part:
+        table.to_csv(part, index=False, compression=_COMPRESSIONS.get(path.suffix.lower()))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from axonflow.kernel.classes import Classes, Labels
+from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box
 from axonflow.ngff import Pyramid
 from axonflow.results.figures.style import COLUMN_MM, new_figure, save, scale_bar, styled
@@ -113,7 +114,8 @@ def draw_overlay(slide: Pyramid, semantic: Pyramid, classes: Classes, path: Path
     for each in classes.legend:
         inside = labels == each.number
         colour[inside] = 0.55 * colour[inside] + 0.45 * np.array(each.rgb, np.float32) / 255
-    Image.fromarray((colour * 255).astype(np.uint8)).save(path)
+    with new_file(path, durable=False) as part:
+        Image.fromarray((colour * 255).astype(np.uint8)).save(part, format="png")
 
 
 def _stretched(grey: Picture) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import StrMethodFormatter
 
 from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.files import new_file
 
 __all__ = [
     "AXON",
@@ -113,10 +114,9 @@ def save(figure: Figure, paths: Iterable[Path], *, dpi: int = PRINT_DPI) -> None
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # it is laid out, once for all files
     for path in paths:
-        part = path.with_name(f".{path.stem}.part{path.suffix}")
-        with rc_context({"svg.hashsalt": "axonflow"}):
-            figure.savefig(part, dpi=dpi, metadata={"Date": None} if path.suffix == ".svg" else None)
-        part.replace(path)
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        with rc_context({"svg.hashsalt": "axonflow"}), new_file(path, durable=False) as part:
+            figure.savefig(part, dpi=dpi, format=path.suffix[1:].lower(), metadata=metadata)
 
 
 def in_words(values: xr.DataArray) -> str:

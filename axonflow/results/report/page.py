@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from axonflow.engine.journal import write_whole
+from axonflow.kernel.files import write_file
 
 __all__ = ["photograph", "spark", "vector", "write_page"]
 
@@ -24,7 +24,7 @@ def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     pages = Environment(
         loader=PackageLoader("axonflow.results.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    write_whole(path, pages.get_template(template).render(**content).encode())
+    write_file(path, pages.get_template(template).render(**content).encode())
 
 
 def vector(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 from axonflow.fiber.region_table import HISTOGRAM
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
+from axonflow.kernel.files import new_folder, remove
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.origin import network_in_words, settings, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
@@ -60,14 +60,10 @@ def write_report(result: Analysis) -> Path:
     from axonflow.results.report.drawing import draw_figures
 
     report, figures = result.store / "report.html", result.store / "figures"
-    part = figures.with_name(".figures.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
     axons = result.counted_fibers([DIAMETER, GRATIO, MYELIN_AREA, BORDER])
-    drawn = draw_figures(result, axons, part)
-    report.unlink(missing_ok=True)  # it must not outlive its figures
-    shutil.rmtree(figures, ignore_errors=True)
-    part.rename(figures)
+    with new_folder(figures, durable=False) as part:
+        drawn = draw_figures(result, axons, part)
+        remove(report)  # it must not outlive its figures
     write_page(report, "slide.html", _content(result, axons, drawn, figures))
     return report
 

@@ -22,6 +22,7 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from axonflow.errors import InputError, RunError
+from axonflow.kernel.files import new_file
 from axonflow.results.viewer.layers import span
 from axonflow.results.viewer.scene import SEMANTIC, Exhibit
 from axonflow.results.viewer.server import Server
@@ -129,7 +130,8 @@ def take_screenshot(server: Server, exhibits: Sequence[Exhibit], show: str, path
         whole.paste(picture, (0, 0))
         whole.paste(legend, (0, height))
         picture = whole
-    picture.save(path)
+    with new_file(path, durable=False) as part:
+        picture.save(part, format=Image.registered_extensions()[path.suffix.lower()])
 
 
 @contextmanager
