@@ -149,7 +149,7 @@ def against_axondeepseg(count: int, repeats: int, folder: Path) -> None:
 
 def against_skimage(side: int, repeats: int, folder: Path) -> None:
     """Compare with scikit-image."""
-    from axonflow.fiber.axons import join, label, number, survey
+    from axonflow.fiber.axons import join, label, number_axons, survey
     from axonflow.fiber.myelin import assign, reach_px
     from axonflow.kernel.classes import AXON_MYELIN
     from axonflow.kernel.grid import Box
@@ -162,7 +162,7 @@ def against_skimage(side: int, repeats: int, folder: Path) -> None:
     Image.fromarray(AXON_MYELIN.greys[classes]).save(slide)
     mask = classes == AXON_MYELIN.axon
     pieces = [(box, survey(mask, box, box.shape))]
-    axons = label(mask, dict(number(pieces, join(pieces)))[box])
+    axons = label(mask, dict(number_axons(pieces, join(pieces)))[box])
     reach = reach_px(5.0, PixelSize.square(PIXEL_UM))
     np.save(folder / "phantom.npy", assign(axons, classes == AXON_MYELIN.myelin, reach))
     _warm_up(folder)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from axonflow.fiber.axons import Pieces, join, label, number, survey
+from axonflow.fiber.axons import Pieces, join, label, number_axons, survey
 from axonflow.fiber.hull import Hulls, hulls
-from axonflow.fiber.measure import HALO, count
+from axonflow.fiber.measure import HALO, count_objects
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign
 from axonflow.fiber.table import ROWS, fiber_table
@@ -26,7 +26,7 @@ def label_cores(mask: Mask, boxes: Sequence[Box], smallest_area: int = 0) -> Lab
     """Survey, number and label a mask."""
     found = {box: survey(mask[box.slices], box, mask.shape).arrays() for box in boxes}
     pieces = [(box, Pieces.from_arrays(found[box])) for box in sorted(boxes)]
-    tables = dict(number(pieces, join(pieces), smallest_area))
+    tables = dict(number_axons(pieces, join(pieces), smallest_area))
     labels = np.zeros(mask.shape, np.uint32)
     for box in boxes:
         labels[box.slices] = label(mask[box.slices], tables[box])
@@ -48,7 +48,7 @@ def count_cores(labels: Labels, boxes: Sequence[Box], extra_halo: int = 0) -> Ta
     parts = []
     for box in boxes:
         window = box.grow(HALO + extra_halo, labels.shape)
-        arrays = count(labels[window.slices], box, window, labels.shape).arrays("t")
+        arrays = count_objects(labels[window.slices], box, window, labels.shape).arrays("t")
         parts.append(Tally.from_arrays(arrays, "t"))
     return Tally.merge(parts)
 

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from platform import platform, python_version
 
-__all__ = ["BROWSERS", "Finding", "examine"]
+__all__ = ["BROWSERS", "Finding", "diagnose"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 """Commands of the browser that draws without a display."""
@@ -52,7 +52,7 @@ class Finding:
     advice: str = ""
 
 
-def examine() -> Iterator[Finding]:
+def diagnose() -> Iterator[Finding]:
     """Yield what there is, part by part; what cannot be asked is a finding, too."""
     for part, ask in _PARTS.items():
         with warnings.catch_warnings(record=True) as said:

@@ -16,12 +16,12 @@ def doctor() -> None:
 
     Example: [bold]axonflow doctor[/bold]
     """
-    from axonflow.cli.diagnosis import examine
+    from axonflow.cli.diagnosis import diagnose
 
     table = Table(Column("part", style="bold"), Column("found", overflow="fold"), box=None, pad_edge=False)
     last = ""
     with console.status("looking around"):  # draws on a terminal alone
-        for finding in examine():
+        for finding in diagnose():
             said = Text(finding.found)
             if finding.advice:
                 said.append(f"\n→ {finding.advice}", "yellow")

@@ -66,7 +66,7 @@ def evaluate(
 
     from axonflow.kernel.files import make_folder, write_file
     from axonflow.net.checkpoint import Checkpoint
-    from axonflow.training.card import Examined, draw_pictures, examine, write_card
+    from axonflow.training.card import Examined, assess, draw_pictures, write_card
     from axonflow.training.evaluate import evaluate as scores_of
     from axonflow.training.evaluate import select
 
@@ -82,7 +82,7 @@ def evaluate(
     def watch(compared: Compared) -> None:
         if native:
             return  # the card's squares lie on the model's pixels
-        examined[compared.image.name] = examine(compared)
+        examined[compared.image.name] = assess(compared)
         if compared.image.subject not in learned:
             draw_pictures(compared, pictures)
 

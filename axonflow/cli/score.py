@@ -89,7 +89,7 @@ def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize, Cl
     """Return what a run found, as it counts, on the truth's pixels; their size; and which classes these are."""
     import numpy as np
 
-    from axonflow.fiber.regions import nearest
+    from axonflow.fiber.regions import nearest_pixels
     from axonflow.kernel.grid import Box
     from axonflow.kernel.units import PixelSize
     from axonflow.results.analysis import open_store
@@ -101,7 +101,7 @@ def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize, Cl
     if fitting is None:
         raise _other_size(drawn, store, *dict.fromkeys(shapes.values()))
     found = result.counted.compute()
-    at = np.ix_(*nearest(Box.whole(drawn.shape), drawn.shape, shapes["labels"]))
+    at = np.ix_(*nearest_pixels(Box.whole(drawn.shape), drawn.shape, shapes["labels"]))
     return found[at], sizes[fitting], result.classes
 
 

@@ -156,14 +156,14 @@ def train(
     """
     from axonflow.net.checkpoint import Checkpoint
     from axonflow.training.recipe import Recipe
-    from axonflow.training.train import prepare
+    from axonflow.training.train import prepare_training
     from axonflow.training.train import train as train_model
 
     chosen = Recipe.read(recipe or ("finetune" if finetune else "paper"))
     given = {key: value for key, value in (("seed", seed), ("patches", patches)) if value is not None}
     arch = arch or (Checkpoint.find(finetune).architecture if finetune else None)
     out = out or Path("runs") / f"{dataset.resolve().name}-{arch}"
-    training = prepare(
+    training = prepare_training(
         dataset,
         arch=arch,
         recipe=Recipe.from_table(chosen.to_table() | given),

@@ -14,14 +14,14 @@ from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
 from axonflow.errors import PlanError
 
-__all__ = ["WORKER_BYTES", "Plan", "Step"]
+__all__ = ["WORKER_BYTES", "Plan", "StageCost"]
 
 WORKER_BYTES = 100 * 2**20
 """What a worker's process takes before its first task; measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StageCost:
     """One stage's share of a plan.
 
     Attributes
@@ -56,7 +56,7 @@ class Plan:
         What there is for a worker, and on the store's disk, bytes.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[StageCost, ...]
     workers: int
     memory_limit: int
     disk_free: int
@@ -85,7 +85,7 @@ class Plan:
             disk = stage.disk * len(missing) // max(tasks, 1)
             resident |= stage.resident if missing else {}  # what one stage has loaded is there in the next
             memory = stage.memory + (sum(resident.values()) + WORKER_BYTES) // together
-            steps.append(Step(stage.name, tasks, len(missing), stage.pixels, memory, disk))
+            steps.append(StageCost(stage.name, tasks, len(missing), stage.pixels, memory, disk))
         share = psutil.virtual_memory().total // workers
         return cls(tuple(steps), workers, profile.memory or share, shutil.disk_usage(there).free)
 

@@ -24,7 +24,7 @@ from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["Joined", "Pieces", "join", "label", "number", "smallest_px", "survey"]
+__all__ = ["Joined", "Pieces", "join", "label", "number_axons", "smallest_px", "survey"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +142,7 @@ def join(cores: Iterable[tuple[Box, Pieces]]) -> Joined:
     return Joined(axon, axons.low[:, 0], axons.total[:, 0])
 
 
-def number(
+def number_axons(
     cores: Iterable[tuple[Box, Pieces]], joined: Joined, smallest_area: int = 0
 ) -> Iterator[tuple[Box, NDArray[np.uint32]]]:
     """Count the axons in the order of their first pixels; one row of cores is in memory at a time.
@@ -200,7 +200,7 @@ def label(mask: NDArray[np.bool_], table: NDArray[np.uint32]) -> NDArray[np.uint
     mask : (h, w) bool
         The mask :func:`survey` was given.
     table : (n + 1,) uint32
-        What :func:`number` yielded for this core.
+        What :func:`number_axons` yielded for this core.
 
     Returns
     -------

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
-from axonflow.fiber.objects import Found, find
+from axonflow.fiber.objects import FoundObjects, find_objects
 from axonflow.fiber.runs import Columns
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints
@@ -92,7 +92,7 @@ class Hulls:
         return cls(*(arrays[f"{prefix}.{name}"] for name in cls.__slots__))
 
 
-def hulls(labels: NDArray[np.uint32], core: Box, window: Box, found: Found | None = None) -> Hulls:
+def hulls(labels: NDArray[np.uint32], core: Box, window: Box, found: FoundObjects | None = None) -> Hulls:
     """Return the hulls of the objects' pixels in a core.
 
     Parameters
@@ -106,7 +106,7 @@ def hulls(labels: NDArray[np.uint32], core: Box, window: Box, found: Found | Non
     found : Found, optional
         The objects of the core, if they are known.
     """
-    runs, ids, row = found or find(labels, core.relative_to(window))
+    runs, ids, row = found or find_objects(labels, core.relative_to(window))
     if len(ids) == 0:
         return Hulls(ids, np.zeros(1, np.int64), np.zeros((0, 2), np.int32))
     top, at, low, high = _outermost(runs.first, runs.begin, runs.end, row, len(ids))

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
-from axonflow.fiber.objects import Found, find
+from axonflow.fiber.objects import FoundObjects, find_objects
 from axonflow.fiber.runs import Columns
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import FAR, Ints, Tally
 
-__all__ = ["BOUNDS", "HALO", "SUMS", "count"]
+__all__ = ["BOUNDS", "HALO", "SUMS", "count_objects"]
 
 HALO = 2
 """Pixels around a core that decide about the borders within it."""
@@ -29,8 +29,8 @@ BOUNDS = ("y", "x")
 """Names of its minima and (exclusive) maxima: the bounding box."""
 
 
-def count(
-    labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, int], found: Found | None = None
+def count_objects(
+    labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, int], found: FoundObjects | None = None
 ) -> Tally:
     """Count the objects of a core.
 
@@ -57,7 +57,7 @@ def count(
     if window & seen != seen:
         raise ValueError(f"A window that shows {seen} was expected, {window} came; read the core with its halo.")
     labels = np.ascontiguousarray(labels)
-    runs, ids, row = found or find(labels, core.relative_to(window))
+    runs, ids, row = found or find_objects(labels, core.relative_to(window))
     total = np.zeros((len(ids), len(SUMS)), np.int64)
     low = np.full((len(ids), len(BOUNDS)), FAR)
     high = np.full((len(ids), len(BOUNDS)), -FAR)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.hull import Hulls, convex_areas, hulls
-from axonflow.fiber.measure import count
-from axonflow.fiber.objects import find
+from axonflow.fiber.measure import count_objects
+from axonflow.fiber.objects import find_objects
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 
@@ -30,7 +30,7 @@ class Objects:
     Attributes
     ----------
     tally : Tally
-        As :func:`axonflow.fiber.measure.count` has it.
+        As :func:`axonflow.fiber.measure.count_objects` has it.
     closed : Tally
         Pixels in the convex hulls of those that end inside a core.
     open : Hulls
@@ -43,11 +43,11 @@ class Objects:
 
     @classmethod
     def of(cls, labels: NDArray[np.uint32], core: Box, window: Box, shape: tuple[int, int]) -> Objects:
-        """Measure the objects of a core; parameters as for :func:`axonflow.fiber.measure.count`."""
-        found = find(labels, core.relative_to(window))
+        """Measure the objects of a core; parameters as for :func:`axonflow.fiber.measure.count_objects`."""
+        found = find_objects(labels, core.relative_to(window))
         closed, open_ = hulls(labels, core, window, found).inside(core)
         areas = Tally.of(closed.key, convex_areas(closed)[:, None])
-        return cls(count(labels, core, window, shape, found), areas, open_)
+        return cls(count_objects(labels, core, window, shape, found), areas, open_)
 
     @classmethod
     def merge(cls, parts: Iterable[Objects]) -> Objects:

@@ -15,10 +15,10 @@ from axonflow.fiber.runs import Runs, find_runs
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints
 
-__all__ = ["Found", "find", "slots"]
+__all__ = ["FoundObjects", "compact_ids", "find_objects"]
 
 
-class Found(NamedTuple):
+class FoundObjects(NamedTuple):
     """The objects of a part of an image, as runs.
 
     Attributes
@@ -35,13 +35,13 @@ class Found(NamedTuple):
     row: Ints
 
 
-def find(labels: NDArray[Any], part: Box | None = None) -> Found:
+def find_objects(labels: NDArray[Any], part: Box | None = None) -> FoundObjects:
     """Find the objects; parameters as for :func:`axonflow.fiber.runs.find_runs`."""
     runs = find_runs(labels, part)
-    return Found(runs, *slots(runs.label))
+    return FoundObjects(runs, *compact_ids(runs.label))
 
 
-def slots(labels: NDArray[np.uint32]) -> tuple[Ints, Ints]:
+def compact_ids(labels: NDArray[np.uint32]) -> tuple[Ints, Ints]:
     """Give ids rows 0, 1, ….
 
     Parameters

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.columns import Column, read_columns, write_columns
 from axonflow.fiber.compiled import compiled
-from axonflow.fiber.objects import find
+from axonflow.fiber.objects import find_objects
 from axonflow.fiber.runs import Columns
 from axonflow.fiber.tissue import AREAS, DIAMETER, Counting, tissue
 from axonflow.kernel.classes import Classes, Labels
@@ -89,7 +89,7 @@ def count_regions(
     Tally
         Keys are the regions that the core has a pixel of, sums are :data:`axonflow.fiber.tissue.AREAS`.
     """
-    found, numbers, row = find(regions)
+    found, numbers, row = find_objects(regions)
     total = np.zeros((len(numbers), len(AREAS)), np.int64)
     none = np.zeros((len(numbers), 0), np.int64)
     axon, myelin = np.uint8(classes.axon), np.uint8(classes.myelin)

@@ -17,7 +17,7 @@ from axonflow.errors import InputError
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints
 
-__all__ = ["Polygons", "nearest"]
+__all__ = ["Polygons", "nearest_pixels"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,10 +105,10 @@ class Polygons:
         return labels
 
 
-def nearest(box: Box, shape: tuple[int, int], mask_shape: tuple[int, int]) -> tuple[Ints, Ints]:
+def nearest_pixels(box: Box, shape: tuple[int, int], mask_shape: tuple[int, int]) -> tuple[Ints, Ints]:
     """Return the rows and columns of a mask, laid over the whole slide, that hold the pixel centres of a box.
 
-    ``mask[np.ix_(*nearest(box, slide, mask.shape))]`` is the mask in that box.
+    ``mask[np.ix_(*nearest_pixels(box, slide, mask.shape))]`` is the mask in that box.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
 
-__all__ = ["draw_classes", "draw_greys", "draw_ground", "expose", "measure", "mix", "place"]
+__all__ = ["draw_classes", "draw_greys", "draw_ground", "expose", "measure_fibers", "mix", "place"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -113,7 +113,7 @@ def draw_classes(fibers: Floats, axon: int, myelin: int, top: int, left: int, ou
 
 
 @compiled
-def measure(fibers: Floats, h: int, w: int) -> Ints:
+def measure_fibers(fibers: Floats, h: int, w: int) -> Ints:
     """Return first pixel, axon and fiber pixels, sums of y and x, and bounding box of each axon."""
     out = np.zeros((len(fibers), 9), np.int64)
     for k in range(len(fibers)):

@@ -20,7 +20,7 @@ from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
-from axonflow.phantom.loops import draw_classes, draw_greys, draw_ground, expose, measure, mix, place
+from axonflow.phantom.loops import draw_classes, draw_greys, draw_ground, expose, measure_fibers, mix, place
 
 __all__ = ["SEM_PIXEL", "Phantom"]
 
@@ -111,7 +111,7 @@ class Phantom:
         """
         (h, w), root, (down, _) = self.shape, self.root, self.shift
         bands = (Box(max(y, 0), 0, min(y + root, h), w) for y in range(-down, h, root))
-        parts = [measure(self._fibers(band), h, w) for band in bands]
+        parts = [measure_fibers(self._fibers(band), h, w) for band in bands]
         rows = np.concatenate(parts)
         rows = rows[rows[:, 1] > 0]
         rows = rows[np.argsort(rows[:, 0])]

@@ -14,7 +14,7 @@ from axonflow.slide.luminance import Luminance
 from axonflow.slide.scale import Claim
 from axonflow.slide.slide import Reader
 
-__all__ = ["Format", "Image", "choose"]
+__all__ = ["Format", "Image", "choose_image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Format(Protocol):
         ...
 
 
-def choose(path: Path, found: Sequence[str], series: int | None) -> int:
+def choose_image(path: Path, found: Sequence[str], series: int | None) -> int:
     """Return which of the images of a file is meant: the one asked for, or the only one.
 
     Raises

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
-from axonflow.slide.format import Image, choose
+from axonflow.slide.format import Image, choose_image
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import GREY, RGB, Luminance
 from axonflow.slide.scale import UNITS_UM, Claim
@@ -90,7 +90,7 @@ def find_image(path: Path, series: int | None) -> Image:
         for each, group in zip(metadata, groups, strict=True)
     ]
     lines = tuple(f"{number}: {name}" for number, name in enumerate(names))
-    number = choose(path, lines, series)
+    number = choose_image(path, lines, series)
     return _image(groups[number], metadata[number], names[number], lines, number)
 
 

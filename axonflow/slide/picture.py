@@ -17,11 +17,11 @@ from PIL.PngImagePlugin import PngImageFile
 
 from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
-from axonflow.slide.format import Image, choose
+from axonflow.slide.format import Image, choose_image
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import GREY, RGB, Luminance
 from axonflow.slide.scale import Claim
-from axonflow.slide.untiled import read_from_whole
+from axonflow.slide.untiled import read_untiled
 
 __all__ = ["Picture", "find_image", "recognises"]
 
@@ -46,7 +46,7 @@ class Picture:
 
     def read(self, box: Box) -> NDArray[np.generic]:
         """Return the luminance in a box."""
-        return read_from_whole(self, box)
+        return read_untiled(self, box)
 
     def decode(self) -> NDArray[np.generic]:
         """Return the luminance of the whole picture."""
@@ -72,7 +72,7 @@ def find_image(path: Path, series: int | None) -> Image:
         )
     words = f"{height} × {width} px"
     found = (f"0: {words}",)
-    choose(path, found, series)
+    choose_image(path, found, series)
     luminance = _luminance(mode)
     source = {"PNG": "PNG pHYs"}.get(kind, "JPEG density")
     return Image(

@@ -13,7 +13,7 @@ import numpy as np
 from tifffile import TiffFile
 
 from axonflow.errors import SlideError
-from axonflow.slide.format import Image, choose
+from axonflow.slide.format import Image, choose_image
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.slide import Reader
@@ -54,7 +54,7 @@ def find_image(path: Path, series: int | None) -> Image:
         if not found:
             raise SlideError(f"{path} has no image; the file may be truncated, copy it again from its source.")
         lines = tuple(f"{number}: {plane.words}" for number, plane in enumerate(found))
-        number = choose(path, lines, series)
+        number = choose_image(path, lines, series)
         plane = found[number]
         if plane.file is None or not plane.file.is_file():
             raise SlideError(

@@ -15,7 +15,7 @@ from tifffile import TiffFile, TiffPage
 
 from axonflow.kernel.grid import Box
 from axonflow.slide.luminance import Luminance
-from axonflow.slide.untiled import read_from_whole, version
+from axonflow.slide.untiled import read_untiled, version
 
 __all__ = ["Directory", "Mapped", "Segmented", "directory", "grain_of"]
 
@@ -77,7 +77,7 @@ class Segmented:
 
     def read(self, box: Box) -> NDArray[np.generic]:
         """Return the luminance in a box."""
-        return read_from_whole(self, box) if self.grain == self.shape else self._decode(box)
+        return read_untiled(self, box) if self.grain == self.shape else self._decode(box)
 
     def decode(self) -> NDArray[np.generic]:
         """Return the luminance of the whole image."""

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from axonflow.kernel.grid import Box
 
-__all__ = ["Whole", "read_from_whole", "version"]
+__all__ = ["UntiledImage", "read_untiled", "version"]
 
 
-class Whole(Hashable, Protocol):
+class UntiledImage(Hashable, Protocol):
     """Decodes one image of a file whole; hashable."""
 
     @property
@@ -36,7 +36,7 @@ class Whole(Hashable, Protocol):
 _turn = threading.Lock()  # two threads must not decode the same image side by side: memory
 
 
-def read_from_whole(image: Whole, box: Box) -> NDArray[np.generic]:
+def read_untiled(image: UntiledImage, box: Box) -> NDArray[np.generic]:
     """Return a copy of a box of an image."""
     with _turn:
         pixels = _decoded(image, version(image.file))
@@ -50,5 +50,5 @@ def version(file: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=1)
-def _decoded(image: Whole, version: tuple[int, int]) -> NDArray[np.generic]:  # noqa: ARG001 (part of the key)
+def _decoded(image: UntiledImage, version: tuple[int, int]) -> NDArray[np.generic]:  # noqa: ARG001 (part of the key)
     return image.decode()

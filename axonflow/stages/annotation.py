@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
-from axonflow.fiber.regions import Polygons, nearest
+from axonflow.fiber.regions import Polygons, nearest_pixels
 from axonflow.kernel.grid import Box
 from axonflow.slide import Slide, open_slide
 from axonflow.stages.layout import Frame
 
-__all__ = ["Coverage", "Drawn", "Everywhere", "Regions", "open_drawn", "open_regions"]
+__all__ = ["Annotation", "Coverage", "Everywhere", "Regions", "open_annotation", "open_regions"]
 
 
 class Coverage(Protocol):
@@ -45,7 +45,7 @@ class Regions(Protocol):
         """Return the number of the region of each pixel of a box; 0 is none."""
 
 
-class Drawn(Coverage, Regions, Protocol):
+class Annotation(Coverage, Regions, Protocol):
     """A drawing may serve as either."""
 
 
@@ -87,7 +87,7 @@ class _Image:
         return self._look_up(box).astype(np.uint32)
 
     def _look_up(self, box: Box) -> NDArray[np.generic]:
-        rows, columns = nearest(box, self.shape, self.image.shape)
+        rows, columns = nearest_pixels(box, self.shape, self.image.shape)
         have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
         return self.image.read(have)[np.ix_(rows - have.y0, columns - have.x0)]
 
@@ -113,7 +113,7 @@ class _Outlines:
         return self.polygons.label(box)
 
 
-def open_drawn(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame) -> Drawn:
+def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame) -> Annotation:
     """Open a drawing.
 
     Parameters
@@ -143,14 +143,14 @@ def open_drawn(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame
 
 
 def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame) -> Regions:
-    """Open a drawing whose parts are regions; as :func:`open_drawn`.
+    """Open a drawing whose parts are regions; as :func:`open_annotation`.
 
     Raises
     ------
     InputError
         If it cannot be read as what it is, or is an image of something else than whole grey numbers.
     """
-    drawn = open_drawn(path, unit, native, work)
+    drawn = open_annotation(path, unit, native, work)
     if isinstance(drawn, _Image) and (drawn.image.channels != "grey" or drawn.image.dtype.kind != "u"):
         raise InputError(
             f"An image of labels in one channel of 8 or 16 bits was expected for --regions, {path} holds "

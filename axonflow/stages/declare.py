@@ -15,7 +15,7 @@ from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.convert import convert
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Layout
-from axonflow.stages.map import draw_maps
+from axonflow.stages.map import map_cells
 from axonflow.stages.measure import measure
 from axonflow.stages.own_masks import own_masks
 from axonflow.stages.region import describe_regions
@@ -101,5 +101,5 @@ def declare(
     measured = measure(layout, max_myelin_um, labelled[1])
     described = describe_regions(layout, regions, coverage, measured[0])
     familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None
-    maps = draw_maps(layout, cell_um, coverage, familiar, measured[0])
+    maps = map_cells(layout, cell_um, coverage, familiar, measured[0])
     return (*stages, *segmented, *labelled, *measured, described, *maps)

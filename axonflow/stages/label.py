@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.axons import Pieces, join, label, number, smallest_px, survey
+from axonflow.fiber.axons import Pieces, join, label, number_axons, smallest_px, survey
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.files import new_file, write_file
 from axonflow.kernel.grid import Box, Grid
@@ -78,7 +78,7 @@ def _number(layout: Layout, least_px: int, results: Iterable[tuple[Box, Result]]
 
     begin = [0]
     with new_file(layout.private / "ids.u4") as part, part.open("wb") as file:
-        for _, table in number(cores(), join(cores()), least_px):
+        for _, table in number_axons(cores(), join(cores()), least_px):
             file.write(table.astype("<u4", copy=False).tobytes())
             begin.append(begin[-1] + len(table))
     write_file(layout.private / "ids_begin.i8", np.array(begin, "<i8").tobytes())

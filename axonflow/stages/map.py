@@ -23,13 +23,13 @@ from axonflow.stages.layout import Layout
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["counted_axons", "draw_maps"]
+__all__ = ["counted_axons", "map_cells"]
 
 TABLE_BYTES = 80 * 2**20
 """What a process that reads parts of the table keeps; measured."""
 
 
-def draw_maps(
+def map_cells(
     layout: Layout,
     cell_um: float,
     coverage: Coverage,

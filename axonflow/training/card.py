@@ -23,7 +23,7 @@ from axonflow.training.evaluate import Compared
 from axonflow.training.matching import axon_ids, centroids
 from axonflow.training.score import QUANTITIES
 
-__all__ = ["Examined", "draw_pictures", "examine", "write_card"]
+__all__ = ["Examined", "assess", "draw_pictures", "write_card"]
 
 DIAMETERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Edges of the classes of axon diameter in which detection is told, as parts of the mean diameter."""
@@ -60,7 +60,7 @@ class Examined:
         return cls(*(pd.concat([getattr(part, name) for part in parts]) for name in ("axons", "squares")))
 
 
-def examine(compared: Compared) -> Examined:
+def assess(compared: Compared) -> Examined:
     """Look at one image closer; its labels must lie on the model's grid."""
     drawn, found = (axon_ids(labels, compared.analysis.classes) for labels in (compared.truth, compared.found))
     ids, at = centroids(found)

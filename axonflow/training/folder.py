@@ -13,11 +13,11 @@ from filelock import FileLock, Timeout
 from axonflow.errors import StoreError
 from axonflow.kernel.files import make_folder, remove, sweep, write_file
 
-__all__ = ["claimed"]
+__all__ = ["locked_folder"]
 
 
 @contextmanager
-def claimed(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[None]:
+def locked_folder(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[None]:
     """Hold a folder for this process and for one training.
 
     Parameters

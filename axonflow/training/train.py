@@ -32,12 +32,12 @@ from axonflow.training.calibrate import calibrate, predict
 from axonflow.training.curve import Curve, Point
 from axonflow.training.dataset import Patches, Sample, batches, default_workers, read_samples
 from axonflow.training.events import StepDone, TrainingBegun, TrainingListener
-from axonflow.training.folder import claimed
+from axonflow.training.folder import locked_folder
 from axonflow.training.recipe import Recipe
 from axonflow.training.score import pixel_scores
 from axonflow.training.state import State, reproducible
 
-__all__ = ["SHARE", "Training", "prepare", "split", "train"]
+__all__ = ["SHARE", "Training", "prepare_training", "split", "train"]
 
 SHARE = 0.2
 """Of the subjects that are held out unless told otherwise, if there are three or more."""
@@ -129,7 +129,7 @@ class Training:
         return tuple(notes)
 
 
-def prepare(
+def prepare_training(
     dataset: Path,
     *,
     arch: str | None = None,
@@ -283,7 +283,7 @@ def train(
     RunError
         If the loss is no longer a number.
     """
-    with claimed(out, training.identity, fresh=fresh), reproducible():
+    with locked_folder(out, training.identity, fresh=fresh), reproducible():
         network = None if training.start is None else training.start.network()
         state = State(training.architecture, training.recipe, start=network)
         saved, model, steps = out / "state.pt", out / f"{training.name}.json", training.recipe.steps

@@ -17,7 +17,7 @@ from axonflow.engine.pool import Pool
 from axonflow.engine.profile import Profile
 from axonflow.errors import AxonflowError, FleetError, InputError
 from axonflow.workflow.job import Job, prepare, run_job
-from axonflow.workflow.manifest import Listed
+from axonflow.workflow.manifest import ListedSlide
 
 __all__ = ["Entry", "Outcome", "SlideBegun", "SlideDone", "SlideEvent", "SlideFailed", "open_batch", "run_batch"]
 
@@ -37,7 +37,7 @@ class Entry:
     reason : str
     """
 
-    listed: Listed
+    listed: ListedSlide
     job: Job | None
     reason: str = ""
 
@@ -109,7 +109,7 @@ SlideEvent = SlideBegun | SlideDone | SlideFailed
 
 
 def open_batch(
-    slides: Iterable[Listed], settings: Mapping[str, Any], stores: Path, *, gpu: bool = False
+    slides: Iterable[ListedSlide], settings: Mapping[str, Any], stores: Path, *, gpu: bool = False
 ) -> tuple[Entry, ...]:
     """Open all slides, with their models and masks.
 
@@ -189,7 +189,7 @@ def run_batch(
     return tuple(_run(entry, pool, profile, on_event, then, fresh=fresh) for entry in entries)
 
 
-def _entry(listed: Listed, settings: Mapping[str, Any], stores: Path, *, gpu: bool) -> Entry:
+def _entry(listed: ListedSlide, settings: Mapping[str, Any], stores: Path, *, gpu: bool) -> Entry:
     try:
         return Entry(listed, prepare(listed.config(settings, stores), gpu=gpu))
     except Exception as error:

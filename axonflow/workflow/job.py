@@ -25,7 +25,7 @@ from axonflow.kernel.resample import Resampling
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
 from axonflow.slide import Slide, open_slide
-from axonflow.stages.annotation import Everywhere, open_drawn, open_regions
+from axonflow.stages.annotation import Everywhere, open_annotation, open_regions
 from axonflow.stages.declare import GROUPS, Masks, Network, declare
 from axonflow.stages.layout import Frame, Layout, default_chunk
 from axonflow.workflow.config import Config
@@ -221,7 +221,7 @@ def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job
         smallest_axon_um2=smallest_um2,
         max_myelin_um=config.max_myelin_um,
         cell_um=config.cell_um,
-        coverage=open_drawn(config.mask, config.mask_unit, native, work) if config.mask else Everywhere(),
+        coverage=open_annotation(config.mask, config.mask_unit, native, work) if config.mask else Everywhere(),
         regions=open_regions(config.regions, config.regions_unit, native, work) if config.regions else None,
     )
     return Job(config, slide, layout, segmentation, smallest_um2, stages)

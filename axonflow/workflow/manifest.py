@@ -13,14 +13,14 @@ from axonflow.errors import InputError
 from axonflow.workflow.config import Config
 from axonflow.workflow.settings import SETTINGS, configure, read_settings
 
-__all__ = ["COLUMNS", "Listed", "list_slides", "read_manifest"]
+__all__ = ["COLUMNS", "ListedSlide", "list_slides", "read_manifest"]
 
 COLUMNS = ("slide", "level", "out", *SETTINGS)
 """What a manifest may have a column for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSlide:
     """A slide as it is listed.
 
     Attributes
@@ -64,7 +64,7 @@ class Listed:
         return configure(slide, {**settings, **own})
 
 
-def read_manifest(path: Path) -> tuple[Listed, ...]:
+def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
     """Read a table of slides: CSV with a header, one slide a row; an empty cell says nothing.
 
     Commas, semicolons or tabs divide the cells, whichever the header has. Names of columns may have capitals, and
@@ -99,13 +99,13 @@ def read_manifest(path: Path) -> tuple[Listed, ...]:
                 f"A slide and {len(names)} cells were expected in row {number} of {path}, {len(cells)} cells came: "
                 f"{cells}; put quotes around a cell with a comma."
             )
-        slides.append(Listed(words.pop("slide"), words.pop("level", ""), path.parent, words))
+        slides.append(ListedSlide(words.pop("slide"), words.pop("level", ""), path.parent, words))
     if not slides:
         raise InputError(f"At least one slide was expected in {path}, none came; give each a row.")
     return tuple(slides)
 
 
-def list_slides(names: Iterable[str]) -> tuple[Listed, ...]:
+def list_slides(names: Iterable[str]) -> tuple[ListedSlide, ...]:
     """List files and what patterns find, in this order; numbers in the names that a pattern finds count as numbers.
 
     Raises
@@ -124,7 +124,7 @@ def list_slides(names: Iterable[str]) -> tuple[Listed, ...]:
         if not some:
             raise InputError(f"Slides were expected under {name!r}, nothing is there; check the pattern.")
         found += some
-    return tuple(map(Listed, dict.fromkeys(found)))
+    return tuple(map(ListedSlide, dict.fromkeys(found)))
 
 
 def _numerically(name: str) -> list[tuple[int, str]]:

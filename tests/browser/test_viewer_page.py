@@ -21,7 +21,7 @@ from viewed import write_viewed_store
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.viewer import View, screenshot, viewing
-from axonflow.results.viewer.scene import Exhibit
+from axonflow.results.viewer.scene import Scene
 from axonflow.results.viewer.screenshot import FLAGS, find_browser
 from axonflow.results.viewer.server import Server
 
@@ -131,7 +131,7 @@ def places(analysis: Analysis) -> NDArray[np.intp]:
 
 
 def greys(analysis: Analysis, places: NDArray[np.intp]) -> Colours:
-    low, high = Exhibit(analysis).window
+    low, high = Scene(analysis).window
     seen = np.clip((analysis.image.compute()[tuple(places.T)] - low) / (high - low), 0, 1)
     found: Colours = np.repeat(seen[:, None], 3, axis=1).astype(np.float64)
     return found
@@ -175,7 +175,7 @@ def test_numbers_show_in_the_colours_of_their_range(
         cell = (centres_um(places) // analysis.maps.attrs["cell_side_um"]).astype(int)
         values = analysis.maps[show].to_numpy()[tuple(cell.T)]
     assert np.unique(values).size > 2
-    scaled = Exhibit(analysis).scaled[show]
+    scaled = Scene(analysis).scaled[show]
     paint = mpl.colormaps[scaled.colours]((values - scaled.low) / (scaled.high - scaled.low))[:, :3]
     opacity = np.where(np.isnan(values), 0, 0.6)[:, None]
     wanted = (1 - opacity) * greys(analysis, places) + opacity * paint
@@ -209,7 +209,7 @@ def test_the_whole_slide_is_in_view_at_the_start_with_one_overlay(looking: Open,
         assert max(w / box["width"], h / box["height"]) > 0.6
         shown = [layer["name"] for layer in state["layers"] if layer.get("visible", True)]
         assert shown == ["slide", "axons and myelin", "chosen axon"]
-        assert len(state["layers"]) == len(Exhibit(analysis).names) + 2
+        assert len(state["layers"]) == len(Scene(analysis).names) + 2
 
 
 def test_a_click_on_its_name_shows_and_hides_a_layer_and_explains_its_colours(looking: Open) -> None:
@@ -320,7 +320,7 @@ def test_a_screenshot_shows_the_slide_and_what_its_colours_mean(analysis: Analys
     seen = np.asarray(Image.open(tmp_path / "seen.png"))
     assert seen.shape == (664, 700, 3)
     middle = seen[200:450, 200:500].mean() / 255
-    low, high = Exhibit(analysis).window
+    low, high = Scene(analysis).window
     assert middle == pytest.approx((analysis.image.compute().mean() - low) / (high - low), abs=0.03)
 
 

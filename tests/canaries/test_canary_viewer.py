@@ -21,7 +21,7 @@ from viewed import write_viewed_store
 
 from axonflow.results.analysis import open_store
 from axonflow.results.viewer.layers import View, config_state, view_state
-from axonflow.results.viewer.scene import Exhibit
+from axonflow.results.viewer.scene import Scene
 from axonflow.results.viewer.server import SCRIPT, serving
 
 ROUTES = {
@@ -111,8 +111,8 @@ def test_the_page_has_what_our_script_looks_for(bundle: str) -> None:
 
 
 def test_the_page_knows_every_word_of_its_state(bundle: str, tmp_path: Path) -> None:
-    exhibits = [Exhibit(open_store(write_viewed_store(tmp_path)))]
-    state = [view_state(exhibits, [("http://a/", "http://b/")], View()), config_state(exhibits)]
+    scenes = [Scene(open_store(write_viewed_store(tmp_path)))]
+    state = [view_state(scenes, [("http://a/", "http://b/")], View()), config_state(scenes)]
     words = {word for part in state for word in words_of(part)} - {"dataView", "at:click0", "at:wheel", "x", "y"}
     with relied_on("neuroglancer", "these are words of its state", "axonflow/results/viewer/layers.py"):
         assert {"crossSectionScale", "segmentQuery", "linkedSegmentationGroup", "inputEventBindings"} <= words

@@ -12,7 +12,7 @@ from screens import MAIN, on_terminal
 from slides import command
 
 from axonflow.cli import diagnosis as doctor
-from axonflow.cli.diagnosis import Finding, examine
+from axonflow.cli.diagnosis import Finding, diagnose
 from axonflow.net import device, machine, precision
 from axonflow.net.machine import Card
 
@@ -176,7 +176,7 @@ def test_what_is_broken_is_a_finding_and_the_rest_goes_on(monkeypatch: pytest.Mo
 
     parts = {"GPU": broken, "system": doctor._PARTS["system"]}
     monkeypatch.setattr(doctor, "_PARTS", parts)
-    findings = list(examine())
+    findings = list(diagnose())
     assert [finding.part for finding in findings] == ["GPU", "GPU", "system"]
     assert findings[1].found == "cannot be asked: ImportError: libcuda.so"
     assert command("doctor").code == 0

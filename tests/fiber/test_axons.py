@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Mask, chunked_masks, masks
 
-from axonflow.fiber.axons import join, number, survey
+from axonflow.fiber.axons import join, number_axons, survey
 from axonflow.kernel.grid import Box, Grid
 
 
@@ -52,6 +52,6 @@ def test_raster_indices_pass_32_bits() -> None:
 def test_a_slide_without_cores_of_axons_has_tables_of_background_only() -> None:
     shape = (4, 6)
     pieces = [(box, survey(np.zeros(box.shape, np.bool_), box, shape)) for box in Grid(shape, (2, 2))]
-    tables = dict(number(pieces, join(pieces)))
+    tables = dict(number_axons(pieces, join(pieces)))
     assert len(tables) == 6
     assert all(table.tolist() == [0] and table.dtype == np.uint32 for table in tables.values())

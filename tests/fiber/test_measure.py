@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage import measure
 from strategies import chunked_tissues
 
-from axonflow.fiber.measure import BOUNDS, SUMS, count
+from axonflow.fiber.measure import BOUNDS, SUMS, count_objects
 from axonflow.fiber.morphometry import perimeters
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Tally
@@ -40,11 +40,11 @@ def test_any_chunking_and_order_counts_alike(case: Case, extra_halo: int) -> Non
 
 
 def test_an_empty_core_counts_nothing() -> None:
-    tally = count(np.zeros((3, 3), np.uint32), Box(0, 0, 3, 3), Box(0, 0, 3, 3), (3, 3))
+    tally = count_objects(np.zeros((3, 3), np.uint32), Box(0, 0, 3, 3), Box(0, 0, 3, 3), (3, 3))
     assert tally.total.shape == (0, len(SUMS))
     assert tally.low.shape == tally.high.shape == (0, len(BOUNDS))
 
 
 def test_ids_may_be_as_large_as_their_type() -> None:
     labels = np.array([[2**32 - 1, 2**32 - 2]], np.uint32)
-    assert count(labels, Box(0, 0, 1, 2), Box(0, 0, 1, 2), (1, 2)).key.tolist() == [2**32 - 2, 2**32 - 1]
+    assert count_objects(labels, Box(0, 0, 1, 2), Box(0, 0, 1, 2), (1, 2)).key.tolist() == [2**32 - 2, 2**32 - 1]

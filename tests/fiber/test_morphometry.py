@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skimage import measure
 from strategies import masks
 
-from axonflow.fiber.measure import count
+from axonflow.fiber.measure import count_objects
 from axonflow.fiber.morphometry import Ellipses, ellipses, perimeters
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
@@ -54,7 +54,7 @@ def test_shapes_do_not_depend_on_where_they_are(origin: tuple[int, int]) -> None
     window = there.grow(2, room)
     seen = np.zeros(window.shape, np.uint32)
     seen[there.relative_to(window).slices] = labels
-    near, far = count(labels, here, here, labels.shape), count(seen, there, window, room)
+    near, far = count_objects(labels, here, here, labels.shape), count_objects(seen, there, window, room)
     np.testing.assert_array_equal(perimeters(near), perimeters(far))
     a, b = ellipses(near, SQUARE), ellipses(far, SQUARE)
     np.testing.assert_array_equal(a.eccentricity, b.eccentricity)

@@ -11,7 +11,7 @@ from skimage.measure import points_in_poly
 from strategies import chunkings, generators, shapes
 
 from axonflow.errors import InputError
-from axonflow.fiber.regions import Polygons, nearest
+from axonflow.fiber.regions import Polygons, nearest_pixels
 from axonflow.kernel.grid import Box
 
 Ring = list[list[float]]
@@ -119,7 +119,7 @@ def test_any_chunking_looks_up_the_mask_pixel_under_each_centre(
     mask = np.arange(np.prod(mask_shape)).reshape(mask_shape)
     found: NDArray[np.int64] = np.zeros(shape, np.int64)
     for box in data.draw(chunkings(shape)):
-        found[box.slices] = mask[np.ix_(*nearest(box, shape, mask_shape))]
+        found[box.slices] = mask[np.ix_(*nearest_pixels(box, shape, mask_shape))]
     y, x = (
         [int(np.floor(round((i + 0.5) * m / n, 9))) for i in range(n)] for n, m in zip(shape, mask_shape, strict=True)
     )
@@ -127,7 +127,7 @@ def test_any_chunking_looks_up_the_mask_pixel_under_each_centre(
 
 
 def test_a_mask_of_the_slides_own_size_is_itself() -> None:
-    rows, columns = nearest(Box(3, 4, 7, 9), (20, 30), (20, 30))
+    rows, columns = nearest_pixels(Box(3, 4, 7, 9), (20, 30), (20, 30))
     assert (rows.tolist(), columns.tolist()) == ([3, 4, 5, 6], [4, 5, 6, 7, 8])
 
 

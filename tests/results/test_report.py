@@ -21,7 +21,7 @@ from axonflow.errors import StoreError
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.figures.style import COLUMN_MM, PAGE_MM, PRINT_DPI
 from axonflow.results.report import keep_report, write_batch_report, write_report
-from axonflow.results.report.origin import network_in_words, settings
+from axonflow.results.report.origin import network_in_words, origin_facts
 from axonflow.results.report.outlines import covered_pixels, region_pixels
 from axonflow.results.report.trust import left_out
 from axonflow.results.report.words import Fact, area, count, length, memory, number, share, size
@@ -254,7 +254,7 @@ def test_what_is_too_small_or_too_far_is_told(tmp_path: Path) -> None:
     far = result.record["stages"]["measure"]["myelin_px_beyond_reach"]
     assert far > 0
     assert told["myelin out of reach"].value == area(far * 1e-8)
-    assert Fact("smallest axon", "0.5 µm²") in settings(result)
+    assert Fact("smallest axon", "0.5 µm²") in origin_facts(result)
 
 
 @pytest.mark.parametrize("axons", [0, 1])

@@ -20,7 +20,7 @@ from axonflow.ngff import Pyramid
 from axonflow.results.summary import COLUMNS, write_results
 from axonflow.workflow.batch import open_batch
 from axonflow.workflow.manifest import COLUMNS as MANIFEST
-from axonflow.workflow.manifest import Listed
+from axonflow.workflow.manifest import ListedSlide
 from axonflow.workflow.record import read_record
 
 
@@ -91,6 +91,6 @@ def test_a_network_says_how_sure_it_was(batch_folder: BatchFolder) -> None:
 def test_figures_of_slides_that_all_fail_go(masked_batch: Finished, tmp_path: Path) -> None:
     written = write_results(masked_batch.table, tmp_path)
     assert [path.name for path in written] == ["summary.csv", *FIGURES]
-    failed = tabulated(open_batch([Listed("gone.tif", "C3")], {}, tmp_path))
+    failed = tabulated(open_batch([ListedSlide("gone.tif", "C3")], {}, tmp_path))
     assert write_results(failed, tmp_path) == [tmp_path / "summary.csv"]
     assert [path.name for path in tmp_path.iterdir()] == ["summary.csv"]

@@ -15,7 +15,7 @@ from slides import command, tissue, write_model, write_sample
 import axonflow
 from axonflow.errors import InputError
 from axonflow.net.checkpoint import EMBEDDED, Checkpoint
-from axonflow.training.card import Examined, examine, write_card
+from axonflow.training.card import Examined, assess, write_card
 from axonflow.training.evaluate import Compared, compare, evaluate, select
 from axonflow.training.score import pixel_scores
 
@@ -83,16 +83,16 @@ def test_subjects_that_are_not_there_are_refused_with_those_that_are(data: Path)
 
 def test_a_closer_look_agrees_with_the_pixels(data: Path, model: Path, out: Path) -> None:
     compared = compare(model, select(data, ["sub-a"])[0], out, workers=1)
-    perfect = examine(replace(compared, found=compared.truth))
+    perfect = assess(replace(compared, found=compared.truth))
     drawn = perfect.axons[perfect.axons["drawn"]]
     assert len(drawn) * 2 == len(perfect.axons)
     np.testing.assert_array_equal(drawn["diameter_um"], perfect.axons.loc[~perfect.axons["drawn"], "diameter_um"])
     assert (perfect.squares["error"] == 0).all()
-    real = examine(compared)
+    real = assess(compared)
     assert len(real.squares) == 2  # 300 × 420 px have two squares of 256 px that are not cut down to a quarter
     wrong = (compared.found != compared.truth)[:256, :256]
     assert real.squares["error"].iloc[0] == wrong.mean()
-    nothing = examine(replace(compared, found=np.zeros_like(compared.truth)))
+    nothing = assess(replace(compared, found=np.zeros_like(compared.truth)))
     assert not nothing.axons["met"].any()
 
 

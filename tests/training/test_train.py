@@ -34,7 +34,7 @@ from axonflow.net.unet import UNet
 from axonflow.training.curve import Point
 from axonflow.training.events import StepDone, TrainingBegun, TrainingEvent
 from axonflow.training.recipe import Augmentation, Recipe
-from axonflow.training.train import Training, prepare, split, train
+from axonflow.training.train import Training, prepare_training, split, train
 
 RECIPE = Recipe(patches=12, batch=2, side=32, momentum_period=6, average=0.5, dice=0.5, sampling="subject")
 TOML = """
@@ -102,7 +102,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def training(dataset: Path) -> Training:
-    return prepare(dataset, arch="tem", recipe=RECIPE, validate=["sub-c"])
+    return prepare_training(dataset, arch="tem", recipe=RECIPE, validate=["sub-c"])
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ from pathlib import Path
 import torch
 from axonflow.training.events import StepDone
 from axonflow.training.recipe import Recipe
-from axonflow.training.train import prepare, train
+from axonflow.training.train import prepare_training, train
 
 dataset, out, toml, at, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5]
 save, saves = torch.save, [0]
@@ -206,7 +206,7 @@ def torn(content, file):
     save(content, file)
 
 torch.save = torn
-training = prepare(dataset, arch="tem", recipe=Recipe.read(toml), validate=["sub-c"])
+training = prepare_training(dataset, arch="tem", recipe=Recipe.read(toml), validate=["sub-c"])
 train(training, out, workers=1, save_every=2, validate_every=4, on_event=kill)
 """
 
@@ -267,9 +267,9 @@ def test_another_training_is_refused_unless_fresh(
     train(training, tmp_path, workers=0)
     others = {
         "recipe.rate 0.001 there, 0.002 here": replace(training, recipe=replace(RECIPE, rate=2e-3)),
-        "data.held_out": prepare(dataset, arch="tem", recipe=RECIPE, validate=["sub-d"]),
+        "data.held_out": prepare_training(dataset, arch="tem", recipe=RECIPE, validate=["sub-d"]),
         "data.sha256": replace(training, samples=(*training.samples[:-1], training.samples[0])),
-        "architecture tem there, sem here": prepare(dataset, arch="sem", recipe=RECIPE, pixel_size_um=0.01),
+        "architecture tem there, sem here": prepare_training(dataset, arch="sem", recipe=RECIPE, pixel_size_um=0.01),
     }
     for message, other in others.items():
         with pytest.raises(StoreError, match=message):
@@ -304,16 +304,18 @@ def test_one_at_a_time(training: Training, tmp_path: Path) -> None:
 
 def test_finetuning_starts_from_the_models_weights(dataset: Path, undisturbed: Path, tmp_path: Path) -> None:
     model = undisturbed / "model.json"
-    tuned = prepare(dataset, start=model, recipe=replace(RECIPE, rate=1e-9, average=0.0, patches=2), validate=[])
+    tuned = prepare_training(
+        dataset, start=model, recipe=replace(RECIPE, rate=1e-9, average=0.0, patches=2), validate=[]
+    )
     assert (tuned.architecture, tuned.pixel_size, tuned.invert) == (TEM, PixelSize.square(0.01), True)
     made = train(tuned, tmp_path, workers=0)
     assert made.trained_on["start"]["sha256"] == Checkpoint.find(model).sha256
     theirs = dict(Checkpoint.find(model).network().named_parameters())
     for name, values in made.network().named_parameters():
         torch.testing.assert_close(values, theirs[name], atol=1e-6, rtol=0)
-    assert prepare(dataset, start=model).recipe == Recipe.read("finetune")
+    assert prepare_training(dataset, start=model).recipe == Recipe.read("finetune")
     with pytest.raises(ModelError, match="'tem' was expected to start from, 'sem' is 'sem'"):
-        prepare(dataset, arch="tem", start="sem")
+        prepare_training(dataset, arch="tem", start="sem")
 
 
 names = st.lists(st.text("abcdef", min_size=1, max_size=3), min_size=1, max_size=12, unique=True)
@@ -348,23 +350,23 @@ def test_shares_hold_out_each_subject_sometimes() -> None:
 )
 def test_splits_that_cannot_be_are_refused(dataset: Path, validate: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        prepare(dataset, arch="tem", recipe=RECIPE, validate=validate)
+        prepare_training(dataset, arch="tem", recipe=RECIPE, validate=validate)
 
 
 def test_other_refusals(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--arch sem or --arch tem"):
-        prepare(dataset)
+        prepare_training(dataset)
     with pytest.raises(ModelError, match="'sem' or 'tem' was expected, 'unet'"):
-        prepare(dataset, arch="unet")
+        prepare_training(dataset, arch="unet")
     with pytest.raises(InputError, match="Labelled images were expected"):
-        prepare(tmp_path, arch="tem")
+        prepare_training(tmp_path, arch="tem")
     with pytest.raises(ModelError, match="embedded"):
-        prepare(dataset, start="nobody")
+        prepare_training(dataset, start="nobody")
 
 
 def test_small_images_are_noted_and_mirrored(dataset: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, side=176, patches=2)
-    training = prepare(dataset, arch="tem", recipe=recipe, validate=[])
+    training = prepare_training(dataset, arch="tem", recipe=recipe, validate=[])
     assert len(training.notes) == 1 + 5
     assert "96 × 80 px" in training.notes[1]
     assert train(training, tmp_path, workers=0).trained_on["held_out"] == []

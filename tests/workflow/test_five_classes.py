@@ -22,8 +22,8 @@ from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.export import export_store
 from axonflow.results.report import write_report
 from axonflow.results.viewer.layers import View, legends, view_state
-from axonflow.results.viewer.scene import Exhibit
-from axonflow.training.train import prepare
+from axonflow.results.viewer.scene import Scene
+from axonflow.training.train import prepare_training
 from axonflow.workflow.config import Config
 
 FIVE = Classes(
@@ -97,11 +97,11 @@ def test_who_shows_the_result_takes_its_classes(result: Analysis, tmp_path: Path
     mask = np.asarray(Image.open(export_store(result, "ads-mask", tmp_path / "mask.png")))
     np.testing.assert_array_equal(mask, np.array([0, 255, 0, 127, 0], np.uint8)[counted])
     assert write_report(result).exists()
-    exhibit = Exhibit(result)
+    scene = Scene(result)
     legend = {"axon": "#3366cc", "myelin": "#cc3333", "nucleus": "#beaed4", "unmyelinated axon": "#7fc97f"}
-    assert legends([exhibit])["axons and myelin"] == {"patches": legend}
+    assert legends([scene])["axons and myelin"] == {"patches": legend}
     (layer,) = (
-        each for each in view_state([exhibit], [("a/", "b/")], View())["layers"] if each["name"] == "axons and myelin"
+        each for each in view_state([scene], [("a/", "b/")], View())["layers"] if each["name"] == "axons and myelin"
     )
     for number, name in enumerate(("axon", "nucleus", "myelin", "unmyelinated_axon"), 1):
         assert f"if (found == {number}u) emitRGB({name});" in layer["shader"]
@@ -138,4 +138,4 @@ def test_other_roles_are_another_result(config: Config, result: Analysis) -> Non
 def test_masks_of_axons_and_myelin_cannot_train_it(config: Config, tmp_path: Path) -> None:
     assert Checkpoint.find(config.model).classes == FIVE
     with pytest.raises(ModelError, match=r"tells background, axon, nucleus, myelin, unmyelinated axon apart"):
-        prepare(tmp_path, start=config.model)
+        prepare_training(tmp_path, start=config.model)

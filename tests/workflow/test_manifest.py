@@ -14,7 +14,7 @@ from axonflow.cli.options import settings_of
 from axonflow.errors import InputError
 from axonflow.kernel.units import PixelSize
 from axonflow.workflow.config import Config
-from axonflow.workflow.manifest import COLUMNS, Listed, list_slides, read_manifest
+from axonflow.workflow.manifest import COLUMNS, ListedSlide, list_slides, read_manifest
 from axonflow.workflow.settings import SETTINGS, read_settings
 
 
@@ -82,9 +82,9 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
 
 def test_the_store_of_a_slide(tmp_path: Path) -> None:
     stores = tmp_path / "stores"
-    assert Listed("a/b.ome.tiff").config({}, stores).out == stores / "b.ome.zarr"
-    assert Listed("b.ome.zarr").config({}, stores).out == stores / "b.axonflow.ome.zarr"
-    assert Listed("b.tif", words={"out": "c"}, folder=tmp_path).config({}, stores).out == tmp_path / "c"
+    assert ListedSlide("a/b.ome.tiff").config({}, stores).out == stores / "b.ome.zarr"
+    assert ListedSlide("b.ome.zarr").config({}, stores).out == stores / "b.axonflow.ome.zarr"
+    assert ListedSlide("b.tif", words={"out": "c"}, folder=tmp_path).config({}, stores).out == tmp_path / "c"
 
 
 def test_patterns_find_slides_in_the_order_of_their_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_a_row_goes_before_a_flag_and_a_flag_before_a_pipeline(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "pipeline.toml"
     path.write_text("[run]\n" + "".join(f"{name} = {value!r}\n" for name, value in pipeline.items()))
-    listed = Listed("a.tif", words={name: repr(value) for name, value in row.items()})
+    listed = ListedSlide("a.tif", words={name: repr(value) for name, value in row.items()})
     config = listed.config(settings_of({"pipeline": str(path), **flags}), Path("stores"))
     default = Config(Path("a.tif"), Path("stores/a.ome.zarr"))
     for name in NUMBERS:

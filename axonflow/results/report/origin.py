@@ -11,13 +11,13 @@ from axonflow.kernel.rate import duration
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact, count, memory, number, share, size
 
-__all__ = ["Step", "network_in_words", "settings", "steps", "versions"]
+__all__ = ["StageRow", "network_in_words", "origin_facts", "steps", "versions"]
 
 DESIGNS = {"sem": "scanning electron microscopy", "tem": "transmission electron microscopy"}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StageRow:
     """A stage as a row of a table; all in words."""
 
     name: str
@@ -44,7 +44,7 @@ def network_in_words(result: Analysis) -> str:
     return f"{said}, trained on {made_by['trained_on']}." if made_by["trained_on"] else f"{said}."
 
 
-def settings(result: Analysis) -> list[Fact]:
+def origin_facts(result: Analysis) -> list[Fact]:
     """Return what was measured, by what, and with which settings."""
     record = result.record
     slide, labels, made_by = record["slide"], record["labels"], record["model"]
@@ -78,11 +78,11 @@ def settings(result: Analysis) -> list[Fact]:
     return facts
 
 
-def steps(result: Analysis) -> list[Step]:
+def steps(result: Analysis) -> list[StageRow]:
     """Return what each stage took, and all of them together."""
     made = result.record["stages"]
     rows = [
-        Step(
+        StageRow(
             name,
             duration(done["seconds"]),
             f"{done['pixels'] / 1e6:,.1f}",
@@ -93,7 +93,7 @@ def steps(result: Analysis) -> list[Step]:
     ]
     seconds = sum(done["seconds"] for done in made.values())
     peak = max(done["peak_worker_bytes"] for done in made.values())
-    return [*rows, Step("together", duration(seconds), "", memory(peak), "")]
+    return [*rows, StageRow("together", duration(seconds), "", memory(peak), "")]
 
 
 def versions(result: Analysis) -> list[Fact]:

@@ -12,7 +12,7 @@ from axonflow.errors import AxonflowError
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.results.analysis import Analysis
-from axonflow.stages.annotation import open_drawn, open_regions
+from axonflow.stages.annotation import open_annotation, open_regions
 from axonflow.stages.layout import Frame
 
 __all__ = ["covered_pixels", "region_pixels"]
@@ -32,7 +32,7 @@ def covered_pixels(result: Analysis, shape: tuple[int, int]) -> Pixels | None:
     frames = _frames(result, shape)
     if frames is not None:
         try:
-            mask = open_drawn(Path(config["mask"]), config["mask_unit"], *frames)
+            mask = open_annotation(Path(config["mask"]), config["mask_unit"], *frames)
             return mask.cover(Box.whole(shape))
         except (AxonflowError, OSError):
             pass

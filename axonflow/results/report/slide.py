@@ -12,7 +12,7 @@ from axonflow.fiber.region_table import HISTOGRAM
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.files import new_folder, remove
 from axonflow.results.analysis import Analysis
-from axonflow.results.report.origin import network_in_words, settings, steps, versions
+from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
 from axonflow.results.report.trust import BORDER, doubts, left_out, warnings
 from axonflow.results.report.words import TISSUE, Fact, area, count, number, size
@@ -82,7 +82,7 @@ def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder:
         "regions": _regions(result),
         "doubts": list(doubts(result, axons)),
         "left_out": list(left_out(result, axons)),
-        "settings": settings(result),
+        "settings": origin_facts(result),
         "steps": steps(result),
         "versions": versions(result),
         "store": result.store.name,

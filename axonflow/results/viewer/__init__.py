@@ -11,9 +11,9 @@ from threading import Thread
 from axonflow.errors import InputError
 from axonflow.results.analysis import open_store
 from axonflow.results.viewer.layers import View, config_state, layer_name, legends, view_state
-from axonflow.results.viewer.scene import LIST, Exhibit
+from axonflow.results.viewer.scene import LIST, Scene
 from axonflow.results.viewer.screenshot import LEGEND_PX, check_picture, take_screenshot
-from axonflow.results.viewer.selection import choose, follow
+from axonflow.results.viewer.selection import follow_selection, select_axon
 from axonflow.results.viewer.server import Server, serving
 
 __all__ = ["View", "screenshot", "viewing"]
@@ -38,8 +38,8 @@ def viewing(stores: Sequence[Path], view: View | None = None, port: int = 0) -> 
     StoreError
         If one is no finished store.
     """
-    exhibits = _exhibits(stores)
-    with _served(exhibits, _checked(exhibits, view or View()), port) as server:
+    scenes = _scenes(stores)
+    with _served(scenes, _checked(scenes, view or View()), port) as server:
         yield server
 
 
@@ -66,44 +66,44 @@ def screenshot(
         If one is no finished store.
     """
     check_picture(path, size)
-    exhibits = _exhibits(stores)
-    view = _checked(exhibits, replace(view or View(), room=(size[0], size[1] - LEGEND_PX), panels=False))
-    with _served(exhibits, view, 0) as server:
-        take_screenshot(server, exhibits, view.show, path, size)
+    scenes = _scenes(stores)
+    view = _checked(scenes, replace(view or View(), room=(size[0], size[1] - LEGEND_PX), panels=False))
+    with _served(scenes, view, 0) as server:
+        take_screenshot(server, scenes, view.show, path, size)
 
 
 @contextmanager
-def _served(exhibits: Sequence[Exhibit], view: View, port: int) -> Iterator[Server]:
-    lists = [layer_name(exhibit, "axons", len(exhibits)) for exhibit in exhibits]
-    constants = {"legends": legends(exhibits), "lists": lists}
-    stores = [exhibit.analysis.store for exhibit in exhibits]
-    for exhibit in exhibits:
-        Thread(target=exhibit.file, args=(LIST,), daemon=True).start()  # a long one is ready when the page asks
-    with serving(stores, [exhibit.file for exhibit in exhibits], constants, port) as server:
+def _served(scenes: Sequence[Scene], view: View, port: int) -> Iterator[Server]:
+    lists = [layer_name(scene, "axons", len(scenes)) for scene in scenes]
+    constants = {"legends": legends(scenes), "lists": lists}
+    stores = [scene.analysis.store for scene in scenes]
+    for scene in scenes:
+        Thread(target=scene.file, args=(LIST,), daemon=True).start()  # a long one is ready when the page asks
+    with serving(stores, [scene.file for scene in scenes], constants, port) as server:
         addresses = [(server.store(number), server.made(number)) for number in range(len(stores))]
-        state = view_state(exhibits, addresses, view)
+        state = view_state(scenes, addresses, view)
         if view.axon is not None:
-            choose(state, exhibits, 0, exhibits[0].row(view.axon), centre=False, panels=view.panels)
+            select_axon(state, scenes, 0, scenes[0].row(view.axon), centre=False, panels=view.panels)
         server.viewer.set_state(state)
-        follow(server, exhibits)
+        follow_selection(server, scenes)
         config = server.viewer.config_state
-        config.set_state({**config.raw_state, **config_state(exhibits)})
+        config.set_state({**config.raw_state, **config_state(scenes)})
         yield server
 
 
-def _exhibits(stores: Sequence[Path]) -> list[Exhibit]:
-    exhibits = [Exhibit(open_store(store)) for store in stores]
-    titles = [exhibit.title for exhibit in exhibits]
+def _scenes(stores: Sequence[Path]) -> list[Scene]:
+    scenes = [Scene(open_store(store)) for store in stores]
+    titles = [scene.title for scene in scenes]
     if len(set(titles)) < len(titles):
         raise InputError(
             f"Stores of different names were expected, {', '.join(titles)} came; the page tells them apart by name."
         )
-    return exhibits
+    return scenes
 
 
-def _checked(exhibits: Sequence[Exhibit], view: View) -> View:
+def _checked(scenes: Sequence[Scene], view: View) -> View:
     """Return a view with its places known, or refuse it."""
-    first = exhibits[0]
+    first = scenes[0]
     if view.show not in (names := ["none", *first.names]):
         raise InputError(f"One of the overlays {', '.join(names)} was expected, {view.show!r} came.")
     if view.axon is None:

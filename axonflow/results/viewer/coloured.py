@@ -21,13 +21,13 @@ from axonflow.kernel.grid import Box
 from axonflow.ngff import Pyramid
 from axonflow.ngff.metadata import VERSION, multiscale
 
-__all__ = ["Painted"]
+__all__ = ["ColouredLabels"]
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Painted:
+class ColouredLabels:
     """An image on the grid of labels.
 
     Attributes
@@ -44,7 +44,9 @@ class Painted:
     values: Callable[[int, Box], Floats]
 
     @classmethod
-    def by_label(cls, name: str, labels: Pyramid, ids: NDArray[np.int64], values: NDArray[np.float64]) -> Painted:
+    def by_label(
+        cls, name: str, labels: Pyramid, ids: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> ColouredLabels:
         """Paint every label in its value.
 
         Parameters
@@ -65,7 +67,7 @@ class Painted:
         return cls(name, labels, look_up)
 
     @classmethod
-    def by_cell(cls, name: str, labels: Pyramid, cells: Cells, values: NDArray[np.float64]) -> Painted:
+    def by_cell(cls, name: str, labels: Pyramid, cells: Cells, values: NDArray[np.float64]) -> ColouredLabels:
         """Paint every pixel in the value of its map's cell, so that a map ends where the slide does.
 
         Parameters

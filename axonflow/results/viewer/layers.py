@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from axonflow.results.viewer.scene import IDS, SEMANTIC, Exhibit
+from axonflow.results.viewer.scene import IDS, SEMANTIC, Scene
 from axonflow.results.viewer.segments import QUERY
 from axonflow.results.viewer.shaders import SLIDE as SLIDE_SHADER
 from axonflow.results.viewer.shaders import class_colours, colour_map, colours
@@ -63,37 +63,37 @@ class View:
     panels: bool = True
 
 
-def layer_name(exhibit: Exhibit, name: str, among: int = 1) -> str:
+def layer_name(scene: Scene, name: str, among: int = 1) -> str:
     """Return what the page calls a layer: its title, with the store's among several."""
-    title = name if name in (SLIDE, FRAME) else exhibit.titled(name)
-    return f"{exhibit.title}: {title}" if among > 1 else title
+    title = name if name in (SLIDE, FRAME) else scene.titled(name)
+    return f"{scene.title}: {title}" if among > 1 else title
 
 
-def view_state(exhibits: Sequence[Exhibit], addresses: Sequence[tuple[str, str]], view: View) -> dict[str, Any]:
+def view_state(scenes: Sequence[Scene], addresses: Sequence[tuple[str, str]], view: View) -> dict[str, Any]:
     """Return the state the page starts with.
 
     Parameters
     ----------
-    exhibits : sequence of Exhibit
+    scenes : sequence of Exhibit
         Side by side, from left to right.
     addresses : sequence of (str, str)
         Of each, where its files lie and where those made on demand do.
     view : View
     """
-    several = len(exhibits)
+    several = len(scenes)
     panels, layers = [], []
-    for number, (exhibit, (store, made)) in enumerate(zip(exhibits, addresses, strict=True)):
-        own = _layers(exhibits, number, store, made, view)
+    for number, (scene, (store, made)) in enumerate(zip(scenes, addresses, strict=True)):
+        own = _layers(scenes, number, store, made, view)
         layers += own
-        h, w = _extent_um(exhibit)
-        place = {"link": "unlinked", "value": exhibit.to_page(*(view.at_um or (h / 2, w / 2)))}
+        h, w = _extent_um(scene)
+        place = {"link": "unlinked", "value": scene.to_page(*(view.at_um or (h / 2, w / 2)))}
         panels.append({"type": "viewer", "layout": "xy", "layers": [each["name"] for each in own], "position": place})
-    first = exhibits[0]
+    first = scenes[0]
     return {
-        "title": "axonflow: " + ", ".join(exhibit.title for exhibit in exhibits),
+        "title": "axonflow: " + ", ".join(scene.title for scene in scenes),
         "dimensions": DIMENSIONS,
         "position": first.to_page(*(view.at_um or (side / 2 for side in _extent_um(first)))),
-        "crossSectionScale": _zoom(exhibits, view),
+        "crossSectionScale": _zoom(scenes, view),
         "projectionBackgroundColor": "#000000",
         "crossSectionBackgroundColor": "#202020",
         "showAxisLines": False,
@@ -105,21 +105,21 @@ def view_state(exhibits: Sequence[Exhibit], addresses: Sequence[tuple[str, str]]
     }
 
 
-def legends(exhibits: Sequence[Exhibit]) -> dict[str, dict[str, Any]]:
+def legends(scenes: Sequence[Scene]) -> dict[str, dict[str, Any]]:
     """Return, by layer, the colours to be explained beside the slide: of a colour map, or of words."""
     found: dict[str, dict[str, Any]] = {}
-    for exhibit in exhibits:
-        found[layer_name(exhibit, SEMANTIC[0], len(exhibits))] = {"patches": exhibit.legend}
-        for scaled in exhibit.scaled.values():
-            found[layer_name(exhibit, scaled.name, len(exhibits))] = {"colours": colours(scaled.colours)}
+    for scene in scenes:
+        found[layer_name(scene, SEMANTIC[0], len(scenes))] = {"patches": scene.legend}
+        for scaled in scene.scaled.values():
+            found[layer_name(scene, scaled.name, len(scenes))] = {"colours": colours(scaled.colours)}
     return found
 
 
-def config_state(exhibits: Sequence[Exhibit]) -> dict[str, Any]:
+def config_state(scenes: Sequence[Scene]) -> dict[str, Any]:
     """Return how the page itself behaves: a click chooses an axon, layers stand in a list, a thinned list says so."""
     notes = {
         each.title: f"{each.title}: the {len(each.listed):,} thickest of {len(each.fibers):,} axons are listed"
-        for each in exhibits
+        for each in scenes
         if len(each.listed) < len(each.fibers)
     }
     return {
@@ -131,27 +131,27 @@ def config_state(exhibits: Sequence[Exhibit]) -> dict[str, Any]:
     }
 
 
-def span(exhibits: Sequence[Exhibit], name: str) -> tuple[float, float]:
+def span(scenes: Sequence[Scene], name: str) -> tuple[float, float]:
     """Return the values in the first and the last colour of an overlay of numbers, the same for all stores."""
-    scaled = [exhibit.scaled[name] for exhibit in exhibits if name in exhibit.scaled]
+    scaled = [scene.scaled[name] for scene in scenes if name in scene.scaled]
     return min(each.low for each in scaled), max(each.high for each in scaled)
 
 
-def _layers(exhibits: Sequence[Exhibit], number: int, store: str, made: str, view: View) -> list[dict[str, Any]]:
+def _layers(scenes: Sequence[Scene], number: int, store: str, made: str, view: View) -> list[dict[str, Any]]:
     """Return a store's layers, from the bottom to the top."""
-    exhibit, several = exhibits[number], len(exhibits)
+    scene, several = scenes[number], len(scenes)
 
     def layer(name: str, kind: str, source: object, **more: Any) -> dict[str, Any]:
         visible = name in (SLIDE, view.show)
         return {
             "type": kind,
-            "name": layer_name(exhibit, name, several),
+            "name": layer_name(scene, name, several),
             "source": source,
             **({} if visible else {"visible": False}),
             **more,
         }
 
-    low, high = exhibit.window
+    low, high = scene.window
     slide = layer(
         SLIDE,
         "image",
@@ -160,20 +160,20 @@ def _layers(exhibits: Sequence[Exhibit], number: int, store: str, made: str, vie
         shaderControls={"brightness": {"range": [low, high], "window": [low, high]}},
         opacity=1,
     )
-    shader = class_colours(exhibit.analysis.classes)
+    shader = class_colours(scene.analysis.classes)
     semantic = layer(SEMANTIC[0], "image", f"{store}labels/semantic/|zarr3:", shader=shader, opacity=0.45)
     found = [slide, semantic]
     for name in IDS:
         source = [{"url": f"{store}labels/{name}/|zarr3:"}]
-        more: dict[str, Any] = {"linkedSegmentationGroup": layer_name(exhibit, "axons", several)}
+        more: dict[str, Any] = {"linkedSegmentationGroup": layer_name(scene, "axons", several)}
         if name == "axons":
             source += [{"url": f"{made}list/|neuroglancer-precomputed:"}]
             more = {"segmentQuery": QUERY}
         found.append(
             layer(name, "segmentation", source, selectedAlpha=0.6, notSelectedAlpha=0.25, tab="segments", **more)
         )
-    for scaled in exhibit.scaled.values():
-        ends = list(span(exhibits, scaled.name))
+    for scaled in scene.scaled.values():
+        ends = list(span(scenes, scaled.name))
         found.append(
             layer(
                 scaled.name,
@@ -187,7 +187,7 @@ def _layers(exhibits: Sequence[Exhibit], number: int, store: str, made: str, vie
         )
     frame = {
         "type": "annotation",
-        "name": layer_name(exhibit, FRAME, several),
+        "name": layer_name(scene, FRAME, several),
         "source": {"url": "local://annotations", "transform": {"outputDimensions": DIMENSIONS}},
         "annotationColor": "#ffffff",
         "annotations": [],
@@ -195,16 +195,16 @@ def _layers(exhibits: Sequence[Exhibit], number: int, store: str, made: str, vie
     return [*found, frame]
 
 
-def _zoom(exhibits: Sequence[Exhibit], view: View) -> float:
+def _zoom(scenes: Sequence[Scene], view: View) -> float:
     """Return the µm of a screen's pixel at the start, the same for all stores."""
     if view.um_per_px is not None:
         return view.um_per_px
     if view.at_um is not None:
-        return exhibits[0].slide.pixel_size.y
-    width, height = 0.97 * view.room[0] / len(exhibits), 0.97 * view.room[1]
-    return max(max(h / height, w / width) for h, w in map(_extent_um, exhibits))
+        return scenes[0].slide.pixel_size.y
+    width, height = 0.97 * view.room[0] / len(scenes), 0.97 * view.room[1]
+    return max(max(h / height, w / width) for h, w in map(_extent_um, scenes))
 
 
-def _extent_um(exhibit: Exhibit) -> tuple[float, float]:
-    h, w = exhibit.slide.shape
-    return h * exhibit.slide.pixel_size.y, w * exhibit.slide.pixel_size.x
+def _extent_um(scene: Scene) -> tuple[float, float]:
+    h, w = scene.slide.shape
+    return h * scene.slide.pixel_size.y, w * scene.slide.pixel_size.x

@@ -15,10 +15,10 @@ from axonflow.fiber.maps import Cells
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
 from axonflow.results.figures.style import PANELS
-from axonflow.results.viewer.coloured import Painted
+from axonflow.results.viewer.coloured import ColouredLabels
 from axonflow.results.viewer.segments import listed_axons, segment_properties
 
-__all__ = ["IDS", "LIST", "SEMANTIC", "Exhibit", "Scaled"]
+__all__ = ["IDS", "LIST", "SEMANTIC", "Scaled", "Scene"]
 
 SEMANTIC = ("semantic", "axons and myelin")
 """Name and title of the semantic labels."""
@@ -81,11 +81,11 @@ class Scaled:
     colours: str
     low: float
     high: float
-    image: Painted
+    image: ColouredLabels
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class Scene:
     """One store, with what is made of it for the page.
 
     Attributes
@@ -169,7 +169,7 @@ class Exhibit:
         ids, bare = self.fibers["axon_id"].to_numpy(), (self.fibers["myelin_area (um^2)"] == 0).to_numpy()
         for name, (column, words, unit, colours) in FIBERS.items():
             values = self.fibers[column].to_numpy()
-            image = Painted.by_label(words, labels, ids, values)
+            image = ColouredLabels.by_label(words, labels, ids, values)
             found[name] = Scaled(name, _title(words, unit), colours, *_range(values[~bare]), image)
         maps = self.analysis.maps
         cells = Cells(labels.shape, labels.pixel_size, float(maps.attrs["cell_side_um"]))
@@ -178,7 +178,7 @@ class Exhibit:
             attrs = maps[name].attrs
             words, unit = MAPS.get(name, attrs["long_name"]), UNITS.get(attrs["units"], "")
             values = maps[name].to_numpy()
-            image = Painted.by_cell(name, labels, cells, values)
+            image = ColouredLabels.by_cell(name, labels, cells, values)
             colours = panels.get(name, "viridis")
             found[name] = Scaled(name, _title(f"map: {words}", unit), colours, *_range(values), image)
         return found

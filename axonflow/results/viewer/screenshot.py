@@ -24,7 +24,7 @@ from PIL import Image
 from axonflow.errors import InputError, RunError
 from axonflow.kernel.files import new_file
 from axonflow.results.viewer.layers import span
-from axonflow.results.viewer.scene import SEMANTIC, Exhibit
+from axonflow.results.viewer.scene import SEMANTIC, Scene
 from axonflow.results.viewer.server import Server
 
 __all__ = ["FLAGS", "LEGEND_PX", "check_picture", "find_browser", "take_screenshot"]
@@ -79,14 +79,14 @@ def check_picture(path: Path, size: tuple[int, int]) -> None:
     find_browser()
 
 
-def take_screenshot(server: Server, exhibits: Sequence[Exhibit], show: str, path: Path, size: tuple[int, int]) -> None:
+def take_screenshot(server: Server, scenes: Sequence[Scene], show: str, path: Path, size: tuple[int, int]) -> None:
     """Write what the page shows, once all of it is loaded, to an image file.
 
     Parameters
     ----------
     server : Server
         With the page's state, without panels.
-    exhibits : sequence of Exhibit
+    scenes : sequence of Exhibit
     show : str
         Name of the visible overlay, which is explained.
     path : Path
@@ -100,7 +100,7 @@ def take_screenshot(server: Server, exhibits: Sequence[Exhibit], show: str, path
     RunError
         If the browser drew nothing.
     """
-    legend = _legend(exhibits, show, size[0])
+    legend = _legend(scenes, show, size[0])
     width, height = size[0], size[1] - (legend.height if legend else 0)
     replies: list[Any] = []
     come = threading.Event()
@@ -154,19 +154,19 @@ def _browser(page: str, size: tuple[int, int]) -> Iterator[subprocess.Popen[byte
                 process.wait()
 
 
-def _legend(exhibits: Sequence[Exhibit], show: str, width: int) -> Image.Image | None:
+def _legend(scenes: Sequence[Scene], show: str, width: int) -> Image.Image | None:
     """Draw the colours of an overlay, at a picture's width; nothing if its colours mean nothing."""
     dpi = 100
     figure = Figure(figsize=(width / dpi, LEGEND_PX / dpi), dpi=dpi)
-    scaled = exhibits[0].scaled.get(show)
+    scaled = scenes[0].scaled.get(show)
     if scaled is not None:
         axes = figure.add_axes((0.3, 0.5, 0.4, 0.2))
-        low, high = span(exhibits, show)
+        low, high = span(scenes, show)
         colours = ScalarMappable(Normalize(low, high), mpl.colormaps[scaled.colours])
         figure.colorbar(colours, cax=axes, orientation="horizontal").ax.tick_params(labelsize=9)
         figure.text(0.28, 0.6, scaled.title, ha="right", va="center", fontsize=10)
     elif show == SEMANTIC[0]:
-        legend = {name: colour for each in exhibits for name, colour in each.legend.items()}
+        legend = {name: colour for each in scenes for name, colour in each.legend.items()}
         patches = [Patch(color=colour, label=name) for name, colour in legend.items()]
         figure.legend(handles=patches, loc="center", ncols=len(patches), frameon=False, fontsize=11)
     else:

@@ -21,7 +21,7 @@ on two cores without a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListColumn:
     """A column of the list.
 
     Attributes
@@ -42,12 +42,12 @@ class Listed:
 
 
 LISTED = (
-    Listed("diameter_um", "axon_diam (um)", "Axon diameter, µm", 3),
-    Listed("gratio", "gratio", "g-ratio: axon diameter / fiber diameter; 1 without myelin", 3),
-    Listed("area_um2", "axon_area (um^2)", "Axon area, µm²", 3),
-    Listed("myelin_um", "myelin_thickness (um)", "Myelin thickness, µm", 3),
-    Listed("y_um", "y0 (um)", "Centroid's distance from the slide's top, µm", 1),
-    Listed("x_um", "x0 (um)", "Centroid's distance from the slide's left side, µm", 1),
+    ListColumn("diameter_um", "axon_diam (um)", "Axon diameter, µm", 3),
+    ListColumn("gratio", "gratio", "g-ratio: axon diameter / fiber diameter; 1 without myelin", 3),
+    ListColumn("area_um2", "axon_area (um^2)", "Axon area, µm²", 3),
+    ListColumn("myelin_um", "myelin_thickness (um)", "Myelin thickness, µm", 3),
+    ListColumn("y_um", "y0 (um)", "Centroid's distance from the slide's top, µm", 1),
+    ListColumn("x_um", "x0 (um)", "Centroid's distance from the slide's left side, µm", 1),
 )
 """The columns, in the order a row shows them."""
 

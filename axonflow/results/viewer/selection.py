@@ -11,16 +11,16 @@ from neuroglancer.trackable_state import ConcurrentModificationError
 
 from axonflow.kernel.grid import Box
 from axonflow.results.viewer.layers import CHOOSE, FRAME, PANEL, layer_name
-from axonflow.results.viewer.scene import Exhibit
+from axonflow.results.viewer.scene import Scene
 from axonflow.results.viewer.server import Server
 
-__all__ = ["axon_at", "choose", "follow"]
+__all__ = ["axon_at", "follow_selection", "select_axon"]
 
 
-def axon_at(exhibit: Exhibit, place: Sequence[float]) -> int:
+def axon_at(scene: Scene, place: Sequence[float]) -> int:
     """Return the axon at a place [x, y] of the page, or the one whose fiber lies there; 0 if there is none."""
-    y_um, x_um = exhibit.to_slide(place[0], place[1])
-    labels = exhibit.labels
+    y_um, x_um = scene.to_slide(place[0], place[1])
+    labels = scene.labels
     y, x = int(y_um // labels.pixel_size.y), int(x_um // labels.pixel_size.x)
     if not (0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]):
         return 0
@@ -28,9 +28,9 @@ def axon_at(exhibit: Exhibit, place: Sequence[float]) -> int:
     return int(labels.read(pixel)[0, 0])
 
 
-def choose(
+def select_axon(
     state: dict[str, Any],
-    exhibits: Sequence[Exhibit],
+    scenes: Sequence[Scene],
     number: int,
     row: pd.Series[Any] | None,
     *,
@@ -43,7 +43,7 @@ def choose(
     ----------
     state : dict
         Is changed.
-    exhibits : sequence of Exhibit
+    scenes : sequence of Exhibit
     number : int
         Of the store.
     row : Series, optional
@@ -53,13 +53,13 @@ def choose(
     panels : bool
         Whether its row is shown beside.
     """
-    exhibit, several = exhibits[number], len(exhibits)
-    listed = layer_name(exhibit, "axons", several)
+    scene, several = scenes[number], len(scenes)
+    listed = layer_name(scene, "axons", several)
     layers = {layer["name"]: layer for layer in state["layers"]}
-    if listed not in layers or layer_name(exhibit, FRAME, several) not in layers:
+    if listed not in layers or layer_name(scene, FRAME, several) not in layers:
         return  # taken away on the page
     layers[listed]["segments"] = [] if row is None else [str(row["axon_id"])]
-    layers[layer_name(exhibit, FRAME, several)]["annotations"] = [] if row is None else [_frame(exhibit, row)]
+    layers[layer_name(scene, FRAME, several)]["annotations"] = [] if row is None else [_frame(scene, row)]
     state["selectedLayer"] = {**state.get("selectedLayer", {}), "layer": listed}
     state["selection"] = {
         "visible": panels and row is not None,
@@ -68,21 +68,21 @@ def choose(
         "row": 1,
     }
     if centre and row is not None:
-        place = exhibit.to_page(row["y0 (um)"], row["x0 (um)"])
+        place = scene.to_page(row["y0 (um)"], row["x0 (um)"])
         if several == 1:
             state["position"] = place
         else:
             state["layout"]["children"][number]["position"] = {"link": "unlinked", "value": place}
 
 
-def follow(server: Server, exhibits: Sequence[Exhibit]) -> None:
+def follow_selection(server: Server, scenes: Sequence[Scene]) -> None:
     """Let a page answer when an axon is chosen.
 
     A click on a fiber chooses its axon, a click elsewhere none. An axon that is made visible in the list is chosen
     too, and brought to the middle.
     """
     viewer = server.viewer
-    lists = [layer_name(exhibit, "axons", len(exhibits)) for exhibit in exhibits]
+    lists = [layer_name(scene, "axons", len(scenes)) for scene in scenes]
     known = [_visible(viewer.shared_state.raw_state, name) for name in lists]
 
     def clicked(action: Any) -> None:
@@ -90,12 +90,12 @@ def follow(server: Server, exhibits: Sequence[Exhibit]) -> None:
             return
         selected = action.viewer_state.to_json().get("selectedLayer", {}).get("layer")
         number = lists.index(selected) if len(lists) > 1 and selected in lists else 0
-        axon = axon_at(exhibits[number], action.mouse_position)
+        axon = axon_at(scenes[number], action.mouse_position)
         show(number, axon, centre=False)
 
     def show(number: int, axon: int, centre: bool) -> None:
         known[number] = {axon} if axon else set()
-        _change(viewer, lambda state: choose(state, exhibits, number, exhibits[number].row(axon), centre=centre))
+        _change(viewer, lambda state: select_axon(state, scenes, number, scenes[number].row(axon), centre=centre))
 
     def changed() -> None:
         for number, name in enumerate(lists):
@@ -109,12 +109,10 @@ def follow(server: Server, exhibits: Sequence[Exhibit]) -> None:
     viewer.shared_state.add_changed_callback(lambda: server.soon(changed))
 
 
-def _frame(exhibit: Exhibit, row: pd.Series[Any]) -> dict[str, Any]:
+def _frame(scene: Scene, row: pd.Series[Any]) -> dict[str, Any]:
     """Return a frame around a fiber."""
-    side = exhibit.labels.pixel_size
-    low, high = (
-        exhibit.to_page(row[f"bbox_{end}_y"] * side.y, row[f"bbox_{end}_x"] * side.x) for end in ("min", "max")
-    )
+    side = scene.labels.pixel_size
+    low, high = (scene.to_page(row[f"bbox_{end}_y"] * side.y, row[f"bbox_{end}_x"] * side.x) for end in ("min", "max"))
     return {"type": "axis_aligned_bounding_box", "id": "fiber", "pointA": low, "pointB": high}
 
 

@@ -13,8 +13,8 @@ from zarr.storage import MemoryStore
 from axonflow.fiber.maps import Cells
 from axonflow.ngff.metadata import placement
 from axonflow.results.analysis import Analysis, open_store
-from axonflow.results.viewer.coloured import Painted
-from axonflow.results.viewer.scene import Exhibit
+from axonflow.results.viewer.coloured import ColouredLabels
+from axonflow.results.viewer.scene import Scene
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def analysis(store: Path) -> Analysis:
     return open_store(store)
 
 
-def read_back(image: Painted, level: int) -> NDArray[np.float32]:
+def read_back(image: ColouredLabels, level: int) -> NDArray[np.float32]:
     """Read a level as any reader of zarr would, of all files that the image says it has."""
     side, shape = image.grid.levels.chunk_of(level), image.grid.levels.shape_of(level)
     rows, columns = (-(-length // side) for length in shape)
@@ -45,7 +45,7 @@ def read_back(image: Painted, level: int) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("name", ["gratio", "diameter"])
 def test_fibers_are_painted_in_the_values_of_their_rows_on_every_level(analysis: Analysis, name: str) -> None:
-    image = Exhibit(analysis).scaled[name].image
+    image = Scene(analysis).scaled[name].image
     column = {"gratio": "gratio", "diameter": "axon_diam (um)"}[name]
     values = np.r_[np.nan, analysis.fibers[column].to_numpy()].astype(np.float32)
     labels = analysis.pyramid("fibers")
@@ -55,19 +55,19 @@ def test_fibers_are_painted_in_the_values_of_their_rows_on_every_level(analysis:
 
 
 def test_a_map_is_painted_in_whole_pixels_and_ends_with_the_slide(analysis: Analysis) -> None:
-    exhibit = Exhibit(analysis)
+    scene = Scene(analysis)
     labels = analysis.pyramid("fibers")
     density = analysis.maps["axon_density"].to_numpy().astype(np.float32)
     cells = Cells(labels.shape, labels.pixel_size, float(analysis.maps.attrs["cell_side_um"]))
     whole = np.repeat(np.repeat(density, np.diff(cells.edges(0)), axis=0), np.diff(cells.edges(1)), axis=1)
     for level in range(labels.count):
         np.testing.assert_array_equal(
-            read_back(exhibit.scaled["axon_density"].image, level), whole[:: 2**level, :: 2**level]
+            read_back(scene.scaled["axon_density"].image, level), whole[:: 2**level, :: 2**level]
         )
 
 
 def test_painted_levels_lie_where_the_labels_do(analysis: Analysis) -> None:
-    image = Exhibit(analysis).scaled["gratio"].image
+    image = Scene(analysis).scaled["gratio"].image
     labels = analysis.pyramid("fibers")
     ome = image._group()["attributes"]["ome"]
     assert placement(ome["multiscales"][0]) == (labels.pixel_size, labels.origin_um)
@@ -80,4 +80,4 @@ def test_painted_levels_lie_where_the_labels_do(analysis: Analysis) -> None:
 @pytest.mark.parametrize("path", ["", "s0", "s99/zarr.json", "s0/c/99/0", "s0/c/0", "../zarr.json", "s0/c/-1/0"])
 def test_there_is_nothing_else(analysis: Analysis, path: str) -> None:
     with pytest.raises(LookupError):
-        Exhibit(analysis).scaled["gratio"].image.file(path)
+        Scene(analysis).scaled["gratio"].image.file(path)
