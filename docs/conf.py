@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 from axonflow.cli import app as commands
 from axonflow.engine.profile import Profile
 from axonflow.kernel.setting import settings
+from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.recipe import Augmentation, Recipe
 from axonflow.workflow.config import Config
 
@@ -90,7 +91,9 @@ def list_settings(cls: type) -> str:
         values = known.kind.form + (f"; {known.bounds}" if known.bounds else "")
         decides = ", ".join(dict.fromkeys(stage.partition(".")[0] for stage in known.decides))
         names = (f"`{name}`" if name else "" for name in (key, known.flag, python))
-        rows.append(f"| {' | '.join([*names, values, known.fallback, decides, known.help])} |")
+        rows.append(
+            f"| {' | '.join([*names, values, 'required' if known.required else known.fallback, decides, known.help])} |"
+        )
     return "\n".join(rows)
 
 
@@ -101,7 +104,7 @@ class Settings(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
-        cls = {each.__name__: each for each in (Config, Profile, Recipe, Augmentation)}[self.arguments[0]]
+        cls = {each.__name__: each for each in (Config, Profile, Recipe, Augmentation, Checkpoint)}[self.arguments[0]]
         return self.parse_text_to_nodes(list_settings(cls))
 
 

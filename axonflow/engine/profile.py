@@ -112,7 +112,7 @@ class Profile:
     """
 
     name: str
-    system: str = setting(_SYSTEM, "What starts the workers.")
+    system: str = setting(_SYSTEM, "What starts the workers.", required=True)
     address: str | None = None
     workers: int | None = setting(
         WHOLE, "How many workers.", flag="--workers", usual="the profile's, or one per core", least=1

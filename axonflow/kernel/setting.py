@@ -93,6 +93,8 @@ class Setting:
         Of the command line; empty if there is none.
     default : object
         None where what holds then is known later only; ``usual`` says it.
+    required : bool
+        Whether it has to be given, and has no default.
     usual : str
         What holds if nothing is given, in words; the default if empty.
     unit : str
@@ -111,6 +113,7 @@ class Setting:
     key: str = ""
     flag: str = ""
     default: Any = None
+    required: bool = False
     usual: str = ""
     unit: str = ""
     least: Any = None
@@ -178,7 +181,7 @@ class Setting:
         ------
         InputError
         """
-        if value is None and self.default is None:
+        if value is None and self.default is None and not self.required:
             return
         if not self.kind.holds(value):
             raise InputError(f"{called} was expected to be {self.kind.form}, {value!r} came.")
@@ -200,9 +203,10 @@ class Setting:
         )
 
 
-def setting(kind: Kind, help: str, *, default: Any = None, **more: Any) -> Any:  # noqa: A002  # the command line's word
+def setting(kind: Kind, help: str, *, default: Any = None, required: bool = False, **more: Any) -> Any:  # noqa: A002  # the command line's word
     """Make a field of a dataclass a setting; the keywords are the attributes of :class:`Setting`."""
-    return field(default=default, metadata={"setting": Setting(kind, help, default=default, **more)})
+    metadata = {"setting": Setting(kind, help, default=default, required=required, **more)}
+    return field(metadata=metadata) if required else field(default=default, metadata=metadata)
 
 
 def settings(cls: type) -> Mapping[str, Setting]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from axonflow.errors import ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.files import make_folder, write_file
-from axonflow.kernel.units import PixelSize
+from axonflow.kernel.setting import NUMBER, TEXT, WHOLE, YES_NO, Kind, check, read_words, setting, settings
+from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.familiarity import TRAITS
 
@@ -31,51 +32,65 @@ EMBEDDED = Path(__file__).parent / "weights"
 """The folder of the models that come with the package."""
 
 
+_SHA256 = Kind("a sha256, empty while there are no weights", str, lambda value: isinstance(value, str))
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """The contract of a trained network.
 
     Attributes
     ----------
-    name : str
-    architecture : str
-        ``sem`` or ``tem``.
-    pixel_size_um : float
-        Side of the pixels it was trained on, µm; slides of another pixel size are resampled to it.
-    invert : bool
-        Whether bright and dark are exchanged first, as for TEM.
-    lattice_px : int
-        Side of the lattice's cores on which predictions are defined, px; a multiple of the stride.
-    halo_px : int
-        What a core sees on each side unless told otherwise, px.
-    smallest_axon_um2 : float
-        Smaller axons are taken for noise and left out, µm².
     trained_on : Mapping
         Data, subjects, recipe.
     familiar : Mapping
         Lowest and highest value of each trait over the training images, of
         :func:`axonflow.net.familiarity.familiar_ranges`; empty if unknown.
-    sha256 : str
-        Of the weights' file.
-    classes : Classes
-        What the network tells apart, one output each; background, myelin and axon if the contract names none.
     normalisation : str
         Fixed; part of the contract so that a reader of the file knows it.
+    classes : Classes
+        What the network tells apart, one output each; background, myelin and axon if the contract names none.
     """
 
-    name: str
-    architecture: str
-    pixel_size_um: float
-    invert: bool
-    lattice_px: int
-    halo_px: int
-    smallest_axon_um2: float
-    sha256: str
+    name: str = setting(TEXT, "Its name, and its files'.", required=True)
+    architecture: str = setting(TEXT, "sem or tem.", required=True)
+    pixel_size_um: float = setting(
+        NUMBER,
+        "Side of the pixels it was trained on; slides of another pixel size are resampled to it.",
+        required=True,
+        unit="µm",
+        least=SMALLEST_UM,
+        most=LARGEST_UM,
+    )
+    invert: bool = setting(YES_NO, "Whether bright and dark are exchanged first, as for TEM.", required=True)
+    lattice_px: int = setting(
+        WHOLE,
+        "Side of the lattice's cores on which predictions are defined; a multiple of the stride.",
+        required=True,
+        unit="px",
+        least=16,
+        most=65_536,
+    )
+    halo_px: int = setting(
+        WHOLE,
+        "What a core sees on each side unless told otherwise.",
+        required=True,
+        unit="px",
+        least=0,
+        most=65_536,
+    )
+    smallest_axon_um2: float = setting(
+        NUMBER, "Smaller axons are taken for noise and left out.", required=True, unit="µm²", least=0
+    )
+    sha256: str = setting(_SHA256, "Of the weights' file.", required=True)
     trained_on: Mapping[str, Any] = field(default_factory=dict, hash=False)
     familiar: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     normalisation: str = "equalised by the whole slide's histogram, then mean 0 and standard deviation 1"
     classes: Classes = AXON_MYELIN
     folder: Path = EMBEDDED
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @property
     def pixel_size(self) -> PixelSize:
@@ -141,8 +156,9 @@ class Checkpoint:
                 content["classes"] = Classes.from_json(content["classes"])
             ranges = dict(content.get("familiar", {}))
             content["familiar"] = {name: _range(name, *ends) for name, ends in ranges.items()}
-            checkpoint = cls(**content, folder=path.parent.resolve())
-        except (KeyError, TypeError, ValueError) as error:
+            stated = {name: content.pop(name) for name in settings(cls) if name in content}
+            checkpoint = cls(**read_words(cls, stated), **content, folder=path.parent.resolve())
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"A model's contract was expected in {path}, but it cannot be read: {error}.") from error
         if not checkpoint.weights.exists():
             raise ModelError(f"The weights of the model were expected at {checkpoint.weights}, nothing is there.")

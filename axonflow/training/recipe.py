@@ -23,7 +23,7 @@ Sampling = Literal["area", "image", "subject"]
 """What is drawn equally often."""
 
 
-_SHARE = {"least": 0, "most": 1}
+_SHARE: dict[str, Any] = {"least": 0, "most": 1}
 
 
 @dataclass(frozen=True, slots=True)

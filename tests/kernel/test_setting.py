@@ -26,10 +26,11 @@ from axonflow.kernel.setting import (
     settings,
     whole_or,
 )
+from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.recipe import Augmentation, Recipe
 from axonflow.workflow.config import Config
 
-CLASSES = (Config, Profile, Recipe, Augmentation)
+CLASSES = (Config, Profile, Recipe, Augmentation, Checkpoint)
 ALL = [(cls, known) for cls in CLASSES for known in settings(cls).values()]
 
 
@@ -51,7 +52,10 @@ class Sample:
 
 @pytest.mark.parametrize(("cls", "known"), ALL, ids=lambda value: getattr(value, "key", getattr(value, "__name__", "")))
 def test_every_default_is_allowed_and_every_setting_said(cls: type, known: Any) -> None:
-    if not (cls is Profile and known.key == "system"):  # which every profile states
+    if known.required:
+        with pytest.raises(InputError, match=f"{known.key} was expected"):
+            known.check(None, known.key)
+    else:
         known.check(known.default, known.key)
     assert known.help.endswith(".")
     assert known.kind.form

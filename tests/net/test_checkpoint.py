@@ -174,3 +174,27 @@ def test_refusals(saved: Checkpoint, tmp_path: Path) -> None:
     (tmp_path / "tiny.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read"):
         Checkpoint.find(tmp_path / "tiny.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"lattice_px": 0}, "lattice_px was expected to be 16 to 65536 px, 0 came"),
+        ({"lattice_px": "wide"}, "lattice_px was expected to be a whole number, 'wide' came"),
+        ({"halo_px": -1}, "halo_px was expected to be 0 to 65536 px, -1 came"),
+        ({"halo_px": 2.5}, "halo_px was expected to be a whole number, 2.5 came"),
+        ({"pixel_size_um": 0}, "pixel_size_um was expected to be 0.0005 to 5 µm, 0.0 came"),
+        ({"smallest_axon_um2": None}, "smallest_axon_um2 was expected to be a number, None came"),
+        ({"invert": "perhaps"}, "invert was expected to be yes or no, 'perhaps' came"),
+        ({"name": ""}, "name was expected to be text, '' came"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_contract_that_cannot_be_meant_is_refused(
+    saved: Checkpoint, tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    content = json.loads((saved.folder / "tiny.json").read_text())
+    (tmp_path / "tiny.json").write_text(json.dumps(content | change))
+    with pytest.raises(ModelError, match="cannot be read") as refused:
+        Checkpoint.find(tmp_path / "tiny.json")
+    assert said in str(refused.value)
