@@ -51,22 +51,26 @@ class Done:
         Its share of the peak memory of its process so far, bytes.
     worker : str
         Who applied the network, if anyone did.
+    device : str
+        On what, if the stage can tell.
     busy : float
         For how long, s.
     """
 
     result: Result
     peak: int
-    worker: str
-    busy: float
+    worker: str = ""
+    device: str = ""
+    busy: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """What was made of a window, and by whom in how many seconds; the block of an array to dask."""
+    """What was made of a window, by whom, on what, in how many seconds; the block of an array to dask."""
 
     planes: NDArray[Any]
     worker: str
+    device: str
     busy: float
 
 
@@ -130,7 +134,7 @@ def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Ar
         meta=np.empty((0, 0), part.dtype),  # or dask would read a corner to see what it is
     )
     return da.map_overlap(
-        partial(_apply, overlap.apply, batch),
+        partial(_apply, overlap, batch),
         pixels,
         depth={0: 0, 1: overlap.depth if len(batch) > 1 else 0},  # the rows above and below were read along
         boundary="none",
@@ -144,22 +148,23 @@ def _overlapped(overlap: Overlap, shape: tuple[int, int], batch: Batch) -> da.Ar
 
 
 def _apply(
-    apply: Callable[[NDArray[Any], Box], NDArray[Any]],
+    overlap: Overlap,
     batch: Batch,
     pixels: NDArray[Any],
     block_id: tuple[int, int, int],
 ) -> _Applied:
     started = time.perf_counter()
-    planes = _on_device(partial(apply, pixels, batch[block_id[-1]]))
-    return _Applied(planes, _whoami(), time.perf_counter() - started)
+    planes = _on_device(partial(overlap.apply, pixels, batch[block_id[-1]]))
+    device = overlap.device() if overlap.device else ""
+    return _Applied(planes, _whoami(), device, time.perf_counter() - started)
 
 
 def _write(task: Callable[..., Result], box: Box, applied: _Applied) -> Done:
-    return Done(retry(partial(task, applied.planes, box)), _peak(), applied.worker, applied.busy)
+    return Done(retry(partial(task, applied.planes, box)), _peak(), applied.worker, applied.device, applied.busy)
 
 
 def _run(task: Callable[..., Result], box: Box) -> Done:
-    return Done(retry(partial(_on_device, partial(task, box))), _peak(), "", 0.0)
+    return Done(retry(partial(_on_device, partial(task, box))), _peak())
 
 
 def _on_device(work: Callable[[], T]) -> T:

@@ -73,6 +73,7 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> dict[s
     on_event(StageBegun(stage, stage.pixels - left))
     peak = 0
     busy: defaultdict[str, float] = defaultdict(float)
+    devices: set[str] = set()
     graphs = ((i, partial(build, stage, stage.batches[i], gpu=pool.gpu)) for i in missing)
     for i, done in pool.run(
         graphs, stage.memory + sum(stage.resident.values()), accelerated=stage.accelerated, on_event=on_event
@@ -81,6 +82,7 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> dict[s
         peak = max(peak, *(task.peak for task in done))
         for task in done:
             busy[task.worker] += task.busy
+            devices |= {task.device} - {""}
         on_event(BatchDone(sum(box.size for box in stage.batches[i])))
     computed = time.perf_counter() - started
     noted = stage.finish(record.results()) if stage.finish else None
@@ -92,6 +94,8 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> dict[s
         **(noted or {}),
     }
     if stage.accelerated and stage.overlap:
+        if devices:
+            summary["devices"] = sorted(devices)
         summary["busy"] = {worker: round(spent / computed, 3) for worker, spent in sorted(busy.items())}
     record.close(summary)
     log.info("stage %s: %s", stage.name, summary)

@@ -47,6 +47,8 @@ class Overlap:
         Its dtype.
     apply : callable
         ``apply(pixels, box) -> (planes, h, w)`` array of the core ``box`` from its window's pixels.
+    device : callable, optional
+        Names what ``apply`` computes on, where it does; for the record.
     """
 
     source: Callable[[], Source]
@@ -54,6 +56,7 @@ class Overlap:
     planes: int
     dtype: str
     apply: Callable[[NDArray[Any], Box], NDArray[Any]]
+    device: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True)

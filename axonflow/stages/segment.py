@@ -87,6 +87,7 @@ def segment(
             planes=planes,
             dtype="uint8",
             apply=partial(_predict, layout, checkpoint, lattice, precision, planes),
+            device=_device,
         ),
         accelerated=True,
         resident={"network": NETWORK_BYTES},
@@ -95,6 +96,12 @@ def segment(
     )
     pyramids = [stage for output in outputs.values() for stage in levels(output, output.path.name, first)]
     return (first, *pyramids, _seams(layout, checkpoint, lattice, precision, parameters, after))
+
+
+def _device() -> str:
+    from axonflow.net.device import device_name
+
+    return device_name()
 
 
 def _seams(

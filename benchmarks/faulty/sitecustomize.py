@@ -45,19 +45,22 @@ def replace_unless_asked(source: Any, target: Any, **options: Any) -> None:
 setattr(os, "replace", replace_unless_asked)  # noqa: B010  # a checker of types minds the plain assignment
 
 if "AXONFLOW_FAULTY_GPU" in os.environ:
+    from dataclasses import replace as with_changes
+
     from axonflow.engine import graph
+    from axonflow.engine.stage import Overlap
     from axonflow.errors import DeviceError
 
     apply = graph._apply
 
-    def apply_unless_broken(work: Any, *rest: Any, **more: Any) -> Any:
+    def apply_unless_broken(overlap: Overlap, *rest: Any, **more: Any) -> Any:
         """Apply a network on an accelerator that may be broken."""
 
         def on_it(*arguments: Any) -> Any:
             if (asked / "gpu").exists():
                 raise DeviceError("CUDA error: an illegal memory access was encountered")
-            return work(*arguments)
+            return overlap.apply(*arguments)
 
-        return apply(on_it, *rest, **more)
+        return apply(with_changes(overlap, apply=on_it), *rest, **more)
 
     setattr(graph, "_apply", apply_unless_broken)  # noqa: B010

@@ -23,7 +23,7 @@ def graph(work: Work, number: int) -> Graph:
 
     def task() -> Done:
         work(number)
-        return Done({}, tasks_side_by_side(), "", 0.0)
+        return Done({}, tasks_side_by_side())
 
     return [dask.delayed(task)()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def origin_facts(result: Analysis) -> list[Fact]:
         facts += [Fact("own masks", mask["path"], f"identity {mask['identity'][:16]}…") for mask in made_by["masks"]]
     else:
         facts += [
-            Fact("network", made_by["name"], f"computed in {made_by['precision']}"),
+            Fact("network", made_by["name"], _computed(record)),
             Fact("sha256 of its weights", made_by["sha256"]),
             Fact("windows", f"{made_by['lattice_px']} px", f"and {made_by['halo_px']} px more on each side"),
         ]
@@ -103,6 +104,12 @@ def versions(result: Analysis) -> list[Fact]:
         Fact("computer", host["name"], f"{host['machine']}, {count(host['cores'], 'core')}"),
         Fact("programs", ", ".join(f"{name} {version or '(not installed)'}" for name, version in programs.items())),
     ]
+
+
+def _computed(record: dict[str, Any]) -> str:
+    """Say in which precision and on what the network was computed."""
+    devices = record["stages"].get("segment", {}).get("devices", ())
+    return f"computed in {record['model']['precision']}" + (f" by {' and '.join(devices)}" if devices else "")
 
 
 def _busy(busy: dict[str, float] | None) -> str:
