@@ -149,6 +149,8 @@ def run_job(
             _start_over(job, stages, with_workers(profile, job.layout))
         _check_identity(job)
         if all(job.journal.record(stage).complete for stage in stages):
+            if not _says_complete(job.layout):
+                sweep(job.layout.store)  # the run before was stopped on its last steps
             _note(job)
             return
         from axonflow.engine.fleet import open_pool
@@ -313,6 +315,13 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
     remove(job.journal.folder, layout.store / "run.json")
     kept = {layout.private, layout.private / "lock"}
     remove(*(path for path in (*layout.store.iterdir(), *layout.private.iterdir()) if path not in kept))
+
+
+def _says_complete(layout: Layout) -> bool:
+    try:
+        return bool(read_record(layout.store)["complete"])
+    except StoreError:
+        return False
 
 
 def _note(job: Job) -> None:

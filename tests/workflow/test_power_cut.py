@@ -27,6 +27,9 @@ SAYS = re.compile(r"begun|\d+\.npz|done\.json|run\.json")
 CLEARS = re.compile(r"\.(s0|journal|label)\.\w+\.partial")
 """What outputs and records are called when they are taken away."""
 
+CLEARED = {"s0": 0.3, "journal": 1.0, "label": 0.5}
+"""How often that moment is tried."""
+
 MOST = 6
 """How many moments of a run are tried."""
 
@@ -69,9 +72,10 @@ def test_whenever_the_power_goes_the_next_run_ends_with_the_same_bytes(
     def heard(call: str, path: Path) -> None:
         if call == "replace" and SAYS.fullmatch(path.name):
             assert relied_on(disk.certain()) == relied_on(disk.present()), path
-        if len(left) < MOST and chance.random() < (0.3 if CLEARS.fullmatch(path.name) else 0.006):
+        clears = CLEARS.fullmatch(path.name)
+        if len(left) < MOST and chance.random() < (CLEARED[clears[1]] if clears else 0.006):
             left.append(tmp_path / f"{len(left)}")
-            disk.cut(left[-1], chance, chance.choice((0.0, 0.5, 0.9)))
+            disk.cut(left[-1], chance, 0.9 if clears else chance.choice((0.0, 0.5, 0.9)))
 
     with disk.watched(monkeypatch, heard):
         analyse(config, fresh=scene == "from nothing once more")
