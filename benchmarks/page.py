@@ -29,7 +29,7 @@ range of all runs; the peak of memory is that of a command and of all processes 
 counted once. Peers run in environments of their own, in the versions that are named.
 
 `python -m benchmarks.NAME`, in a clone of the repository, measures one of them again, and `python -m benchmarks.page`
-makes this page of what was measured. Where the time goes, and what was done about it, is told in [speed](speed.md)."""
+makes this page of what was measured. Where the time goes, and what was done about it, stands in [speed](speed.md)."""
 
 
 def results(folder: Path = RESULTS) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What ASTIH publishes: five data sets with their test splits, and five models. Facts alone, nothing is done here.
 
 From ASTIH's ``dataset_list.json`` and ``make_croissant_files.py`` (commit e29f598), and DANDI's metadata of the
-versions named here. What none of them says is told to be on DANDI, never guessed.
+versions named here. What none of them says is reported as being on DANDI, never guessed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How runs get on, from anywhere the store can be read: ``axonflow status``."""
+"""The progress of runs, from anywhere the store can be read: ``axonflow status``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WIDE = 100
 def status(
     path: Annotated[Path, typer.Argument(help="A store, or a folder with stores.", show_default=False)],
 ) -> None:
-    """Say how runs get on, from the files of their stores; the driver may be on another machine.
+    """Print the progress of runs, from the files of their stores; the driver may be on another machine.
 
     Example: [bold]axonflow status slide.ome.zarr[/bold]
     """

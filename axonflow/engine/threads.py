@@ -42,7 +42,7 @@ class Threads(AbstractContextManager["Threads"]):
         try:
             return work()
         finally:
-            with self._turn:  # nobody is interrupted who has just come to the end
+            with self._turn:  # a thread that has just finished is not interrupted
                 self._at_work.discard(me)
 
     def __exit__(

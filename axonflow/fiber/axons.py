@@ -162,7 +162,7 @@ def number_axons(
     table : (n + 1,) uint32
         The axon's id at each local id of the core; 0 at 0.
     """
-    # The axon of a piece begins in its row of cores or above: when the row is come to, its rank is known.
+    # The axon of a piece begins in its row of cores or above: when that row's turn comes, its rank is known.
     over_seams = np.argsort(joined.first)
     over_seams = over_seams[joined.area[over_seams] >= smallest_area]
     begins = joined.first[over_seams]
@@ -245,7 +245,7 @@ def _join_runs(first: Ints, begin: Columns, end: Columns, piece: NDArray[np.int3
     """Write the piece of each run, and return how many there are.
 
     Runs are joined to a forest, in which each hangs on an earlier one of its piece, up to the first. So a piece is
-    numbered before any run that hangs on it is come to.
+    numbered before the turn of any run that hangs on it.
     """
     above = np.arange(len(begin))
     for y in range(1, len(first) - 1):

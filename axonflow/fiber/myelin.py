@@ -20,7 +20,7 @@ from axonflow.kernel.units import PixelSize
 __all__ = ["assign", "cut_off", "reach_px"]
 
 Arrivals = NDArray[np.uint64]
-"""Pixels that growth has come to, and whose: the id above, the index in the window below."""
+"""Pixels that growth has reached, and the id that reached each: the id in the upper half, the pixel in the lower."""
 
 ID, PIXEL = np.uint64(32), np.uint64(2**32 - 1)
 """Where the two are: windows are smaller than 65,536 × 65,536 px."""
@@ -123,7 +123,7 @@ def _by_id(arrivals: Arrivals) -> Arrivals:
 def _grow(fibers: NDArray[np.uint32], free: NDArray[np.bool_], width: int, shores: Arrivals, reach: int) -> None:
     """Let ``fibers`` grow from their shores into the ``free`` pixels, in place; both are (h · width,).
 
-    The shores are ordered by id. So whoever comes first has the smallest id of all who come in that round, and those
+    The shores are ordered by id. So the first to arrive has the smallest id of all that arrive in that round, and those
     who have come are in the order of their ids again.
     """
     room = np.count_nonzero(free) + 1

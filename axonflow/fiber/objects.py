@@ -47,7 +47,7 @@ def compact_ids(labels: NDArray[np.uint32]) -> tuple[Ints, Ints]:
     Parameters
     ----------
     labels : (n,) uint32
-        Ids, none of them 0, each as often as it likes: those of the runs of a part of a slide.
+        Ids of the runs of a part of a slide, none of them 0; an id may stand there several times.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 On a GPU one window is tried first, alone: what it takes tells how many fit into the memory that is free. Results on a
 GPU may depend on how many go at once, as other kernels are chosen; so every batch is filled up by repeating a window,
-and a window goes through the same kernels whoever else is in its batch.
+and a window goes through the same kernels whatever else is in its batch.
 """
 
 from __future__ import annotations

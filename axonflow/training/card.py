@@ -26,10 +26,10 @@ from axonflow.training.score import QUANTITIES
 __all__ = ["Examined", "assess", "draw_pictures", "write_card"]
 
 DIAMETERS = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Edges of the classes of axon diameter in which detection is told, as parts of the mean diameter."""
+"""Edges of the classes of axon diameter in which detection is reported, as parts of the mean diameter."""
 
 SIDE_PX = BLOCK * SQUARE
-"""Side of the squares of which confidence and error are told, px."""
+"""Side of the squares whose confidence and error are reported, px."""
 
 FEWEST_SQUARES = 3
 

@@ -313,7 +313,7 @@ def train(
 
 
 class _Asked(AbstractContextManager["_Asked"]):
-    """Hears a request to end, so that a step is not torn apart; a second request is no longer heard here."""
+    """Takes note of SIGINT and SIGTERM, so that a step is finished first; a second signal ends the process at once."""
 
     def __init__(self) -> None:
         self.to_end = False

@@ -1,4 +1,4 @@
-"""Which slides a batch is made of, and what is said of each: the rows of a table, or files and patterns."""
+"""Which slides a batch is made of, and the settings of each: the rows of a table, or files and patterns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ListedSlide:
     name : str
         The slide's file, as it was written.
     level : str
-        Where in the cord or the tissue it was cut; any text, empty if nothing is said.
+        Where in the cord or the tissue it was cut; any text, empty if the list does not say it.
     folder : Path
         From which relative paths count.
     words : Mapping

@@ -1,4 +1,4 @@
-"""How a run gets on, judged by whoever looks from the files of its store alone.
+"""The progress of a run, judged from the files of its store alone.
 
 ``STORE/.axonflow/status.json`` is written by the driver, which may be on another machine and may be gone without a
 word. So it is written every ten seconds whether or not anything ended, and a file that has grown old says that the run
@@ -35,7 +35,7 @@ SILENT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How a run gets on, or got on until it ended.
+    """The progress of a run, at work or ended.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ def stores(path: Path) -> Iterator[Path]:
 
 
 def read_status(store: Path) -> Status:
-    """Judge from a store's files alone how its run gets on.
+    """Judge from a store's files alone how far its run is.
 
     The youngest of three tells: that it was submitted, that its record is complete, what its driver wrote last.
 
