@@ -59,7 +59,8 @@ def score(
     Example: [bold]axonflow score slide.ome.zarr truth.png --csv scores.csv[/bold]
     """
     from axonflow.kernel.classes import AXON_MYELIN
-    from axonflow.kernel.setting import PIXEL_SIZE, Setting
+    from axonflow.kernel.kinds import PIXEL_SIZE
+    from axonflow.kernel.setting import Setting
     from axonflow.slide import open_slide
     from axonflow.training.score import score as scores_of
 

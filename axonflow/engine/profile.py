@@ -17,17 +17,8 @@ from typing import Any, Self
 
 from axonflow.engine.queues import QUEUES
 from axonflow.errors import InputError
-from axonflow.kernel.setting import (
-    NUMBER,
-    TEXT,
-    WHOLE,
-    Kind,
-    check,
-    read_words,
-    refuse_unknown,
-    setting,
-    settings,
-)
+from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, Kind
+from axonflow.kernel.setting import check, read_words, refuse_unknown, setting, settings
 
 __all__ = ["PROFILES", "Profile", "profile_names", "site_profiles"]
 

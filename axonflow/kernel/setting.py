@@ -13,7 +13,7 @@ come from that field::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from math import isfinite
@@ -21,59 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from axonflow.errors import InputError
-from axonflow.kernel.units import PixelSize
+from axonflow.kernel.kinds import Kind
 
-__all__ = [
-    "FILE",
-    "NUMBER",
-    "PIXEL_SIZE",
-    "TEXT",
-    "WHOLE",
-    "YES_NO",
-    "Kind",
-    "Setting",
-    "check",
-    "choice",
-    "name_or_path",
-    "numbers",
-    "read_words",
-    "refuse_unknown",
-    "setting",
-    "settings",
-    "whole_or",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What values a setting has, and how they are written.
-
-    Attributes
-    ----------
-    form : str
-        What is expected, in words: "a whole number".
-    read : callable
-        A word → the value: text of a flag or of a table's cell, or a value of TOML. TypeError, ValueError or
-        OverflowError if it is none.
-    holds : callable
-        Whether a value is of this kind.
-    typed : type
-        What a command line takes it for.
-    write : callable
-        A value → how it is written, for messages.
-    under : callable, optional
-        A value and a folder → the value if relative paths count from there.
-    each : Kind, optional
-        Of the parts of a tuple, to which bounds apply.
-    """
-
-    form: str
-    read: Callable[[Any], Any]
-    holds: Callable[[Any], bool]
-    typed: type = str
-    write: Callable[[Any], str] = repr
-    under: Callable[[Any, Path], Any] | None = None
-    each: Kind | None = None
+__all__ = ["Setting", "check", "read_words", "refuse_unknown", "setting", "settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,113 +235,3 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str], prefix: str = "")
 
 def _short(bound: Any) -> str:
     return f"{bound:g}" if isinstance(bound, int | float) else str(bound)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_plain, value))}]"
-    return repr(value)
-
-
-# Kinds
-
-
-def _whole(word: Any) -> int:
-    if isinstance(word, bool | float):
-        raise TypeError(word)
-    return int(word)
-
-
-def _number(word: Any) -> float:
-    if isinstance(word, bool):
-        raise TypeError(word)
-    return float(word)
-
-
-def _text(word: Any) -> str:
-    if not isinstance(word, str | Path) or not str(word).strip():
-        raise TypeError(word)
-    return str(word)
-
-
-def _truth(word: Any) -> bool:
-    return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[str(word).lower()]
-
-
-def _pixel_size(word: Any) -> PixelSize:
-    if isinstance(word, PixelSize):
-        return word
-    sides = word.split(",") if isinstance(word, str) else word if isinstance(word, list | tuple) else [word]
-    if len(sides) not in {1, 2}:
-        raise ValueError(word)
-    return PixelSize(_number(sides[0]), _number(sides[-1]))
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _located(path: Path, folder: Path) -> Path:
-    return folder / path.expanduser()
-
-
-def _named_or_located(word: str, folder: Path) -> str:
-    return word if _is_name(word) else str(_located(Path(word), folder))
-
-
-def _is_name(word: str) -> bool:
-    return Path(word).stem == word  # neither a folder nor an ending
-
-
-WHOLE = Kind("a whole number", _whole, _is_whole, int)
-NUMBER = Kind("a number", _number, _is_number, float)
-TEXT = Kind("text", _text, lambda value: isinstance(value, str) and bool(value.strip()))
-YES_NO = Kind("yes or no", _truth, lambda value: isinstance(value, bool), bool)
-FILE = Kind("a path", Path, lambda value: isinstance(value, Path), Path, str, _located)
-PIXEL_SIZE = Kind(
-    "a number of µm, or height and width", _pixel_size, lambda value: isinstance(value, PixelSize), str, str
-)
-
-
-def choice(*words: str) -> Kind:
-    """Return the kind of one of several words."""
-    *most, last = words
-
-    def read(word: Any) -> str:
-        if word not in words:
-            raise ValueError(word)
-        return str(word)
-
-    return Kind(f"{', '.join(most)} or {last}", read, lambda value: value in words)
-
-
-def whole_or(word: str, unit: str) -> Kind:
-    """Return the kind of a whole number, or of one word."""
-    return Kind(
-        f"a whole number of {unit}, or {word!r}",
-        lambda given: word if given == word else _whole(given),
-        lambda value: value == word or _is_whole(value),
-    )
-
-
-def numbers(count: int) -> Kind:
-    """Return the kind of a tuple of so many numbers."""
-
-    def read(word: Any) -> tuple[float, ...]:
-        if not isinstance(word, list | tuple) or len(word) != count:
-            raise ValueError(word)
-        return tuple(map(_number, word))
-
-    def holds(value: Any) -> bool:
-        return isinstance(value, tuple) and len(value) == count and all(map(_is_number, value))
-
-    return Kind(f"a list of {count} numbers", read, holds, write=_plain, each=NUMBER)
-
-
-def name_or_path(what: str) -> Kind:
-    """Return the kind of text that names something known, or else is a path."""
-    return Kind(f"{what}'s name or path", _text, TEXT.holds, str, repr, _named_or_located)

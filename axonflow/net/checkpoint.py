@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from axonflow.errors import ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.files import make_folder, write_file
-from axonflow.kernel.setting import NUMBER, TEXT, WHOLE, YES_NO, Kind, check, read_words, setting, settings
+from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, YES_NO, Kind
+from axonflow.kernel.setting import check, read_words, setting, settings
 from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.familiarity import TRAITS

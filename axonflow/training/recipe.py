@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
-from axonflow.kernel.setting import NUMBER, WHOLE, Kind, check, choice, numbers, read_words, setting
+from axonflow.kernel.kinds import NUMBER, WHOLE, Kind, choice, numbers
+from axonflow.kernel.setting import check, read_words, setting
 from axonflow.workflow.pipeline import read_table
 
 __all__ = ["Augmentation", "Recipe", "Sampling"]

@@ -11,19 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
-from axonflow.kernel.setting import (
-    FILE,
-    NUMBER,
-    PIXEL_SIZE,
-    WHOLE,
-    YES_NO,
-    check,
-    choice,
-    name_or_path,
-    setting,
-    settings,
-    whole_or,
-)
+from axonflow.kernel.kinds import FILE, NUMBER, PIXEL_SIZE, WHOLE, YES_NO, choice, name_or_path, whole_or
+from axonflow.kernel.setting import check, setting, settings
 from axonflow.kernel.units import PixelSize
 
 __all__ = ["Config", "Halo", "MaskUnit"]

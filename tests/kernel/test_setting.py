@@ -12,20 +12,8 @@ from hypothesis import strategies as st
 
 from axonflow.engine.profile import Profile
 from axonflow.errors import InputError
-from axonflow.kernel.setting import (
-    FILE,
-    NUMBER,
-    WHOLE,
-    YES_NO,
-    check,
-    choice,
-    name_or_path,
-    numbers,
-    read_words,
-    setting,
-    settings,
-    whole_or,
-)
+from axonflow.kernel.kinds import FILE, NUMBER, WHOLE, YES_NO, choice, name_or_path, numbers, whole_or
+from axonflow.kernel.setting import check, read_words, setting, settings
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.recipe import Augmentation, Recipe
 from axonflow.workflow.config import Config
