@@ -49,7 +49,6 @@ from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import histogram, lookup_table
 from axonflow.net.precision import best_precision
-from axonflow.net.predict import Predictor
 from axonflow.ngff import Pyramid
 from axonflow.ngff.maps import read_maps
 from axonflow.workflow.config import Config
@@ -250,6 +249,8 @@ def test_segmentation_is_the_networks_over_the_whole_resampled_slide(network: Ca
     image = np.rint(resampling(pixels[resampling.needs(whole).slices], whole)).astype(np.uint8)
     np.testing.assert_array_equal(level0(network.store, "resampled"), image)
     checkpoint = Checkpoint.find(network.config.model)
+    from axonflow.net.predict import Predictor
+
     predictor = Predictor(checkpoint, Lattice(whole.shape, 64, 25, 16), best_precision())
     planes = predictor.predict(image, whole, whole, lookup_table(histogram(pixels)))
     np.testing.assert_array_equal(level0(network.store, "labels/semantic"), planes[0])
