@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from axonflow.kernel.setting import settings
+from axonflow.kernel.setting import Setting, settings
 from axonflow.workflow.config import Config
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def run(
     Parameters
     ----------
     slide : path
-        TIFF and what tifffile reads, PNG, JPEG or OME-Zarr.
+        TIFF and what tifffile reads, PNG, JPEG or OME-Zarr; or the store of an earlier run, whose settings are kept
+        unless given anew.
     out : path, optional
         The store; ``slide.ome.zarr`` beside the slide if left out.
     cluster : str or Profile, optional
@@ -65,14 +67,14 @@ def run(
     from axonflow.engine.profile import Profile
     from axonflow.results.analysis import open_store
     from axonflow.workflow.job import prepare, run_job
+    from axonflow.workflow.settings import configure
 
     if unknown := given.keys() - _ARGUMENTS.keys():
         raise TypeError(f"Settings among {', '.join(_ARGUMENTS)} were expected, {', '.join(sorted(unknown))} came.")
     values = {
         _ARGUMENTS[name].name: _ARGUMENTS[name].read(value, name) for name, value in given.items() if value is not None
     }
-    source = Path(slide)
-    config = Config(slide=source, out=Config.default_out(source) if out is None else Path(out), **values)
+    config = configure(Path(slide), values if out is None else {**values, "out": Path(out)})
     profile = cluster if isinstance(cluster, Profile) else Profile.find(cluster or local_profile())
     profile = profile.but(workers=workers)
     run_job(prepare(config, gpu=profile.gpus > 0), profile, fresh=fresh)
@@ -86,12 +88,16 @@ def _show_settings() -> None:
     kind = inspect.Parameter.KEYWORD_ONLY
     more = [inspect.Parameter(name, kind, default=known.default) for name, known in _ARGUMENTS.items()]
     run.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
-    described = "\n".join(
-        f"{name} : {known.kind.form}{'' if known.fallback else ', optional'}\n    {known.help}"
-        + (f" Default: {known.fallback}." if known.fallback else "")
-        for name, known in _ARGUMENTS.items()
-    )
+    described = "\n".join(_described(name, known) for name, known in _ARGUMENTS.items())
     run.__doc__ = (run.__doc__ or "").replace("{settings}", textwrap.indent(described, "    ").lstrip())
+
+
+def _described(name: str, known: Setting) -> str:
+    """Return the lines of a docstring about one setting, in Python's words."""
+    said = re.sub(r"--([a-z][a-z-]*)", lambda flag: f"``{flag[1].replace('-', '_')}``", known.help)
+    allowed = f" Allowed: {known.bounds}." if known.bounds else ""
+    default = f" Default: {known.fallback}." if known.fallback else ""
+    return f"{name} : {known.kind.form}, optional\n    {said}{allowed}{default}"
 
 
 _show_settings()

@@ -85,16 +85,22 @@ def plain(text: str) -> str:
 
 def list_settings(cls: type) -> str:
     """Return a table of a class of settings, in Markdown."""
-    rows = ["| file | command line | Python | values | if left out | decides | |", "|---|---|---|---|---|---|---|"]
+    columns: dict[str, list[str]] = {}
     for key, known in settings(cls).items():
-        python = known.argument if cls is Config else ""
-        values = known.kind.form + (f"; {known.bounds}" if known.bounds else "")
-        decides = ", ".join(dict.fromkeys(stage.partition(".")[0] for stage in known.decides))
-        names = (f"`{name}`" if name else "" for name in (key, known.flag, python))
-        rows.append(
-            f"| {' | '.join([*names, values, 'required' if known.required else known.fallback, decides, known.help])} |"
-        )
-    return "\n".join(rows)
+        cells = {
+            "file": f"`{key}`",
+            "command line": f"`{known.flag}`" if known.flag else "",
+            "Python": f"`{known.argument}`" if cls is Config else "",
+            "values": known.kind.form + (f"; {known.bounds}" if known.bounds else ""),
+            "if left out": "required" if known.required else known.fallback,
+            "decides": ", ".join(stage.replace(".", " ") for stage in known.decides),
+            "what it is": known.help,
+        }
+        for title, cell in cells.items():
+            columns.setdefault(title, []).append(cell)
+    filled = {title: cells for title, cells in columns.items() if any(cells)}
+    rows = zip(*filled.values(), strict=True)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (filled, ["---"] * len(filled), *rows))
 
 
 class Settings(SphinxDirective):

@@ -81,7 +81,7 @@ def test_the_summary_is_that_of_all_that_counts(result: Analysis, classes: Class
 
 
 def test_own_masks_have_no_traits(result: Analysis) -> None:
-    with pytest.raises(StoreError, match="run it with --model"):
+    with pytest.raises(StoreError, match="run the slide with --model"):
         result.square_traits()
 
 

@@ -36,6 +36,8 @@ def option(type_: object, flag: str, text: str, **more: Any) -> object:
 def _option_of(known: Setting) -> object:
     """Make the option of a setting."""
     fallback = f" \\[default: {escape(known.fallback)}]" if known.fallback else ""
+    if known.kind.typed in (int, float):  # read by the setting, so that a wrong word gets the same answer everywhere
+        return option(str | None, known.flag, f"{known.help}{fallback}", metavar="<number>")
     return option(known.kind.typed | None, known.flag, f"{known.help}{fallback}")
 
 
@@ -105,6 +107,9 @@ def profile_of(given: Mapping[str, Any]) -> Profile:
     from axonflow.engine.fleet.processes import local_profile
 
     changes = {name: given.get(name) for name in CLUSTER if name != "cluster"}
+    for name, known in settings(Profile).items():
+        if changes.get(name) is not None:
+            known.read(changes[name], known.flag)  # what is refused is called as it was typed
     return Profile.find(given.get("cluster") or local_profile()).but(**changes)
 
 

@@ -72,8 +72,8 @@ _SYSTEM = Kind(
 )
 _LINES = Kind("a list of lines", _lines, lambda value: isinstance(value, tuple), list[str])
 _GIB = Kind("a number of GiB", _bytes, WHOLE.holds, float, lambda value: f"{value / GIB:g}")
-_CLOCK = Kind("HH:MM:SS in quotes", _seconds, WHOLE.holds, str, _clock)
-_RANGE = Kind("MIN:MAX in quotes", _range, lambda value: isinstance(value, tuple))
+_CLOCK = Kind("HH:MM:SS", _seconds, WHOLE.holds, str, _clock)
+_RANGE = Kind("MIN:MAX", _range, lambda value: isinstance(value, tuple))
 
 
 def site_profiles() -> Path:
@@ -112,7 +112,7 @@ class Profile:
         _RANGE, "MIN:MAX workers, as many as there is work for; in place of --workers.", flag="--adapt"
     )
     cpu_workers: int = setting(
-        WHOLE, "Workers without a GPU beside those with one.", default=0, key="beside", flag="--beside", least=0
+        WHOLE, "Additional workers without a GPU.", default=0, key="beside", flag="--beside", least=0
     )
     cpus: int | None = setting(WHOLE, "Cores of a worker.", key="cores", flag="--cores", least=1)
     memory: int | None = setting(
@@ -188,6 +188,8 @@ class Profile:
         InputError
             If there is none, or its file cannot be used.
         """
+        if not isinstance(name, str):
+            raise InputError(f"A profile's name was expected, {name!r} came; give one of {', '.join(profile_names())}.")
         if re.match(r"(tcp|tls)://.", name):
             return cls(name=name, system="scheduler", address=name)
         if path := _named(name):

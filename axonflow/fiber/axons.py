@@ -60,9 +60,9 @@ class Pieces:
         return cls(*(arrays[name] for name in cls.__slots__))
 
 
-def smallest_px(smallest_um2: float, pixel_size: PixelSize) -> int:
+def smallest_px(min_axon_area_um2: float, pixel_size: PixelSize) -> int:
     """Return the pixels of the smallest axon that is not left out, by its area in µm²."""
-    return ceil(smallest_um2 / pixel_size.area_um2)
+    return ceil(min_axon_area_um2 / pixel_size.area_um2)
 
 
 def survey(mask: NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> Pieces:

@@ -1,7 +1,7 @@
 """All that is measured of axons and fibers, from core to slide: one row of cores after the other.
 
-An object that does not reach the last row of pixels of a row of cores is complete, as what belongs to it touches. So
-what is held in memory is of a row of cores, and of what goes on below it.
+An object that does not reach the last row of pixels of a row of cores is complete, because objects are connected. So
+memory holds one row of cores and the objects that continue below it.
 """
 
 from __future__ import annotations

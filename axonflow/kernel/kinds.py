@@ -57,9 +57,7 @@ class Kind:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_plain, value))}]"
-    return repr(value)
+    return f"[{', '.join(f'{each:g}' for each in value)}]"
 
 
 def _whole(word: Any) -> int:
@@ -114,9 +112,9 @@ def _is_name(word: str) -> bool:
 
 
 WHOLE = Kind("a whole number", _whole, _is_whole, int)
-NUMBER = Kind("a number", _number, _is_number, float)
+NUMBER = Kind("a number", _number, _is_number, float, lambda value: f"{value:g}")
 TEXT = Kind("text", _text, lambda value: isinstance(value, str) and bool(value.strip()))
-YES_NO = Kind("yes or no", _truth, lambda value: isinstance(value, bool), bool)
+YES_NO = Kind("yes or no", _truth, lambda value: isinstance(value, bool), bool, lambda value: "yes" if value else "no")
 FILE = Kind("a path", Path, lambda value: isinstance(value, Path), Path, str, _located)
 PIXEL_SIZE = Kind(
     "a number of µm, or height and width", _pixel_size, lambda value: isinstance(value, PixelSize), str, str

@@ -80,9 +80,10 @@ class Setting:
     @property
     def fallback(self) -> str:
         """What holds if nothing is given, in words; empty if that is nothing."""
-        if self.usual or self.default is None or isinstance(self.default, bool):
+        if self.usual or self.default is None or self.default == ():
             return self.usual
-        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+        words = self.default if isinstance(self.default, str) else self.kind.write(self.default)
+        return f"{words} {self.unit}" if self.unit else words
 
     @property
     def bounds(self) -> str:
@@ -100,7 +101,7 @@ class Setting:
         return ", ".join(words) + (f" {self.unit}" if words and self.unit else "")
 
     def read(self, word: Any, called: str, folder: Path | None = None) -> Any:
-        """Read a word.
+        """Read a word, and refuse it if it is out of bounds.
 
         Parameters
         ----------
@@ -114,7 +115,7 @@ class Setting:
         Raises
         ------
         InputError
-            If it is of another kind. Bounds are looked at when the value is built.
+            If it is of another kind, or out of its bounds.
         """
         try:
             value = self.kind.read(word)
@@ -122,6 +123,7 @@ class Setting:
             raise
         except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:
             raise InputError(f"{called} was expected to be {self.kind.form}, {word!r} came.") from error
+        self.check(value, called)
         return self.kind.under(value, folder) if self.kind.under and folder is not None else value
 
     def check(self, value: Any, called: str) -> None:
@@ -214,7 +216,7 @@ def read_words(cls: type, words: Mapping[str, Any], folder: Path | None = None, 
     Raises
     ------
     InputError
-        If a key is unknown, or a value of another kind.
+        If a key is unknown, or a value of another kind or out of its bounds.
     """
     known = settings(cls)
     refuse_unknown(words, known, prefix)
@@ -234,4 +236,4 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str], prefix: str = "")
 
 
 def _short(bound: Any) -> str:
-    return f"{bound:g}" if isinstance(bound, int | float) else str(bound)
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)

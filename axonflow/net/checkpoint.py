@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ from axonflow.errors import ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.files import make_folder, write_file
 from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, YES_NO, Kind
-from axonflow.kernel.setting import check, read_words, setting, settings
+from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.familiarity import TRAITS
@@ -74,7 +74,7 @@ class Checkpoint:
     )
     halo_px: int = setting(
         WHOLE,
-        "What a core sees on each side unless told otherwise.",
+        "Pixels seen on each side of a core, unless --halo says otherwise.",
         required=True,
         unit="px",
         least=0,
@@ -153,20 +153,25 @@ class Checkpoint:
             )
         try:
             content = json.loads(path.read_text())
+            if not isinstance(content, dict):
+                raise TypeError(f"an object of JSON was expected, {str(content)[:40]!r} came")
             if "classes" in content:
                 content["classes"] = Classes.from_json(content["classes"])
             ranges = dict(content.get("familiar", {}))
-            content["familiar"] = {name: _range(name, *ends) for name, ends in ranges.items()}
-            stated = {name: content.pop(name) for name in settings(cls) if name in content}
-            checkpoint = cls(**read_words(cls, stated), **content, folder=path.parent.resolve())
+            content["familiar"] = {name: _range(name, ends) for name, ends in ranges.items()}
+            refuse_unknown(content, [each.name for each in fields(cls) if each.name != "folder"])
+            content |= {key: each.read(content.get(key), key) for key, each in settings(cls).items()}
+            checkpoint = cls(**content, folder=path.parent.resolve())
+            stride = checkpoint.shape.stride
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"A model's contract was expected in {path}, but it cannot be read: {error}.") from error
+            said = str(error).rstrip(".")
+            raise ModelError(f"A model's contract was expected in {path}, but it cannot be read: {said}.") from error
         if not checkpoint.weights.exists():
-            raise ModelError(f"The weights of the model were expected at {checkpoint.weights}, nothing is there.")
-        if checkpoint.lattice_px % checkpoint.shape.stride:
+            why = "" if path.stem == checkpoint.name else f"; {path} says that the model's name is {checkpoint.name!r}"
+            raise ModelError(f"The weights of the model were expected at {checkpoint.weights}, nothing is there{why}.")
+        if checkpoint.lattice_px % stride:
             raise ModelError(
-                f"A lattice of a multiple of {checkpoint.shape.stride} px was expected in {path}, "
-                f"{checkpoint.lattice_px} came."
+                f"A lattice of a multiple of {stride} px was expected in {path}, {checkpoint.lattice_px} came."
             )
         return checkpoint
 
@@ -206,13 +211,14 @@ class Checkpoint:
         make_folder(folder)
         content = save({name: tensor.contiguous() for name, tensor in net.state_dict().items()})
         write_file(folder / f"{self.name}.safetensors", content)
-        fields = self.contract | {"sha256": hashlib.sha256(content).hexdigest()}
-        write_file(folder / f"{self.name}.json", (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode())
-        return replace(self, sha256=fields["sha256"], folder=folder)
+        stated = self.contract | {"sha256": hashlib.sha256(content).hexdigest()}
+        write_file(folder / f"{self.name}.json", (json.dumps(stated, indent=2, ensure_ascii=False) + "\n").encode())
+        return replace(self, sha256=stated["sha256"], folder=folder)
 
 
-def _range(name: str, low: float, high: float) -> tuple[float, float]:
+def _range(name: str, ends: Any) -> tuple[float, float]:
     """Return what a contract states of a trait; a ValueError says what is wrong with it."""
-    if name not in TRAITS or not low <= high:
-        raise ValueError(f"a range of {', '.join(TRAITS)} was expected under 'familiar', {name}: {low} to {high} came")
-    return float(low), float(high)
+    numbers = isinstance(ends, list | tuple) and len(ends) == 2 and all(map(NUMBER.holds, ends))
+    if name not in TRAITS or not numbers or not ends[0] <= ends[1]:
+        raise ValueError(f"a range of {', '.join(TRAITS)} was expected under 'familiar', {name}: {ends} came")
+    return float(ends[0]), float(ends[1])

@@ -178,7 +178,7 @@ class Analysis:
         if "masks" in self.record["model"]:  # sums of an earlier run may still lie there
             raise StoreError(
                 f"Labels by a network were expected in {self.store}, but they are masks of its user, which say nothing "
-                "of doubt; run it with --model."
+                "of doubt; run the slide with --model, into a store of its own."
             )
         return Blocks.open(self.store / "traits")
 

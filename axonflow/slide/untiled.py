@@ -1,7 +1,7 @@
 """Images that can only be decoded whole: the last one decoded is kept by each process.
 
-Such an image is asked for in many boxes, one after another; decoding it for each would take their number of times
-as long.
+Such an image is asked for in many boxes, one after another; decoding it for each would multiply the time by their
+number.
 """
 
 from __future__ import annotations

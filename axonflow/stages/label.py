@@ -19,19 +19,19 @@ from axonflow.stages.levels import levels
 __all__ = ["label_axons"]
 
 
-def label_axons(layout: Layout, smallest_um2: float, after: Stage) -> tuple[Stage, ...]:
+def label_axons(layout: Layout, min_axon_area_um2: float, after: Stage) -> tuple[Stage, ...]:
     """Declare the labelling of axons.
 
     Parameters
     ----------
     layout : Layout
-    smallest_um2 : float
+    min_axon_area_um2 : float
         Smaller axons get no id, µm².
     after : Stage
         The one that writes the semantic labels.
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
-    least_px = smallest_px(smallest_um2, layout.work.pixel_size)
+    least_px = smallest_px(min_axon_area_um2, layout.work.pixel_size)
     largest = max(box.size for box in grid)
     first = Stage(
         name="label.survey",

@@ -25,6 +25,7 @@ from axonflow.ngff import Blocks, Pyramid
 from axonflow.stages.convert import read_greys
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
+from axonflow.stages.segmentation import Network
 
 if TYPE_CHECKING:
     from axonflow.net.predict import Predictor
@@ -44,27 +45,22 @@ GREY, CLASS, CONFIDENCE, FIRST_PROBABILITY = range(4)
 """Where each plane lies."""
 
 
-def segment(
-    layout: Layout, checkpoint: Checkpoint, halo: int, precision: Precision, *, keep_probabilities: bool, after: Stage
-) -> tuple[Stage, ...]:
+def segment(layout: Layout, network: Network, after: Stage) -> tuple[Stage, ...]:
     """Declare the segmentation by a network.
 
     Parameters
     ----------
     layout : Layout
-    checkpoint : Checkpoint
-    halo : int
-        What each core of the lattice sees on its sides, px.
-    precision : Precision
-    keep_probabilities : bool
+    network : Network
     after : Stage
         The one that writes the network's input.
     """
+    checkpoint, halo, precision = network.checkpoint, network.halo, network.precision
     lattice = Lattice(layout.work.shape, checkpoint.lattice_px, halo, checkpoint.shape.stride)
     # Overlapping reads want every core to be at least as wide as the halo.
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk), smallest=halo)
     outputs = {CLASS: layout.semantic}
-    if keep_probabilities:
+    if network.keep_probabilities:
         outputs |= {FIRST_PROBABILITY + i: probability for i, probability in enumerate(layout.probabilities)}
     planes = FIRST_PROBABILITY + len(outputs) - 1
     parameters = {"model": checkpoint.sha256, "invert": checkpoint.invert, "precision": precision, "halo": halo}
@@ -75,7 +71,7 @@ def segment(
     first = Stage(
         name="segment",
         revision=2,
-        parameters=parameters | {"keep_probabilities": keep_probabilities},
+        parameters=parameters | {"keep_probabilities": network.keep_probabilities},
         after=(after,),
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),

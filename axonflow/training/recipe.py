@@ -141,6 +141,7 @@ class Recipe:
         Kind("a table", _augmentation, lambda value: isinstance(value, Augmentation)),
         "Random changes of the patches.",
         default=Augmentation(),
+        usual="the paper's",
     )
 
     def __post_init__(self) -> None:

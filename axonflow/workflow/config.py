@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from axonflow.errors import InputError
 from axonflow.kernel.kinds import FILE, NUMBER, PIXEL_SIZE, WHOLE, YES_NO, choice, name_or_path, whole_or
-from axonflow.kernel.setting import check, setting, settings
+from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import PixelSize
 
 __all__ = ["Config", "Halo", "MaskUnit"]
@@ -69,12 +69,13 @@ class Config:
     )
     chunk: int | None = setting(
         WHOLE,
-        "Side of what one task writes, px; changes no result.",
+        "Side of the square that one task computes, px; does not change the result.",
         flag="--chunk",
         usual="4096, less if small",
         unit="px",
         least=64,
         multiple=64,
+        decides=("convert", "segment"),
     )
     cell_um: float = setting(
         NUMBER, "Side of a map's cell, µm.", default=50.0, flag="--cell", unit="µm", above=0, decides=("map",)
@@ -155,7 +156,10 @@ class Config:
     @staticmethod
     def default_out(slide: Path) -> Path:
         """Return the store that belongs to a slide: the same name beside it, ending in ``.ome.zarr``."""
+        slide = slide if slide.name else slide.resolve()
         stem = slide.name
+        if not stem:
+            raise InputError(f"A slide was expected, the folder {slide} came; give the image file.")
         for ending in (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", slide.suffix):
             if ending and stem.lower().endswith(ending):
                 stem = stem[: -len(ending)]
@@ -177,10 +181,7 @@ class Config:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Config:
         """Build the value from what :meth:`to_json` returned; unknown names are refused."""
-        known = {field.name for field in fields(cls)}
-        unknown = set(content) - known
-        if unknown:
-            raise InputError(f"Settings among {sorted(known)} were expected, {sorted(unknown)} came.")
+        refuse_unknown(content, [field.name for field in fields(cls)])
         values = dict(content) | {name: Path(content[name]) for name in ("slide", "out")}
         for name, setting_ in settings(cls).items():
             if setting_.kind is FILE and values.get(name) is not None:

@@ -26,8 +26,9 @@ from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
 from axonflow.slide import Slide, open_slide
 from axonflow.stages.annotation import Everywhere, open_annotation, open_regions
-from axonflow.stages.declare import GROUPS, Masks, Network, declare
+from axonflow.stages.declare import GROUPS, declare
 from axonflow.stages.layout import Frame, Layout, default_chunk
+from axonflow.stages.segmentation import Masks, Network
 from axonflow.workflow.config import Config
 from axonflow.workflow.heartbeat import Heartbeat
 from axonflow.workflow.record import read_record, write_record
@@ -207,10 +208,10 @@ def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job
             "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
         )
     native = work = Frame(slide.shape, slide.pixel_size)
-    smallest_um2 = config.min_axon_area_um2 or 0.0
+    min_axon_area_um2 = config.min_axon_area_um2 or 0.0
     if isinstance(segmentation, Network):
         if config.min_axon_area_um2 is None:
-            smallest_um2 = segmentation.checkpoint.smallest_axon_um2
+            min_axon_area_um2 = segmentation.checkpoint.smallest_axon_um2
         wanted = segmentation.checkpoint.pixel_size
         if not slide.pixel_size.matches(wanted):
             work = Frame(Resampling(slide.shape, slide.pixel_size, wanted).out_shape, wanted)
@@ -220,13 +221,13 @@ def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job
         layout,
         slide,
         segmentation,
-        smallest_axon_um2=smallest_um2,
+        min_axon_area_um2=min_axon_area_um2,
         max_myelin_um=config.max_myelin_um,
         cell_um=config.cell_um,
         coverage=open_annotation(config.mask, config.mask_unit, native, work) if config.mask else Everywhere(),
         regions=open_regions(config.regions, config.regions_unit, native, work) if config.regions else None,
     )
-    return Job(config, slide, layout, segmentation, smallest_um2, stages)
+    return Job(config, slide, layout, segmentation, min_axon_area_um2, stages)
 
 
 def _made_in(store: Path) -> Precision | None:

@@ -16,8 +16,8 @@ from axonflow.errors import StoreError
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.files import write_file
 from axonflow.slide import Slide
-from axonflow.stages.declare import Masks, Network
 from axonflow.stages.layout import Layout
+from axonflow.stages.segmentation import Masks, Network
 from axonflow.workflow.config import Config
 
 __all__ = ["read_record", "write_record"]
@@ -53,7 +53,10 @@ def write_record(
     stages: Sequence[Stage],
     journal: Journal,
 ) -> None:
-    """Write what made the store, with every value as the run used it; it says complete only if every stage is."""
+    """Write what made the store: the settings as they were given, and the values that followed from them.
+
+    It says complete only if every stage is.
+    """
     native, work = (frame.pixel_size for frame in (layout.native, layout.work))
     made = {stage.name: journal.record(stage).summary for stage in stages if journal.record(stage).complete}
     record = {

@@ -72,5 +72,10 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
         If they do not go together.
     """
     if (path / "run.json").exists():
-        return replace(Config.from_json(read_record(path)["config"]), **{"out": path, **settings})
+        kept = Config.from_json(read_record(path)["config"])
+        if settings.get("labels") is not None:  # in place of the masks that there were
+            kept = replace(kept, axon_mask=None, myelin_mask=None)
+        elif settings.get("axon_mask") is not None or settings.get("myelin_mask") is not None:
+            kept = replace(kept, labels=None)
+        return replace(kept, **{"out": path, **settings})
     return Config(slide=path, **{"out": Config.default_out(path), **settings})

@@ -1,0 +1,53 @@
+"""Where semantic labels come from: a network, or masks that the user has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.net.checkpoint import Checkpoint, Precision
+from axonflow.slide import Slide
+
+__all__ = ["Masks", "Network"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Semantic labels come from a network.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+    halo : int
+        What each core of the lattice sees on its sides, px.
+    precision : Precision
+        Of the convolutions.
+    keep_probabilities : bool
+    """
+
+    checkpoint: Checkpoint
+    halo: int
+    precision: Precision
+    keep_probabilities: bool
+
+    @property
+    def classes(self) -> Classes:
+        """What the labels tell apart."""
+        return self.checkpoint.classes
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Semantic labels come from masks that the user has.
+
+    Attributes
+    ----------
+    images : (labels,) or (axons, myelin)
+    """
+
+    images: tuple[Slide, ...]
+
+    @property
+    def classes(self) -> Classes:
+        """What the labels tell apart."""
+        return AXON_MYELIN
