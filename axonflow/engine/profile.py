@@ -251,7 +251,7 @@ class Profile:
             raise InputError(f"adapt was expected as MIN:MAX with 0 <= MIN <= MAX and MAX >= 1, {self.adapt} came")
         if (self.system == "scheduler") is not (self.address is not None):
             raise InputError("An address was expected for a scheduler that runs already, and for nothing else")
-        if any("\n" in line for line in (*self.directives, self.partition or "", self.account or "")):
+        if any("\n" in str(line) for line in (*self.directives, self.partition or "", self.account or "")):
             raise InputError("A directive, partition or account was expected on one line, several lines came")
         if self.queued and None in {self.cpus, self.memory, self.walltime_s}:
             raise InputError(f"cores, memory and walltime were expected for jobs of {self.system}, not all came")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,9 @@ __all__ = [
     "numbers",
     "whole_or",
 ]
+
+
+_DIGITS = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,17 @@ def _plain(value: Any) -> str:
 
 
 def _whole(word: Any) -> int:
-    if isinstance(word, bool | float):
+    if isinstance(word, bool):
         raise TypeError(word)
-    return int(word)
+    if isinstance(word, str):
+        return int(_DIGITS.fullmatch(word.strip())[0])  # type: ignore[index]  # no match is refused with what is no word
+    return index(word)
 
 
 def _number(word: Any) -> float:
-    if isinstance(word, bool):
+    if isinstance(word, str) and word.isascii() and "_" not in word:
+        return float(word)
+    if isinstance(word, bool) or not isinstance(word, Real):
         raise TypeError(word)
     return float(word)
 
@@ -92,15 +102,21 @@ def _pixel_size(word: Any) -> PixelSize:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _path(word: Any) -> Path:
+    if word == "":
+        raise ValueError(word)
+    return Path(word)
+
+
 def _located(path: Path, folder: Path) -> Path:
-    return folder / path.expanduser()
+    return folder / path
 
 
 def _named_or_located(word: str, folder: Path) -> str:
@@ -115,7 +131,7 @@ WHOLE = Kind("a whole number", _whole, _is_whole, int)
 NUMBER = Kind("a number", _number, _is_number, float, lambda value: f"{value:g}")
 TEXT = Kind("text", _text, lambda value: isinstance(value, str) and bool(value.strip()))
 YES_NO = Kind("yes or no", _truth, lambda value: isinstance(value, bool), bool, lambda value: "yes" if value else "no")
-FILE = Kind("a path", Path, lambda value: isinstance(value, Path), Path, str, _located)
+FILE = Kind("a path", _path, lambda value: isinstance(value, Path), Path, str, _located)
 PIXEL_SIZE = Kind(
     "a number of µm, or height and width", _pixel_size, lambda value: isinstance(value, PixelSize), str, str
 )

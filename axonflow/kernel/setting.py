@@ -13,6 +13,7 @@ come from that field::
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -124,7 +125,9 @@ class Setting:
         except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:
             raise InputError(f"{called} was expected to be {self.kind.form}, {word!r} came.") from error
         self.check(value, called)
-        return self.kind.under(value, folder) if self.kind.under and folder is not None else value
+        if self.kind.under is None or folder is None:
+            return value
+        return self.kind.under(type(value)(os.path.expanduser(value)), folder)  # noqa: PTH111  # pathlib's raises
 
     def check(self, value: Any, called: str) -> None:
         """Refuse a value of another kind or out of bounds; None is the default's where that is None.
@@ -135,7 +138,7 @@ class Setting:
         """
         if value is None and self.default is None and not self.required:
             return
-        if not self.kind.holds(value):
+        if not self._holds(value):
             raise InputError(f"{called} was expected to be {self.kind.form}, {value!r} came.")
         several = value if self.kind.each else (value,)
         if all(self._within(number) for number in several if isinstance(number, int | float)):
@@ -144,10 +147,16 @@ class Setting:
         wanted = self.bounds or "a number"
         raise InputError(f"{called} was expected to be {wanted}{finite}, {self.kind.write(value)} came.")
 
+    def _holds(self, value: Any) -> bool:
+        try:
+            return bool(self.kind.holds(value))
+        except (TypeError, ValueError):  # an array is not compared with a word
+            return False
+
     def _within(self, number: float) -> bool:
         read = (self.kind.each or self.kind).read
         return (
-            isfinite(number)
+            (isinstance(number, int) or isfinite(number))
             and (self.least is None or number >= read(self.least))
             and (self.above is None or number > read(self.above))
             and (self.most is None or number <= read(self.most))

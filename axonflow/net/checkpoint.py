@@ -162,11 +162,11 @@ class Checkpoint:
             refuse_unknown(content, [each.name for each in fields(cls) if each.name != "folder"])
             content |= {key: each.read(content.get(key), key) for key, each in settings(cls).items()}
             checkpoint = cls(**content, folder=path.parent.resolve())
-            stride = checkpoint.shape.stride
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            stride, there = checkpoint.shape.stride, checkpoint.weights.exists()
+        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
             said = str(error).rstrip(".")
             raise ModelError(f"A model's contract was expected in {path}, but it cannot be read: {said}.") from error
-        if not checkpoint.weights.exists():
+        if not there:
             why = "" if path.stem == checkpoint.name else f"; {path} says that the model's name is {checkpoint.name!r}"
             raise ModelError(f"The weights of the model were expected at {checkpoint.weights}, nothing is there{why}.")
         if checkpoint.lattice_px % stride:

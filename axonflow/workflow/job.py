@@ -144,6 +144,7 @@ def run_job(
         If the work failed on the way.
     """
     with _locked(job.layout):
+        sweep(job.layout.store)
         stages = job.until(until)
         profile = profile or Profile.find("local")
         if fresh:
@@ -159,7 +160,6 @@ def run_job(
 
         profile = with_workers(profile, job.layout)
         Plan.of(stages, job.journal, job.config.out, profile).check()
-        sweep(job.layout.store)
         remove(job.layout.store / "report.html", job.layout.store / "figures")  # they show what is about to change
         _note(job)
         with (

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,11 +86,11 @@ def test_text_and_values_are_read_alike(share: float, sixteens: int, keep: bool)
         ({"share": 1.5}, "share was expected to be 0 to 1, 1.5 came"),
         ({"share": True}, "share was expected to be a number, True came"),
         ({"share": float("nan")}, "share was expected to be 0 to 1, nan came"),
-        ({"side": 40}, "--side-px was expected to be a multiple of 16, 16 or more px, 40 came"),
+        ({"side": 40}, "side was expected to be a multiple of 16, 16 or more px, 40 came"),
         ({"side": 4.5}, "side was expected to be a whole number, 4.5 came"),
-        ({"far": 0}, "far was expected to be more than 0 µm, 0.0 came"),
+        ({"far": 0}, "far was expected to be more than 0 µm, 0 came"),
         ({"far": float("inf")}, "far was expected to be more than 0 µm, and finite, inf came"),
-        ({"pair": [0, 2]}, "pair was expected to be -1 to 1, [0.0, 2.0] came"),
+        ({"pair": [0, 2]}, "pair was expected to be -1 to 1, [0, 2] came"),
         ({"pair": [0]}, "pair was expected to be a list of 2 numbers, [0] came"),
         ({"halo": "Exact"}, "halo was expected to be a whole number of px, or 'exact', 'Exact' came"),
         ({"halo": "²"}, "'²' came"),
@@ -96,12 +99,42 @@ def test_text_and_values_are_read_alike(share: float, sixteens: int, keep: bool)
         ({"file": 3}, "file was expected to be a path, 3 came"),
         ({"model": ""}, "model was expected to be a model's name or path, '' came"),
         ({"colour": 1}, "Settings among share, side"),
+        ({"side": "６４"}, "side was expected to be a whole number"),
+        ({"side": "6_4"}, "side was expected to be a whole number"),
+        ({"side": b"64"}, "side was expected to be a whole number"),
+        ({"side": np.float32(64.7)}, "side was expected to be a whole number"),
+        ({"side": Fraction(129, 2)}, "side was expected to be a whole number"),
+        ({"side": np.True_}, "side was expected to be a whole number"),
+        ({"side": 10**400}, "side was expected to be a whole number"),
+        ({"share": "1_0"}, "share was expected to be a number"),
+        ({"share": Decimal("0.5")}, "share was expected to be a number"),
+        ({"halo": np.array([1, 2])}, "halo was expected"),
+        ({"unit": np.array(["px", "um"])}, "unit was expected"),
+        ({"file": ""}, "file was expected to be a path, '' came"),
     ],
 )
 def test_refusals(given: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError) as refused:
         Sample(**read_words(Sample, given))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["side", "unit", "halo", "file"])
+@pytest.mark.parametrize("value", [np.array([64, 128]), object(), [64], "64"], ids=["array", "object", "list", "text"])
+def test_what_is_built_without_reading_is_checked_too(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=r"was expected to be .* came"):
+        Sample(**{name: value})  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert read_words(Sample, {"side": np.int64(64), "share": np.float32(0.5)}) == {"side": 64, "share": 0.5}
+
+
+def test_a_home_is_found_in_files_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert read_words(Sample, {"file": "~/a.png"}, Path("/here")) == {"file": Path("/home/me/a.png")}
+    assert read_words(Sample, {"file": "~nobody-at-all/a"}, Path("/here")) == {"file": Path("/here/~nobody-at-all/a")}
+    assert read_words(Sample, {"file": "~a.png"}) == {"file": Path("~a.png")}
 
 
 def test_relative_paths_count_from_their_file() -> None:

@@ -183,7 +183,7 @@ def test_refusals(saved: Checkpoint, tmp_path: Path) -> None:
         ({"lattice_px": "wide"}, "lattice_px was expected to be a whole number, 'wide' came"),
         ({"halo_px": -1}, "halo_px was expected to be 0 to 65536 px, -1 came"),
         ({"halo_px": 2.5}, "halo_px was expected to be a whole number, 2.5 came"),
-        ({"pixel_size_um": 0}, "pixel_size_um was expected to be 0.0005 to 5 µm, 0.0 came"),
+        ({"pixel_size_um": 0}, "pixel_size_um was expected to be 0.0005 to 5 µm, 0 came"),
         ({"smallest_axon_um2": None}, "smallest_axon_um2 was expected to be a number, None came"),
         ({"invert": "perhaps"}, "invert was expected to be yes or no, 'perhaps' came"),
         ({"name": ""}, "name was expected to be text, '' came"),

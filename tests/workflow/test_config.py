@@ -60,7 +60,7 @@ def test_what_is_written_does_not_depend_on_where_one_stands(tmp_path: Path, mon
 
 
 def test_settings_of_another_version_are_refused() -> None:
-    with pytest.raises(InputError, match=r"\['colour'\] came"):
+    with pytest.raises(InputError, match="colour came"):
         Config.from_json(Config(SLIDE, OUT).to_json() | {"colour": 1})
 
 
