@@ -31,9 +31,17 @@ def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
 
     profile = profile_of(given)
     job = prepare(_config(path, given), gpu=profile.gpus > 0)
+    _say_bar(job)
     with Bars(console) as bars:
         run_job(job, profile, until=until, fresh=given["fresh"], on_event=bars.show)
     return job
+
+
+def _say_bar(job: Job) -> None:
+    """Say what is left out of the image below the slide."""
+    if job.slide.bar is not None:
+        what = "kept" if job.config.keep_bar else "left out; --keep-bar keeps it"
+        console.print(f"info bar {job.slide.bar}: {what}", soft_wrap=True)
 
 
 @app.command()
@@ -93,6 +101,7 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     costs = Plan.of(job.stages, job.journal, job.config.out, with_workers(profile, job.layout))
     h, w = job.layout.work.shape
     size = job.layout.work.pixel_size
+    _say_bar(job)
     console.print(f"slide   {job.slide.shape[0]} × {job.slide.shape[1]} px at {job.slide.pixel_size}")
     console.print(f"labels  {h} × {w} px at {size}, shards of {job.layout.chunk} px")
     table = Table("stage", "tasks", "to do", "per worker", "to write", box=None)
@@ -140,9 +149,10 @@ def info(
 
             rows |= open_store(path).summary
     else:
-        from axonflow.slide import open_slide
+        from axonflow.slide import find_bar, open_slide
 
         slide = open_slide(path, series=series)
+        bar = find_bar(slide)
         rows = {
             "format": slide.format,
             "image": slide.series,
@@ -150,6 +160,7 @@ def info(
             "size": f"{slide.shape[0]} × {slide.shape[1]} px (height × width)",
             "pixels": f"{slide.dtype} {slide.channels}",
             "pixel size": f"{slide.pixel_size or 'unknown'} ({slide.pixel_size_source})",
+            "info bar": f"{bar}; left out unless --keep-bar" if bar else "none",
             "stored in": f"{slide.grain[0]} × {slide.grain[1]} px blocks",
             "identity": slide.identity[:16],
         }

@@ -12,7 +12,7 @@ import numpy as np
 from axonflow.errors import SlideError
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.scale import Claim
-from axonflow.slide.slide import Reader
+from axonflow.slide.slide import InfoBar, Reader
 
 __all__ = ["Format", "Image", "choose_image"]
 
@@ -31,6 +31,8 @@ class Image:
         How they become grey.
     claims : tuple of Claim
         What the file says about its pixel size, the most trusted first.
+    bar : InfoBar or None
+        What the file says about a bar of text below the image.
     """
 
     format: str
@@ -43,6 +45,7 @@ class Image:
     claims: tuple[Claim, ...]
     identity: str
     reader: Reader
+    bar: InfoBar | None = None
 
 
 class Format(Protocol):

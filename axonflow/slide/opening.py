@@ -76,4 +76,5 @@ def open_slide(
         grain=image.grain,
         identity=image.identity,
         reader=image.reader,
+        bar=image.bar,
     )

@@ -13,7 +13,7 @@ from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["Reader", "Slide"]
+__all__ = ["InfoBar", "Reader", "Slide", "tallest_bar"]
 
 
 class Reader(Protocol):
@@ -22,6 +22,30 @@ class Reader(Protocol):
     def read(self, box: Box) -> NDArray[np.generic]:
         """Return the luminance in a box inside the image; any exception means that the file is damaged."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class InfoBar:
+    """A bar of text that a scanning electron microscope wrote below its image.
+
+    Attributes
+    ----------
+    rows : int
+        Its height, px.
+    source : str
+        What gives it away, in words.
+    """
+
+    rows: int
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.rows} px below the image ({self.source})"
+
+
+def tallest_bar(height: int) -> int:
+    """Return how tall a bar can be in an image of a height, px; those that are known are a tenth of it at most."""
+    return height // 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +79,9 @@ class Slide:
         Hexadecimal SHA-256 over a sample of the content, the same for a copy of the file.
     reader : Reader
         Reads the pixels; use :meth:`read`, which also checks them.
+    bar : InfoBar or None
+        The bar of text below the image, where the file speaks of one, or one was found and taken off
+        (:mod:`axonflow.slide.info_bar`).
     """
 
     path: Path
@@ -69,6 +96,7 @@ class Slide:
     grain: tuple[int, int]
     identity: str
     reader: Reader
+    bar: InfoBar | None = None
 
     def read(self, box: Box) -> NDArray[np.generic]:
         """Read a box; safe to call from several threads.

@@ -17,6 +17,7 @@ from axonflow.slide.format import Image, choose_image
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.slide import Reader
+from axonflow.slide.tiff_bar import stated_bar
 from axonflow.slide.tiff_planes import SCANNERS, planes
 from axonflow.slide.tiff_reader import Mapped, Segmented, directory, grain_of
 from axonflow.slide.tiff_scale import claims
@@ -77,6 +78,7 @@ def find_image(path: Path, series: int | None) -> Image:
                 (*(sample_of(file) for file in dict.fromkeys((path, plane.file))), f"image {number}".encode())
             ),
             reader=reader,
+            bar=stated_bar(page),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Protocol
@@ -113,7 +113,7 @@ class _Outlines:
         return self.polygons.label(box)
 
 
-def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame) -> Annotation:
+def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame, below: int = 0) -> Annotation:
     """Open a drawing.
 
     Parameters
@@ -124,6 +124,8 @@ def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: 
         Of the polygons' coordinates: pixels of ``native``, or µm.
     native, work : Frame
         The slide's pixels, and those of the labels that are asked for.
+    below : int
+        Rows of the slide's file that lie below the slide: an image of the file's size shows them, too.
 
     Raises
     ------
@@ -131,7 +133,10 @@ def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: 
         If it cannot be read as what it is.
     """
     if path.suffix.lower() not in {".json", ".geojson"}:
-        return _Image(open_slide(path), work.shape)
+        image = open_slide(path)
+        if below and image.shape == (native.shape[0] + below, native.shape[1]):
+            image = replace(image, shape=native.shape)
+        return _Image(image, work.shape)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -142,7 +147,7 @@ def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: 
     return _Outlines(Polygons.from_geojson(text, scale), identity)
 
 
-def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame) -> Regions:
+def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame, below: int = 0) -> Regions:
     """Open a drawing whose parts are regions; as :func:`open_annotation`.
 
     Raises
@@ -150,7 +155,7 @@ def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Fra
     InputError
         If it cannot be read as what it is, or is an image of something else than whole grey numbers.
     """
-    drawn = open_annotation(path, unit, native, work)
+    drawn = open_annotation(path, unit, native, work, below)
     if isinstance(drawn, _Image) and (drawn.image.channels != "grey" or drawn.image.dtype.kind != "u"):
         raise InputError(
             f"An image of labels in one channel of 8 or 16 bits was expected for --regions, {path} holds "

@@ -51,6 +51,13 @@ class Config:
         usual="the file's",
         decides=("convert", "segment"),
     )
+    keep_bar: bool = setting(
+        YES_NO,
+        "Analyse the info bar that a scanning electron microscope wrote below the image, too.",
+        default=False,
+        flag="--keep-bar",
+        decides=("convert", "segment"),
+    )
     model: str = setting(
         name_or_path("a model"),
         "An embedded model, or the path of one.",

@@ -24,7 +24,7 @@ from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.resample import Resampling
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
-from axonflow.slide import Slide, open_slide
+from axonflow.slide import Slide, find_bar, open_slide, without_bar
 from axonflow.stages.annotation import Everywhere, open_annotation, open_regions
 from axonflow.stages.declare import GROUPS, declare
 from axonflow.stages.layout import Frame, Layout, default_chunk
@@ -50,6 +50,7 @@ class Job:
     ----------
     config : Config
     slide : Slide
+        Without its info bar, unless that is kept.
     layout : Layout
     segmentation : Network or Masks
     min_axon_area_um2 : float
@@ -101,7 +102,7 @@ def prepare(config: Config, *, gpu: bool = False) -> Job:
     InputError
         If anything that was given cannot be used. Nothing is written.
     """
-    slide = open_slide(config.slide, series=config.series, pixel_size=config.pixel_size)
+    slide = _open_slide(config)
     if not config.own_masks and (made := _made_in(config.out)):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
         before = _declare(config, slide, _segmentation(config, made))
@@ -168,6 +169,8 @@ def run_job(
             nullcontext(pool) if pool else open_pool(profile, job.layout.private) as opened,
         ):
             log.info("run %s on %s", job.config.slide, profile)
+            if job.slide.bar is not None:
+                log.info("info bar: %s, %s", job.slide.bar, "kept" if job.config.keep_bar else "left out")
             run_stages(stages, job.journal, opened, heartbeat.note)
         sweep(job.layout.store)
         _note(job)
@@ -201,6 +204,14 @@ def estimate_seconds(job: Job, workers: int) -> float:
     return scale * sum(s / (alone if group == "segment" else workers) for group, s in seconds.items())
 
 
+def _open_slide(config: Config) -> Slide:
+    slide = open_slide(config.slide, series=config.series, pixel_size=config.pixel_size)
+    bar = find_bar(slide)
+    if bar is None:
+        return slide
+    return replace(slide, bar=bar) if config.keep_bar else without_bar(slide, bar)
+
+
 def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job:
     if slide.pixel_size is None:
         raise PixelSizeError(
@@ -208,6 +219,12 @@ def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job
             "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
         )
     native = work = Frame(slide.shape, slide.pixel_size)
+    below = 0 if slide.bar is None or config.keep_bar else slide.bar.rows
+    if isinstance(segmentation, Masks) and below:
+        # A mask may have been drawn on the image as the microscope saved it.
+        whole = (slide.shape[0] + below, slide.shape[1])
+        masks = (replace(m, shape=slide.shape) if m.shape == whole else m for m in segmentation.images)
+        segmentation = Masks(tuple(masks))
     min_axon_area_um2 = config.min_axon_area_um2 or 0.0
     if isinstance(segmentation, Network):
         if config.min_axon_area_um2 is None:
@@ -224,8 +241,8 @@ def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job
         min_axon_area_um2=min_axon_area_um2,
         max_myelin_um=config.max_myelin_um,
         cell_um=config.cell_um,
-        coverage=open_annotation(config.mask, config.mask_unit, native, work) if config.mask else Everywhere(),
-        regions=open_regions(config.regions, config.regions_unit, native, work) if config.regions else None,
+        coverage=open_annotation(config.mask, config.mask_unit, native, work, below) if config.mask else Everywhere(),
+        regions=open_regions(config.regions, config.regions_unit, native, work, below) if config.regions else None,
     )
     return Job(config, slide, layout, segmentation, min_axon_area_um2, stages)
 

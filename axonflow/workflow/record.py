@@ -68,6 +68,7 @@ def write_record(
             "dtype": slide.dtype.name,
             "pixel_size_um": [native.y, native.x],
             "pixel_size_source": slide.pixel_size_source,
+            "info_bar": _info_bar(config, slide),
         },
         "labels": {
             "shape": layout.work.shape,
@@ -83,6 +84,12 @@ def write_record(
         "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
     }
     write_file(layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
+
+
+def _info_bar(config: Config, slide: Slide) -> dict[str, Any] | None:
+    if slide.bar is None:
+        return None
+    return {"rows": slide.bar.rows, "found_by": slide.bar.source, "kept": config.keep_bar}
 
 
 def _model(segmentation: Network | Masks) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def origin_facts(result: Analysis) -> list[Fact]:
         "longest way through myelin": f"{config['max_myelin_um']:g} µm",
         "what one task writes": f"{labels['chunk']:,} px a side",
     }
+    if bar := slide.get("info_bar"):
+        facts.append(Fact("info bar", "kept" if bar["kept"] else f"{bar['rows']} px left out", bar["found_by"]))
     facts += [Fact(name, str(value)) for name, value in given.items() if value is not None]
     return facts
 

@@ -56,11 +56,16 @@ def region_pixels(result: Analysis, shape: tuple[int, int]) -> dict[str, Pixels]
     return {names[n - 1] if n <= len(names) else str(n): numbers == n for n in found}
 
 
-def _frames(result: Analysis, shape: tuple[int, int]) -> tuple[Frame, Frame] | None:
-    """Return the slide's pixels and the coarse ones, if those are of a size that is ever drawn in."""
+def _frames(result: Analysis, shape: tuple[int, int]) -> tuple[Frame, Frame, int] | None:
+    """Return the slide's pixels and the coarse ones, if those are of a size that is ever drawn in.
+
+    The rows of an info bar that was left out below the slide are the last.
+    """
     slide: dict[str, Any] = result.record["slide"]
     sides = [um * n / m for um, n, m in zip(slide["pixel_size_um"], slide["shape"], shape, strict=True)]
     if not PixelSize.plausible(*sides):
         return None
     h, w = slide["shape"]
-    return Frame((h, w), PixelSize(*slide["pixel_size_um"])), Frame(shape, PixelSize(*sides))
+    bar = slide.get("info_bar")
+    below = bar["rows"] if bar and not bar["kept"] else 0
+    return Frame((h, w), PixelSize(*slide["pixel_size_um"])), Frame(shape, PixelSize(*sides)), below
