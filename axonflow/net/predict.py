@@ -14,7 +14,7 @@ from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device, computing_device, faults
 from axonflow.net.lattice import Lattice
 from axonflow.net.loaded import PLANES, load_network
-from axonflow.net.normalise import grey_codes
+from axonflow.net.normalise import Codes, grey_codes
 
 __all__ = ["Predictor"]
 
@@ -31,6 +31,8 @@ class Predictor:
         Of the convolutions; the softmax is always float32.
     device : Device
         What computes: the GPU of this process, or the processor if it has none.
+    codes : callable
+        The slide's grey codes, on which its normalisation is built.
 
     Notes
     -----
@@ -43,6 +45,7 @@ class Predictor:
     lattice: Lattice
     precision: Precision
     device: Device = field(default_factory=computing_device)
+    codes: Codes = grey_codes
 
     def probabilities(
         self, core: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]
@@ -75,7 +78,7 @@ class Predictor:
         with faults():
             net = load_network(self.checkpoint, self.precision, self.device)
             work = partial(net.shares, net.table(table), Box.whole((window.shape[0], window.shape[1])))
-            (shares,) = net.batches.through(work, grey_codes, [window])
+            (shares,) = net.batches.through(work, self.codes, [window])
         return shares, inner
 
     def predict(
@@ -112,7 +115,7 @@ class Predictor:
             out = np.empty((len(PLANES) + len(self.checkpoint.classes), *box.shape), np.uint8)
 
         def cut(core: Box) -> NDArray[np.uint16]:
-            return grey_codes(self.lattice.window(core, pixels, have)[0])
+            return self.codes(self.lattice.window(core, pixels, have)[0])
 
         with faults():
             net = load_network(self.checkpoint, self.precision, self.device)

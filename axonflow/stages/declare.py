@@ -8,7 +8,7 @@ from __future__ import annotations
 from axonflow.engine.stage import Stage
 from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Regions
-from axonflow.stages.convert import convert
+from axonflow.stages.convert import GREYS, convert
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Layout
 from axonflow.stages.map import map_cells
@@ -44,7 +44,8 @@ def declare(
         segmented = own_masks(layout, segmentation.images)
     else:
         pixels = next(stage for stage in reversed(stages) if stage.name in {"convert", "resample"})
-        segmented = segment(layout, segmentation, pixels)
+        counted = (stage for stage in stages if stage.name == GREYS)
+        segmented = segment(layout, segmentation, (pixels, *counted))
     labelled = label_axons(layout, min_axon_area_um2, segmented[0])
     measured = measure(layout, max_myelin_um, labelled[1])
     described = describe_regions(layout, regions, coverage, measured[0])

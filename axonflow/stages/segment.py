@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,9 @@ from axonflow.kernel.grid import Box, Grid
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.familiarity import block_sums
 from axonflow.net.lattice import Lattice
-from axonflow.net.normalise import grey_codes, grey_table, lookup_table
+from axonflow.net.normalise import Codes, grey_table, lookup_table
 from axonflow.ngff import Blocks, Pyramid
-from axonflow.stages.convert import read_greys
+from axonflow.stages.convert import greys_file, read_greys
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 from axonflow.stages.segmentation import Network
@@ -45,15 +45,15 @@ GREY, CLASS, CONFIDENCE, FIRST_PROBABILITY = range(4)
 """Where each plane lies."""
 
 
-def segment(layout: Layout, network: Network, after: Stage) -> tuple[Stage, ...]:
+def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple[Stage, ...]:
     """Declare the segmentation by a network.
 
     Parameters
     ----------
     layout : Layout
     network : Network
-    after : Stage
-        The one that writes the network's input.
+    after : tuple of Stage
+        Those that write the network's input, and count the greys.
     """
     checkpoint, halo, precision = network.checkpoint, network.halo, network.precision
     lattice = Lattice(layout.work.shape, checkpoint.lattice_px, halo, checkpoint.shape.stride)
@@ -72,7 +72,7 @@ def segment(layout: Layout, network: Network, after: Stage) -> tuple[Stage, ...]
         name="segment",
         revision=2,
         parameters=parameters | {"keep_probabilities": network.keep_probabilities},
-        after=(after,),
+        after=after,
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),
         task=partial(_write, outputs, layout.traits),
@@ -106,7 +106,7 @@ def _seams(
     lattice: Lattice,
     precision: Precision,
     parameters: dict[str, Any],
-    after: Stage,
+    after: tuple[Stage, ...],
 ) -> Stage:
     """Declare the measurement of how far windows disagree, on a sample of the lattice's seams."""
     grid = Grid(lattice.shape, (lattice.core, lattice.core))
@@ -117,7 +117,7 @@ def _seams(
         name="segment.seams",
         revision=1,
         parameters=parameters,
-        after=(after,),
+        after=after,
         shape=lattice.shape,
         batches=tuple((pair,) for pair in sample),
         task=partial(_disagreement, layout, checkpoint, lattice, precision),
@@ -145,16 +145,25 @@ class _Plane:
         return self.image.read(Box(rows.start, columns.start, rows.stop, columns.stop))
 
 
+class _Normalisation(NamedTuple):
+    """The slide's grey codes; per code, the network's input and the grey level it stands for."""
+
+    codes: Codes
+    table: NDArray[np.float32]
+    grey: NDArray[np.uint8]
+
+
 @lru_cache(maxsize=4)
-def _tables(layout: Layout, invert: bool, _key: str) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _tables(layout: Layout, invert: bool, _key: str) -> _Normalisation:
     greys = read_greys(layout)
-    return lookup_table(greys, invert=invert), grey_table(greys, invert=invert)
+    return _Normalisation(
+        greys.codes, lookup_table(greys.counts, invert=invert), grey_table(greys.counts, invert=invert)
+    )
 
 
-def _normalisation(layout: Layout, checkpoint: Checkpoint) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Return the network's input, and the grey level it stands for, per grey code."""
+def _normalisation(layout: Layout, checkpoint: Checkpoint) -> _Normalisation:
     # A worker may outlive a change of the slide: the file's time tells one histogram from the next.
-    return _tables(layout, checkpoint.invert, str((layout.private / "greys.npz").stat().st_mtime_ns))
+    return _tables(layout, checkpoint.invert, str(greys_file(layout).stat().st_mtime_ns))
 
 
 def _predict(
@@ -167,20 +176,20 @@ def _predict(
     box: Box,
 ) -> NDArray[np.uint8]:
     have = box.grow(lattice.halo, lattice.shape)
-    table, grey = _normalisation(layout, checkpoint)
+    codes, table, grey = _normalisation(layout, checkpoint)
     out = np.empty((planes, *box.shape), np.uint8)
-    out[GREY] = grey[grey_codes(pixels[box.relative_to(have).slices])]
-    _predictor(checkpoint, lattice, precision).predict(pixels, have, box, table, out[CLASS:])
+    out[GREY] = grey[codes(pixels[box.relative_to(have).slices])]
+    _predictor(checkpoint, lattice, precision, codes).predict(pixels, have, box, table, out[CLASS:])
     return out
 
 
-def _predictor(checkpoint: Checkpoint, lattice: Lattice, precision: Precision) -> Predictor:
+def _predictor(checkpoint: Checkpoint, lattice: Lattice, precision: Precision, codes: Codes) -> Predictor:
     from axonflow.net.device import use_cores  # torch is loaded where it is used
     from axonflow.net.predict import Predictor
 
     if tasks_side_by_side() > 1:
         use_cores(max(cpus() // tasks_side_by_side(), 1))
-    return Predictor(checkpoint, lattice, precision)
+    return Predictor(checkpoint, lattice, precision, codes=codes)
 
 
 def _create(outputs: dict[int, Pyramid], layout: Layout) -> None:
@@ -200,17 +209,17 @@ def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, prec
     """Compare two neighbours where both see the same pixels, and one of them with what an exact halo gives."""
     exact = Lattice(lattice.shape, lattice.core, checkpoint.shape.radius, lattice.stride)
     have = pair.grow(exact.halo, lattice.shape)
-    pixels, (table, _) = layout.input.read(have), _normalisation(layout, checkpoint)
+    pixels, (codes, table, _) = layout.input.read(have), _normalisation(layout, checkpoint)
     left, right = lattice.cores(pair)
     width, halo = left.x1 - left.x0, min(lattice.halo, right.x1 - right.x0)
 
     def classes(core: Box) -> tuple[NDArray[np.int64], Box]:
-        shares, inner = _predictor(checkpoint, lattice, precision).probabilities(core, pixels, have, table)
+        shares, inner = _predictor(checkpoint, lattice, precision, codes).probabilities(core, pixels, have, table)
         return np.argmax(shares, axis=0), inner
 
     (ours, at), (theirs, beside) = classes(left), classes(right)
     planes = np.empty((2, *left.shape), np.uint8)
-    truth = _predictor(checkpoint, exact, precision).predict(pixels, have, left, table, planes)[0]
+    truth = _predictor(checkpoint, exact, precision, codes).predict(pixels, have, left, table, planes)[0]
     seam, start = at.x0 + width, beside.x0
     ours_strip = ours[at.y0 : at.y1, seam - halo : seam + halo]
     theirs_strip = theirs[beside.y0 : beside.y1, start - halo : start + halo]

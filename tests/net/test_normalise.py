@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from skimage.exposure import equalize_hist
 
 from axonflow.kernel.tally import Tally
-from axonflow.net.normalise import grey_codes, grey_table, grey_values, histogram, lookup_table
+from axonflow.net.normalise import FineCodes, grey_codes, grey_table, histogram, lookup_table
 
 
 @pytest.fixture(params=["uint8", "uint16", "float32"])
@@ -27,8 +27,52 @@ def pixels(request: pytest.FixtureRequest) -> NDArray[np.generic]:
 def test_codes_sort_as_values_do(pixels: NDArray[np.generic]) -> None:
     values = np.sort(pixels.ravel())
     assert (np.diff(grey_codes(values[None])[0].astype(int)) >= 0).all()
-    codes = grey_codes(values[None])[0].astype(np.int64)
-    np.testing.assert_array_equal(grey_codes(grey_values(codes, values.dtype)[None])[0], codes)
+
+
+floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(floats, min_size=1, max_size=40), st.lists(floats, min_size=1, max_size=10))
+def test_fine_codes_sort_as_values_do(seen: list[float], others: list[float]) -> None:
+    """Those of values that the slide does not have, too: a resampled slide lies between its greys."""
+    pixels = np.array([seen], np.float32)
+    codes = FineCodes.of(histogram(pixels))
+    values = np.sort(np.r_[pixels[0], np.array(others, np.float32)])
+    found = codes(values[None])[0].astype(int)
+    assert (np.diff(found) >= 0).all()
+    used = np.unique(codes(pixels))
+    np.testing.assert_array_equal(codes(codes.values(used)[None])[0], used)
+    assert (codes.values(used) <= np.sort(pixels[0])[np.searchsorted(np.sort(codes(pixels)[0]), used)]).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, -1e4, 32_768.0, 1e6])
+@pytest.mark.parametrize("step", [0.25, 1.0, 16.0])
+@pytest.mark.parametrize("stray", [None, -1e30, 3e38])
+def test_fine_codes_keep_shades_on_any_offset(offset: float, step: float, stray: float | None) -> None:
+    """A dead pixel, which any range would have to hold, takes nothing of it."""
+    shades = np.random.default_rng(3).integers(0, 256, (200, 300)).astype(np.float32)
+    pixels = shades * np.float32(step) + np.float32(offset)
+    if stray is not None:
+        pixels[7, 9] = stray
+    codes = FineCodes.of(histogram(pixels))
+    kept = np.ones(pixels.shape, bool) if stray is None else pixels != np.float32(stray)
+    found, inverse = np.unique(codes(pixels)[kept], return_inverse=True)
+    assert len(found) == 256
+    np.testing.assert_array_equal(inverse, shades[kept])
+
+
+@given(st.lists(st.integers(0, 59), max_size=6))
+@settings(max_examples=30)
+def test_fine_codes_are_the_slides_however_it_was_cut(cuts: list[int]) -> None:
+    pixels = np.random.default_rng(2).normal(1000, 3, (60, 40)).astype(np.float32)
+    edges = [0, *sorted(cuts), 60]
+    merged = Tally.merge(histogram(pixels[a:b]) for a, b in pairwise(edges))
+    ours, whole = FineCodes.of(merged), FineCodes.of(histogram(pixels))
+    np.testing.assert_array_equal(ours(pixels), whole(pixels))
+    greys = Tally.merge(histogram(pixels[a:b], ours) for a, b in pairwise(edges))
+    codes, counts = np.unique(whole(pixels), return_counts=True)
+    np.testing.assert_array_equal(greys.key, codes)
+    np.testing.assert_array_equal(greys.total[:, 0], counts)
 
 
 def test_mean_deviation_and_polarity(pixels: NDArray[np.generic]) -> None:

@@ -242,6 +242,24 @@ def test_slides_of_other_depth_keep_their_pixels(case: Case, network: Case, dtyp
     assert abs(float(resampled.mean()) / float(pixels.mean()) - 1) < 0.02
 
 
+@pytest.mark.parametrize(("offset", "step"), [(0, 1.0), (32_768, 1.0), (32_768, 4.0), (-2_000, 0.5)])
+def test_floats_give_what_the_same_greys_give_as_integers(
+    network: Case, offset: float, step: float, tmp_path: Path
+) -> None:
+    """A small contrast on a large offset, as cameras count, loses no axon."""
+    greys = picture(network.classes)
+
+    def labels(name: str, pixels: NDArray[Any]) -> NDArray[Any]:
+        slide = write_slide(tmp_path / f"{name}.tif", pixels)
+        config = replace(network.config, slide=slide, out=tmp_path / name, chunk=64)
+        analyse(config)
+        return np.stack([level0(config.out, f"labels/{name}") for name in ("semantic", "axons", "fibers")])
+
+    ours = labels("float", greys.astype(np.float32) * np.float32(step) + np.float32(offset))
+    np.testing.assert_array_equal(ours, labels("integer", greys))
+    assert ours[1].max() > 5
+
+
 def test_segmentation_is_the_networks_over_the_whole_resampled_slide(network: Case) -> None:
     pixels = picture(network.classes)
     resampling = Resampling(pixels.shape, PixelSize.square(0.07), SIZE)
