@@ -143,5 +143,5 @@ def _warnings(result: Analysis, axons: int) -> Iterator[str]:
     if cells := stages["map"].get("unfamiliar_cells"):
         judged = int(result.maps["unfamiliar"].count())
         yield f"{cells:,} of {judged:,} cells look unlike anything the network was trained on"
-    if "not believed" in source:
+    if "not believed" in source or "disagrees" in source:
         yield f"pixel size from {source}"

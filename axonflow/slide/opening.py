@@ -7,7 +7,7 @@ from pathlib import Path
 
 from axonflow.errors import SlideError
 from axonflow.kernel.units import PixelSize
-from axonflow.slide import ome_zarr, picture, tiff
+from axonflow.slide import ome_zarr, picture, sidecar, tiff
 from axonflow.slide.format import Format
 from axonflow.slide.scale import believe
 from axonflow.slide.slide import Slide
@@ -62,7 +62,7 @@ def open_slide(
             f"{path} cannot be read: {str(error) or type(error).__name__}. It is damaged or not what its name says; "
             "copy it again from its source."
         ) from error
-    believed, source = (pixel_size, "--pixel-size") if pixel_size else believe(image.claims)
+    believed, source = (pixel_size, "--pixel-size") if pixel_size else believe((*image.claims, *sidecar.claims(path)))
     return Slide(
         path=path,
         format=image.format,

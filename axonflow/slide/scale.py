@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["UNITS_UM", "Claim", "believe"]
+__all__ = ["UNITS_UM", "Claim", "believe", "number"]
 
 UNITS_UM = {
     **dict.fromkeys(("m", "meter", "metre"), 1e6),
@@ -20,6 +21,18 @@ UNITS_UM = {
     **dict.fromkeys(("pm", "picometer", "picometre"), 1e-6),
 }
 """µm per unit of length, by the unit's name in lower case (both signs that look like µ, and its escaped form)."""
+
+
+AGREE = 0.05
+"""By how much two sources may differ, relative to the one that is believed."""
+
+_PRINTED_DPI = (72, 75, 90, 96, 100, 120, 150, 180, 200, 240, 254, 300, 350, 360, 400, 600, 720, 1200, 2400)
+"""Resolutions of screens and printers, which programs write whatever the image shows."""
+
+
+def number(text: Any) -> float:
+    """Read a number that may have a comma in place of its point; ValueError or TypeError if it is none."""
+    return float(text.replace(",", ".") if isinstance(text, str) else text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,11 @@ class Claim:
     y_um: float
     x_um: float
 
+    @property
+    def words(self) -> str:
+        """Its sides."""
+        return f"{self.y_um:.6g} × {self.x_um:.6g} µm"
+
 
 def believe(claims: Iterable[Claim]) -> tuple[PixelSize | None, str]:
     """Take the first claim in the range of a microscope.
@@ -47,13 +65,32 @@ def believe(claims: Iterable[Claim]) -> tuple[PixelSize | None, str]:
     PixelSize or None
         None if no claim is believable.
     str
-        Its source, or ``"unknown"``, followed by the claims that were not believed.
+        Its source, or ``"unknown"``, followed by the claims that were not believed before it, and by believable ones
+        that disagree with it by more than :data:`AGREE`.
     """
     doubts: list[str] = []
+    others: list[str] = []
     believed, source = None, "unknown"
     for claim in claims:
-        if PixelSize.plausible(claim.y_um, claim.x_um):
+        plausible = PixelSize.plausible(claim.y_um, claim.x_um)
+        if believed is None and plausible:
             believed, source = PixelSize(claim.y_um, claim.x_um), claim.source
-            break
-        doubts.append(f"{claim.source}: {claim.y_um:.6g} × {claim.x_um:.6g} µm")
-    return believed, f"{source} (not believed: {'; '.join(doubts)})" if doubts else source
+        elif believed is None:
+            doubts.append(f"{claim.source}: {claim.words}{_thousandfold(claim)}")
+        elif plausible and not PixelSize(claim.y_um, claim.x_um).matches(believed, AGREE):
+            others.append(f"{claim.source} disagrees: {claim.words}")
+    said = [f"not believed: {'; '.join(doubts)}"] if doubts else []
+    if believed is not None and others:
+        said += [f"{believed.y:.6g} × {believed.x:.6g} µm was taken", *others]
+    return believed, f"{source} ({'; '.join(said)})" if said else source
+
+
+def _thousandfold(claim: Claim) -> str:
+    """Say which flag is right if a unit was mistaken for the next one, as JEOL writes nm as µm."""
+    printed = any(abs(25_400 / dpi / claim.y_um - 1) < 0.01 for dpi in _PRINTED_DPI) if claim.y_um else True
+    for factor in (1e-3, 1e3):
+        y, x = claim.y_um * factor, claim.x_um * factor
+        if not printed and PixelSize.plausible(y, x):
+            flag = f"{y:.6g}" if y == x else f"{y:.6g},{x:.6g}"
+            return f", a thousand times too {'large' if factor < 1 else 'small'}? then --pixel-size {flag} is right"
+    return ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from axonflow.slide.scale import UNITS_UM, Claim
+from axonflow.slide.scale import UNITS_UM, Claim, number
 
 __all__ = ["claims"]
 
@@ -32,10 +33,23 @@ def claims(tiff: Any, page: Any, series: int) -> tuple[Claim, ...]:
         understood says nothing.
     """
     found: list[Claim] = []
-    for source in (_ome, _aperio, _philips, _leica, _ventana, _imagej, _zeiss, _fei, _baseline):
+    for source in (
+        _ome,
+        _aperio,
+        _philips,
+        _leica,
+        _ventana,
+        _imagej,
+        _zeiss,
+        _fei,
+        _gatan,
+        _olympus,
+        _jeol,
+        _baseline,
+    ):
         try:
             found += source(tiff, page, series)
-        except (ArithmeticError, AttributeError, ElementTree.ParseError, LookupError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, ElementTree.ParseError, LookupError, OSError, TypeError, ValueError):
             continue
     return tuple(found)
 
@@ -43,8 +57,11 @@ def claims(tiff: Any, page: Any, series: int) -> tuple[Claim, ...]:
 def _ome(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     if not tiff.is_ome:
         return
-    images = list(ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image"))
-    if len(images) != len(tiff.series):  # images without pixels are no series
+    root = ElementTree.fromstring(tiff.ome_metadata)
+    images = list(root.iterfind("{*}Image"))
+    if (companion := root.find("{*}BinaryOnly")) is not None:  # all that is said of this file stands in another
+        image = _in_companion(Path(tiff.filehandle.path), companion)
+    elif len(images) != len(tiff.series):  # images without pixels are no series
         images = [image for image in images if image.get("Name") == tiff.series[series].name]
         image = images[0] if len(images) == 1 else None
     else:
@@ -54,14 +71,24 @@ def _ome(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
         return
     sides = {axis: pixels.get(f"PhysicalSize{axis}") for axis in "YX"}
     units = {axis: UNITS_UM[pixels.get(f"PhysicalSize{axis}Unit", "µm").lower()] for axis in "YX"}
-    known = [float(side) * units[axis] for axis, side in sides.items() if side is not None]
+    known = [number(side) * units[axis] for axis, side in sides.items() if side is not None]
     if known:
         yield Claim("OME metadata", known[0], known[-1])
 
 
+def _in_companion(file: Path, binary_only: ElementTree.Element) -> ElementTree.Element | None:
+    """Return the only image of a companion.ome that has pixels in a file; None if it lies elsewhere than beside it."""
+    companion = file.with_name(binary_only.attrib["MetadataFile"])
+    if companion.resolve().parent != file.resolve().parent:
+        return None
+    images = ElementTree.fromstring(companion.read_bytes()).iterfind("{*}Image")
+    mine = [each for each in images if any(u.get("FileName") == file.name for u in each.iterfind(".//{*}UUID"))]
+    return mine[0] if len(mine) == 1 else None
+
+
 def _aperio(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
-    if page.is_svs and (match := re.search(r"\|\s*MPP\s*=\s*([\d.eE+-]+)", page.description)):
-        side = float(match[1])
+    if page.is_svs and (match := re.search(r"\|\s*MPP\s*=\s*([\d.,eE+-]+)", page.description)):
+        side = number(match[1])
         yield Claim("Aperio MPP", side, side)
 
 
@@ -71,7 +98,7 @@ def _philips(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG
     levels = ".//*/DataObject[@ObjectType='PixelDataRepresentation']/Attribute[@Name='DICOM_PIXEL_SPACING']"
     spacing = ElementTree.fromstring(tiff.philips_metadata).findtext(levels)
     if spacing:
-        y_mm, x_mm = (float(side) for side in spacing.replace('"', "").split())
+        y_mm, x_mm = (number(side) for side in spacing.replace('"', "").split())
         yield Claim("Philips pixel spacing", y_mm * 1e3, x_mm * 1e3)
 
 
@@ -89,8 +116,8 @@ def _ventana(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG
     if not tiff.is_bif:
         return
     for each in tiff.pages:
-        if match := re.search(rb'ScanRes\s*=\s*"([\d.]+)"', bytes(each.tags.valueof(700, default=b""))):
-            side = float(match[1])
+        if match := re.search(rb'ScanRes\s*=\s*"([\d.,]+)"', bytes(each.tags.valueof(700, default=b""))):
+            side = number(match[1].decode())
             yield Claim("Ventana ScanRes", side, side)
             return
 
@@ -106,8 +133,11 @@ def _imagej(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG0
 def _zeiss(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     settings = page.tags.valueof(34118) or {}
     for key in ("ap_image_pixel_size", "ap_pixel_size"):
-        if len(entry := settings.get(key, ())) == 3:
-            side = float(entry[1]) * UNITS_UM[entry[2].lower()]
+        _, *words = settings.get(key, ("",))
+        if len(words) == 1:  # with a comma it was taken for text
+            words = str(words[0]).split()
+        if len(words) == 2:
+            side = number(words[0]) * UNITS_UM[words[1].lower()]
             yield Claim("Zeiss SEM", side, side)
 
 
@@ -115,7 +145,38 @@ def _fei(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     for code in (34680, 34682):
         scan = (page.tags.valueof(code) or {}).get("Scan", {})
         if "PixelWidth" in scan and "PixelHeight" in scan:
-            yield Claim("FEI scan", float(scan["PixelHeight"]) * 1e6, float(scan["PixelWidth"]) * 1e6)
+            yield Claim("FEI scan", number(scan["PixelHeight"]) * 1e6, number(scan["PixelWidth"]) * 1e6)
+
+
+def _gatan(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
+    """Read what DigitalMicrograph saves; which of its tags is which axis is not documented, so both must be alike."""
+    (unit, other_unit), (side, other) = (
+        [page.tags.valueof(code) for code in codes] for codes in ((65003, 65004), (65009, 65010))
+    )
+    if unit == other_unit and side == other:
+        um = number(side) * UNITS_UM[unit.strip("\0 ").lower()]
+        yield Claim("Gatan calibration", um, um)
+
+
+def _olympus(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
+    for code in (33471, 33560):
+        said = page.tags.valueof(code) or {}
+        if "pixelsizex" in said and "pixelsizey" in said:
+            yield Claim("Olympus SIS", number(said["pixelsizey"]) * 1e6, number(said["pixelsizex"]) * 1e6)
+
+
+def _jeol(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
+    """Read a JEOL TEM's image: its resolution is that of the camera, so the magnification divides it."""
+    if page.tags.valueof(271) != "JEOL Ltd.":
+        return
+    said = ElementTree.fromstring(page.description.strip("\1\0 \r\n\t"))
+    report = said if said.tag == "TemReporter" else said.find(".//TemReporter")
+    if report is None or report.findtext("Eos/EosMode") != "eosTEM":
+        return
+    if report.findtext("ImageFormingSystem/ModeString") == "MAG":
+        magnification = number(report.findtext("ImageFormingSystem/SelectorValue"))
+        unit_um = _RESOLUTION_UNITS_UM[int(page.tags.valueof(296, default=2))]
+        yield from _per_unit("JEOL magnification", page, unit_um / magnification)
 
 
 def _baseline(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001

@@ -38,7 +38,7 @@ def warnings(result: Analysis, axons: pd.DataFrame) -> list[str]:
             "such slides would serve better."
         )
     source = result.record["slide"]["pixel_size_source"]
-    if "not believed" in source:
+    if "not believed" in source or "disagrees" in source:
         said.append(f"The pixel size was taken from {source}. Every length and density depends on it.")
     return said
 
