@@ -126,6 +126,7 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
 def info(
     path: Annotated[Path, typer.Argument(help="A slide or a store.", show_default=False)],
     series: Annotated[int | None, typer.Option(help="Which image of a file that holds several.")] = None,
+    channel: Annotated[int | None, typer.Option(help="Which channel of an OME-Zarr.")] = None,
 ) -> None:
     """Print what a slide or a store is.
 
@@ -151,7 +152,7 @@ def info(
     else:
         from axonflow.slide import find_bar, open_slide
 
-        slide = open_slide(path, series=series)
+        slide = open_slide(path, series=series, channel=channel)
         bar = find_bar(slide)
         rows = {
             "format": slide.format,

@@ -14,7 +14,7 @@ from axonflow.slide.luminance import Luminance
 from axonflow.slide.scale import Claim
 from axonflow.slide.slide import InfoBar, Reader
 
-__all__ = ["Format", "Image", "choose_image"]
+__all__ = ["Format", "Image", "choose_image", "refuse_channel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Format(Protocol):
         """Tell by its name whether a file is of this format; its content may still disagree."""
         ...
 
-    def find_image(self, path: Path, series: int | None) -> Image:
+    def find_image(self, path: Path, series: int | None, channel: int | None) -> Image:
         """Find the image that is meant.
 
         Parameters
@@ -64,6 +64,8 @@ class Format(Protocol):
             Absolute; it exists.
         series : int or None
             Which image, where there are several.
+        channel : int or None
+            Which channel of it, where its channels are not colours.
 
         Raises
         ------
@@ -71,6 +73,20 @@ class Format(Protocol):
             If the file cannot be read, or the choice is open. Other exceptions mean that the file is damaged.
         """
         ...
+
+
+def refuse_channel(path: Path, channel: int | None) -> None:
+    """Refuse the choice of a channel in a format whose channels are images of their own.
+
+    Raises
+    ------
+    SlideError
+    """
+    if channel is not None:
+        raise SlideError(
+            f"--channel {channel} came, but it chooses among the channels of an OME-Zarr, and {path} is none; choose "
+            "an image of the file with --series N."
+        )
 
 
 def choose_image(path: Path, found: Sequence[str], series: int | None) -> int:

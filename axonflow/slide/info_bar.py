@@ -48,7 +48,7 @@ def _see(slide: Slide) -> InfoBar | None:
     tallest = tallest_bar(height)
     if slide.dtype.kind != "u" or height * width > LARGEST_PX or tallest < _FEWEST_ROWS:
         return None
-    black, white = 0, np.iinfo(slide.dtype).max
+    black, white = 0, 2 ** (8 * slide.dtype.itemsize) - 1
     try:
         for top in (height - 1, height - tallest - 1):  # the last row settles it for nearly every image
             pixels = slide.read(Box(top, 0, height, width))

@@ -24,7 +24,7 @@ class Luminance:
     samples : tuple of int
         The samples of a pixel that count: one that is taken as it is, or red, green and blue.
     white : int or None
-        The grey stored for black where greys are stored inverted (0 for floats, which are negated).
+        The grey stored for black where greys are stored inverted (0 for what becomes floats, which are negated).
     palette : bytes or None
         Luminance of each stored value, where it is an index.
     """
@@ -40,7 +40,7 @@ class Luminance:
         Raises
         ------
         SlideError
-            If they are neither 8- or 16-bit unsigned integers, bits, nor floats.
+            If they are neither integers of up to 32 bits, bits, nor floats.
         """
         if self.palette is not None or stored.kind == "b":
             return np.dtype(np.uint8)
@@ -48,8 +48,11 @@ class Luminance:
             return np.dtype(np.float32)
         if stored.kind == "u" and stored.itemsize <= 2:
             return stored.newbyteorder("=")
+        if stored.kind in "iu" and stored.itemsize <= 4:
+            return np.dtype(np.float32)  # what is negative, or beyond 16 bits, neither wraps nor is cut off
         raise SlideError(
-            f"Pixels of uint8, uint16 or float were expected, {stored.name} came; convert the image to one of them."
+            f"Integers of up to 32 bits or floats were expected as pixels, {stored.name} came; convert the image to "
+            "one of them."
         )
 
     def of(self, *samples: NDArray[Any]) -> NDArray[np.generic]:

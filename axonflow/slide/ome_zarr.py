@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +32,36 @@ if TYPE_CHECKING:
 
 __all__ = ["Level", "find_image", "recognises"]
 
+_RGB_COLOURS = ("FF0000", "00FF00", "0000FF")
+_OF_RGB = re.compile(r"(?i)|r|g|b|red|green|blue|rgb|bright ?field|(channel|ch|c)?[ _:#-]*\d+")
+"""Names of channels that say nothing of a dye."""
+
+_KINDS_OF_FILES = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+}
 _METADATA = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _SAMPLED_CHUNKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What an image's channels show.
+
+    Attributes
+    ----------
+    words : tuple of str
+        Their names, empty where they have none.
+    rgb : bool
+        Whether they are red, green and blue.
+    """
+
+    words: tuple[str, ...]
+    rgb: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +85,8 @@ class Level:
         """Return the luminance in a box."""
         metadata = next(self.array / name for name in _METADATA if (self.array / name).is_file())
         array = _array(self.array, version(metadata), os.getpid())
+        for key in self._keys(array, box):
+            _is_there(self.array, key)
         rows, columns = box.slices
         samples = []
         for sample in self.luminance.samples:
@@ -60,6 +94,19 @@ class Level:
             where: tuple[int | slice, ...] = (*before, rows, columns)
             samples.append(np.asarray(array[where]))
         return np.array(self.luminance.of(*samples), order="C")
+
+    def _keys(self, array: zarr.Array[Any], box: Box) -> Iterator[str]:
+        """Yield the names of the files that hold a box."""
+        stored = array.shards or array.chunks
+        colours = range(max(self.luminance.samples) + 1)
+        leading = [
+            {(sample if at is None else at) // step for sample in colours}
+            for at, step in zip(self.before, stored, strict=False)
+        ]
+        (tall, wide), (rows, columns) = stored[-2:], box.slices
+        y, x = (range(part.start // step, -(-part.stop // step)) for part, step in ((rows, tall), (columns, wide)))
+        for place in product(*leading, y, x):
+            yield array.metadata.encode_chunk_key(place)
 
 
 @lru_cache(maxsize=32)
@@ -74,7 +121,7 @@ def recognises(path: Path) -> bool:
     return path.is_dir()
 
 
-def find_image(path: Path, series: int | None) -> Image:
+def find_image(path: Path, series: int | None, channel: int | None) -> Image:
     """Find the image of an OME-Zarr that is meant."""
     attributes = _attributes(path)
     if attributes is None or not ({"multiscales", "bioformats2raw.layout"} & attributes.keys()):
@@ -84,6 +131,8 @@ def find_image(path: Path, series: int | None) -> Image:
             "that holds the image's zarr.json or .zattrs."
         )
     groups = [path] if "multiscales" in attributes else _images(path)
+    for group in groups:
+        _within(group, path)
     metadata = [_attributes(group) or {} for group in groups]
     names = [
         str(each.get("multiscales", [{}])[0].get("name") or group.name)
@@ -91,7 +140,16 @@ def find_image(path: Path, series: int | None) -> Image:
     ]
     lines = tuple(f"{number}: {name}" for number, name in enumerate(names))
     number = choose_image(path, lines, series)
-    return _image(groups[number], metadata[number], names[number], lines, number)
+    return _image(groups[number], metadata[number], names[number], lines, number, channel)
+
+
+def _within(inner: Path, outer: Path) -> None:
+    """Refuse a folder that a store names but that lies outside of it."""
+    if not inner.resolve().is_relative_to(outer.resolve()):
+        raise SlideError(
+            f"A folder within {outer} was expected, its metadata name {inner}, which lies elsewhere; give a store that "
+            "holds all of its own data."
+        )
 
 
 def _attributes(folder: Path) -> dict[str, Any] | None:
@@ -117,7 +175,9 @@ def _images(path: Path) -> list[Path]:
     return found
 
 
-def _image(group: Path, attributes: dict[str, Any], name: str, lines: tuple[str, ...], number: int) -> Image:
+def _image(
+    group: Path, attributes: dict[str, Any], name: str, lines: tuple[str, ...], number: int, channel: int | None
+) -> Image:
     import zarr
 
     edition = str(attributes.get("version"))
@@ -126,43 +186,83 @@ def _image(group: Path, attributes: dict[str, Any], name: str, lines: tuple[str,
     multiscale = attributes["multiscales"][0]
     axes, finest = multiscale["axes"], multiscale["datasets"][0]
     folder = group / finest["path"]
+    _within(folder, group)
     array = zarr.open_array(str(folder), mode="r")
     if len(axes) != array.ndim:
         raise SlideError(f"{folder} has {array.ndim} axes, its metadata lists {len(axes)}; the store is damaged.")
-    before, luminance = _axes(group, [str(axis["name"]).lower() for axis in axes], array.shape)
+    names = [str(axis["name"]).lower() for axis in axes]
+    labels = _labels(attributes, dict(zip(names, array.shape, strict=True)).get("c", 1))
+    before, luminance = _axes(group, names, array.shape, labels, channel)
     height, width = array.shape[-2:]
     if 0 in array.shape:
         raise SlideError(f"{folder} has {height} × {width} pixels; an image with pixels was expected.")
     return Image(
         format=f"OME-Zarr {edition}",
-        series=f"{name}, level {finest['path']}, {height} × {width} px {array.dtype}",
+        series=f"{name}{_named(labels, channel)}, level {finest['path']}, {height} × {width} px {array.dtype}",
         series_found=lines,
         shape=(height, width),
         grain=(min(array.chunks[-2], height), min(array.chunks[-1], width)),
         stored=array.dtype,
         luminance=luminance,
         claims=_claims(axes, finest, multiscale),
-        identity=_identity(array, folder, multiscale, number),
+        identity=_identity(array, folder, multiscale, number, channel),
         reader=Level(folder, before, luminance),
     )
 
 
-def _axes(group: Path, names: list[str], shape: tuple[int, ...]) -> tuple[tuple[int | None, ...], Luminance]:
+def _labels(attributes: dict[str, Any], count: int) -> Labels:
+    """Return what the channels show, and whether they may be red, green and blue: nothing says otherwise."""
+    omero = attributes.get("omero")
+    channels = omero.get("channels") if isinstance(omero, dict) else None
+    channels = [each if isinstance(each, dict) else {} for each in channels or ()][:count]
+    channels += [{}] * (count - len(channels))
+    words = [str(each.get("label") or "").strip() for each in channels]
+    colours = [
+        str(each.get("color") or rgb).upper().lstrip("#") for each, rgb in zip(channels, _RGB_COLOURS, strict=False)
+    ]
+    colourless = all(_OF_RGB.fullmatch(word) for word in words)
+    return Labels(tuple(words), count == len(_RGB_COLOURS) and colourless and colours == list(_RGB_COLOURS))
+
+
+def _named(labels: Labels, channel: int | None) -> str:
+    if channel is None:
+        return ""
+    return f", channel {channel}" + (f" ({labels.words[channel]})" if labels.words[channel] else "")
+
+
+def _axes(
+    group: Path, names: list[str], shape: tuple[int, ...], labels: Labels, channel: int | None
+) -> tuple[tuple[int | None, ...], Luminance]:
     """Return the index of each axis before y and x, and how the samples become luminance."""
+    if channel is not None and not 0 <= channel < len(labels.words):
+        raise SlideError(f"{group} has {len(labels.words)} channels, --channel {channel} came:{_listed(labels)}")
     if names[-2:] != ["y", "x"] or not set(names[:-2]) <= {"t", "c", "z"}:
         raise SlideError(f"{group} has the axes {''.join(names)}; (t)(c)(z)yx was expected.")
     before: list[int | None] = []
     luminance = GREY
     for name, size in zip(names[:-2], shape, strict=False):
-        if name == "c" and size == 3:
+        if name == "c" and channel is not None:
+            before.append(channel)
+        elif name == "c" and labels.rgb:
             luminance = RGB
+            before.append(None)
+        elif name == "c" and size != 1:
+            raise SlideError(
+                f"{group} has {size} channels, which are not red, green and blue, and none was chosen; choose one with "
+                f"--channel N:{_listed(labels)}"
+            )
         elif size != 1:
             raise SlideError(
-                f"{group} has {size} {'channels' if name == 'c' else f'planes along {name}'}; one plane of one channel "
-                "(or three: RGB) was expected. Save the one that is meant as an image of its own."
+                f"{group} has {size} planes along {name}; one plane was expected. Save the one that is meant as an "
+                "image of its own."
             )
-        before.append(None if name == "c" and size == 3 else 0)
+        else:
+            before.append(0)
     return tuple(before), luminance
+
+
+def _listed(labels: Labels) -> str:
+    return "".join(f"\n  {number}: {word or 'unnamed'}" for number, word in enumerate(labels.words))
 
 
 def _claims(axes: list[dict[str, Any]], finest: dict[str, Any], multiscale: dict[str, Any]) -> tuple[Claim, ...]:
@@ -178,7 +278,9 @@ def _claims(axes: list[dict[str, Any]], finest: dict[str, Any], multiscale: dict
     return (Claim("OME-Zarr metadata", float(scale[-2]) * units[0], float(scale[-1]) * units[1]),)
 
 
-def _identity(array: zarr.Array[Any], folder: Path, multiscale: dict[str, Any], number: int) -> str:
+def _identity(
+    array: zarr.Array[Any], folder: Path, multiscale: dict[str, Any], number: int, channel: int | None
+) -> str:
     """Hash the metadata and at most 64 evenly spaced chunk files, present or not."""
     stored = array.shards or array.chunks
     counts = [-(-side // step) for side, step in zip(array.shape, stored, strict=True)]
@@ -187,5 +289,32 @@ def _identity(array: zarr.Array[Any], folder: Path, multiscale: dict[str, Any], 
     keys = (array.metadata.encode_chunk_key(tuple(int(i) for i in np.unravel_index(k, counts))) for k in chosen)
     parts = [json.dumps(multiscale, sort_keys=True).encode(), f"image {number}".encode()]
     parts += [(folder / name).read_bytes() for name in _METADATA if (folder / name).is_file()]
-    parts += [sample_of(folder / key, 1 << 16) if (folder / key).is_file() else b"absent" for key in keys]
+    parts += [sample_of(folder / key, 1 << 16) if _is_there(folder, key) else b"absent" for key in keys]
+    if channel is not None:
+        parts.append(f"channel {channel}".encode())
     return fingerprint(parts)
+
+
+def _is_there(folder: Path, key: str) -> bool:
+    """Tell whether a chunk is there; it may not be.
+
+    Raises
+    ------
+    SlideError
+        If anything else than a file is in its place, or a link leads to it: a device or a pipe would be waited for, and
+        a link may lead to what is no part of the slide.
+    """
+    parts = key.split("/")
+    for depth in range(1, len(parts) + 1):
+        path = folder.joinpath(*parts[:depth])
+        try:
+            mode = path.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        if not (stat.S_ISREG(mode) if depth == len(parts) else stat.S_ISDIR(mode)):
+            found = _KINDS_OF_FILES.get(stat.S_IFMT(mode), "something else")
+            raise SlideError(
+                f"A file of pixels was expected at {path}, {found} is there; copy the store with its links "
+                "followed (cp -rL)."
+            )
+    return True

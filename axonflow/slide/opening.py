@@ -18,7 +18,11 @@ _FORMATS: list[Format] = [ome_zarr, tiff, picture]
 
 
 def open_slide(
-    path: str | os.PathLike[str], *, series: int | None = None, pixel_size: PixelSize | None = None
+    path: str | os.PathLike[str],
+    *,
+    series: int | None = None,
+    channel: int | None = None,
+    pixel_size: PixelSize | None = None,
 ) -> Slide:
     """Open one image of a file; its pixels stay on disk.
 
@@ -28,6 +32,8 @@ def open_slide(
         A TIFF, OME-TIFF, whole-slide TIFF (SVS, NDPI, SCN, BIF, QPTIFF, Philips), PNG, JPEG, or an OME-Zarr folder.
     series : int, optional
         Which image, where the file holds several that could be meant.
+    channel : int, optional
+        Which channel of an OME-Zarr whose channels are not red, green and blue.
     pixel_size : PixelSize, optional
         Counts more than what the file says.
 
@@ -51,7 +57,7 @@ def open_slide(
             f"{path} is none of these by its name; export the slide as OME-TIFF or OME-Zarr."
         )
     try:
-        image = fitting.find_image(path, series)
+        image = fitting.find_image(path, series, channel)
         dtype = image.luminance.dtype(image.stored)
     except SlideError as error:
         raise error if str(path) in str(error) else SlideError(f"{path}: {error}") from error.__cause__

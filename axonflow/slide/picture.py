@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
-from axonflow.slide.format import Image, choose_image
+from axonflow.slide.format import Image, choose_image, refuse_channel
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import GREY, RGB, Luminance
 from axonflow.slide.scale import Claim
@@ -60,8 +60,9 @@ def recognises(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES and path.is_file()
 
 
-def find_image(path: Path, series: int | None) -> Image:
+def find_image(path: Path, series: int | None, channel: int | None) -> Image:
     """Find the only image of a picture."""
+    refuse_channel(path, channel)
     with _header(path) as picture:
         width, height = picture.size
         mode, kind, density = picture.mode, str(picture.format), picture.info.get("dpi")

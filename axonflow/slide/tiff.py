@@ -13,14 +13,15 @@ import numpy as np
 from tifffile import TiffFile
 
 from axonflow.errors import SlideError
-from axonflow.slide.format import Image, choose_image
+from axonflow.slide.format import Image, choose_image, refuse_channel
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.slide import Reader
 from axonflow.slide.tiff_bar import stated_bar
-from axonflow.slide.tiff_planes import SCANNERS, planes
+from axonflow.slide.tiff_planes import SCANNERS, planes, refuse_too_many
 from axonflow.slide.tiff_reader import Mapped, Segmented, directory, grain_of
 from axonflow.slide.tiff_scale import claims
+from axonflow.slide.tiff_sparse import missing_grey
 
 __all__ = ["find_image", "recognises"]
 
@@ -41,8 +42,9 @@ def recognises(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES and path.is_file()
 
 
-def find_image(path: Path, series: int | None) -> Image:
+def find_image(path: Path, series: int | None, channel: int | None) -> Image:
     """Find the image of a TIFF that is meant."""
+    refuse_channel(path, channel)
     with path.open("rb") as stream:
         start = stream.read(4)
     if start not in _MAGIC:
@@ -51,6 +53,7 @@ def find_image(path: Path, series: int | None) -> Image:
             "rename it after its format."
         )
     with TiffFile(path) as tiff:
+        refuse_too_many(tiff)
         found = planes(tiff)
         if not found:
             raise SlideError(f"{path} has no image; the file may be truncated, copy it again from its source.")
@@ -64,7 +67,7 @@ def find_image(path: Path, series: int | None) -> Image:
             )
         opened = directory(plane.file, plane.ifd)
         page, kind = opened.page, tiff.series[plane.series].kind
-        reader, grain = _reader(page, plane.file, plane.ifd, plane.data, plane.luminance, sparse=kind in SCANNERS)
+        reader, grain = _reader(page, plane.file, plane.ifd, plane.data, plane.luminance, kind)
         return Image(
             format=_NAMES.get(kind, "BigTIFF" if tiff.is_bigtiff else "TIFF"),
             series=plane.words + (", overlapping tiles not stitched" if kind == "bif" else ""),
@@ -88,8 +91,7 @@ def _reader(
     ifd: int,
     data: int | None,
     luminance: Luminance,
-    *,
-    sparse: bool,
+    kind: str,
 ) -> tuple[Reader, tuple[int, int]]:
     """Return the reader of an image and its grain, after the checks its kind of storage allows."""
     shape = page.imagelength, page.imagewidth
@@ -117,9 +119,8 @@ def _reader(
             "or JPEG."
         ) from error
     grain = grain_of(page)
-    _sound(page, file, grain, sparse=sparse)
-    background = int(np.iinfo(page.dtype).max) if len(luminance.samples) > 1 and page.dtype.kind == "u" else 0
-    return Segmented(file, ifd, shape, grain, luminance, background), grain
+    _sound(page, file, grain, sparse=kind in SCANNERS)
+    return Segmented(file, ifd, shape, grain, luminance, missing_grey(page, luminance, kind)), grain
 
 
 def _sound(page: Any, file: Path, grain: tuple[int, int], *, sparse: bool) -> None:
@@ -137,8 +138,11 @@ def _sound(page: Any, file: Path, grain: tuple[int, int], *, sparse: bool) -> No
     offsets = np.asarray(page.dataoffsets, np.int64)[:expected]
     counts = np.asarray(page.databytecounts, np.int64)[:expected]
     listed = min(len(offsets), len(counts))
-    absent = expected - listed + int(np.count_nonzero((offsets[:listed] <= 0) | (counts[:listed] <= 0)))
-    if listed < expected or (absent and not sparse):
+    nowhere, empty = offsets[:listed] <= 0, counts[:listed] <= 0
+    absent = expected - listed + int(np.count_nonzero(nowhere | empty))
+    # A tile without both was left out on purpose; a strip, or one of the two, is what a writer that was stopped leaves.
+    left_out = page.is_tiled and bool((nowhere == empty).all()) and absent < expected
+    if listed < expected or (absent and not (sparse or left_out)):
         raise SlideError(
             f"{absent} of the {expected} {name}s of {file} are missing; the file is damaged or was never finished, "
             "save or copy it again."

@@ -50,8 +50,8 @@ def luminances(page: Any) -> tuple[Luminance, ...]:
 
 
 def _white(page: Any) -> int:
-    """Return the largest value that a sample can have; 0 for floats, which have none."""
-    if page.dtype is None or page.dtype.kind == "f":
+    """Return the largest value that a sample can have; 0 for floats and for what becomes floats."""
+    if page.dtype is None or page.dtype.kind in "fi" or page.dtype.itemsize > 2:
         return 0
     return 255 if page.dtype.kind == "b" else 2 ** int(page.bitspersample) - 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -10,10 +11,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from axonflow.errors import SlideError
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.tiff_colour import luminances
 
-__all__ = ["SCANNERS", "Plane", "planes"]
+__all__ = ["SCANNERS", "Plane", "planes", "refuse_too_many"]
 
 SCANNERS = {
     "svs": "Aperio SVS",
@@ -25,6 +27,13 @@ SCANNERS = {
     "avs": "Argos AVS",
 }
 """Formats of slide scanners, by tifffile's word for them."""
+
+
+MOST_UNFOUNDED = 4096
+"""Planes that a file may list without having them: an acquisition that was stopped lists those it never took."""
+
+MOST_IN_FILES = 2**17
+"""Planes that files may hold together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,50 @@ class Plane:
     ifd: int
     data: int | None
     luminance: Luminance
+
+
+def refuse_too_many(tiff: Any) -> None:
+    """Refuse an open file that lists many more planes than it can have, before they are listed.
+
+    Raises
+    ------
+    SlideError
+    """
+    listed = max(_listed_by_ome(tiff), _listed_by_others(tiff), 0)
+    if listed <= MOST_UNFOUNDED:
+        return
+    first = tiff.pages.first
+    of_bytes = tiff.filehandle.size // max(first.nbytes, 1) if first.is_contiguous else 0
+    there = max(len(tiff.pages), of_bytes)
+    if listed > there + MOST_UNFOUNDED:
+        raise SlideError(
+            f"{tiff.filehandle.path} lists {listed:,} planes, but has pages for {there:,}; its metadata are damaged, "
+            "save it again."
+        )
+
+
+def _listed_by_ome(tiff: Any) -> int:
+    if not tiff.is_ome:
+        return 0
+    try:
+        images = list(ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image/{*}Pixels"))
+        counts = [prod(max(int(pixels.get(f"Size{axis}", "1")), 1) for axis in "ZCT") for pixels in images]
+    except (ElementTree.ParseError, ValueError):  # then tifffile does not believe it either
+        return 0
+    names = {uuid.get("FileName") for pixels in images for uuid in pixels.iterfind("{*}TiffData/{*}UUID")}
+    if names - {None, tiff.filehandle.name}:  # they lie in other files, too
+        return max((count for count in counts if count > MOST_IN_FILES), default=0)
+    return max(counts, default=0)
+
+
+def _listed_by_others(tiff: Any) -> int:
+    first = tiff.pages.first
+    if first.is_imagej:
+        return int((tiff.imagej_metadata or {}).get("images", 0))
+    if first.is_shaped:
+        shapes = re.findall(r'"shape":\s*\[([\d,\s]+)\]', first.shaped_description or "")
+        return max((prod(map(int, shape.split(","))) // max(first.size, 1) for shape in shapes), default=0)
+    return 0
 
 
 def planes(tiff: Any) -> tuple[Plane, ...]:

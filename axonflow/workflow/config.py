@@ -44,6 +44,14 @@ class Config:
     series: int | None = setting(
         WHOLE, "Which image of a file that holds several.", flag="--series", decides=("convert",)
     )
+    channel: int | None = setting(
+        WHOLE,
+        "Which channel of an OME-Zarr, such as a dye's.",
+        flag="--channel",
+        usual="the only one, or the luminance of RGB",
+        least=0,
+        decides=("convert",),
+    )
     pixel_size: PixelSize | None = setting(
         PIXEL_SIZE,
         "Side of a pixel in µm, or height,width; overrides the file.",
@@ -168,7 +176,7 @@ class Config:
         if not stem:
             raise InputError(f"A slide was expected, the folder {slide} came; give the image file.")
         for ending in (".ome.zarr", ".zarr", ".ome.tiff", ".ome.tif", slide.suffix):
-            if ending and stem.lower().endswith(ending):
+            if ending and stem.lower().endswith(ending.lower()):
                 stem = stem[: -len(ending)]
                 break
         out = slide.with_name(f"{stem}.ome.zarr")

@@ -205,7 +205,7 @@ def estimate_seconds(job: Job, workers: int) -> float:
 
 
 def _open_slide(config: Config) -> Slide:
-    slide = open_slide(config.slide, series=config.series, pixel_size=config.pixel_size)
+    slide = open_slide(config.slide, series=config.series, channel=config.channel, pixel_size=config.pixel_size)
     bar = find_bar(slide)
     if bar is None:
         return slide

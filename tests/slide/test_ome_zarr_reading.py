@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -152,6 +153,116 @@ def test_several_planes(tmp_path: Path, axes: str, shape: tuple[int, ...]) -> No
         open_slide(path)
 
 
+def name_channels(path: Path, edition: Edition, labels: list[str], colours: list[str]) -> None:
+    group = zarr.open_group(str(path), mode="a")
+    channels = [{"label": label, "color": colour} for label, colour in zip(labels, colours, strict=True)]
+    if edition == "0.4":
+        group.attrs["omero"] = {"channels": [*channels]}
+    else:
+        ome: Any = group.attrs["ome"]
+        group.attrs["ome"] = {**ome, "omero": {"channels": channels}}
+
+
+RGB = ["FF0000", "00FF00", "0000FF"]
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@pytest.mark.parametrize(
+    ("labels", "colours"),
+    [
+        (["DAPI", "MBP", "NF200"], ["0000FF", "00FF00", "FF0000"]),
+        (["DAPI", "MBP", "NF200"], RGB),
+        (["0", "1", "2"], ["FFFFFF"] * 3),
+        (["", "", ""], ["0000FF", "00FF00", "FF0000"]),
+    ],
+)
+def test_dyes_are_not_mixed(tmp_path: Path, edition: Edition, labels: list[str], colours: list[str]) -> None:
+    pixels = np.moveaxis(COLOUR, -1, 0)
+    path = write(tmp_path / "slide.zarr", pixels[None, :, None], "tczyx", edition)
+    name_channels(path, edition, labels, colours)
+    with pytest.raises(SlideError, match="--channel N") as caught:
+        open_slide(path)
+    assert all(f"{number}: {label or 'unnamed'}" in str(caught.value) for number, label in enumerate(labels))
+    identities = set()
+    for number in range(3):
+        slide = open_slide(path, channel=number)
+        np.testing.assert_array_equal(slide.read(Box.whole(slide.shape)), pixels[number])
+        assert labels[number] in slide.series
+        identities.add(slide.identity)
+    assert len(identities) == 3
+    for number in (3, -1):
+        with pytest.raises(SlideError, match="has 3 channels"):
+            open_slide(path, channel=number)
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@pytest.mark.parametrize("labels", [["R", "G", "B"], ["red", "Green", "BLUE"], ["0", "1", "2"], ["Channel 0"] * 3])
+def test_red_green_and_blue_are_mixed(tmp_path: Path, edition: Edition, labels: list[str]) -> None:
+    path = write(tmp_path / "slide.zarr", np.moveaxis(COLOUR, -1, 0), "cyx", edition)
+    plain = open_slide(path)
+    name_channels(path, edition, labels, RGB)
+    slide = open_slide(path)
+    expected = np.asarray(Image.fromarray(COLOUR).convert("L"))
+    for each in (plain, slide):
+        assert each.channels == "RGB"
+        np.testing.assert_array_equal(each.read(Box.whole(each.shape)), expected)
+    green = open_slide(path, channel=1)
+    np.testing.assert_array_equal(green.read(Box.whole(green.shape)), COLOUR[..., 1])
+
+
+def test_other_formats_have_no_channels_to_choose(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    Image.fromarray(COLOUR).save(tmp_path / "a.tif")
+    for name in ("a.png", "a.tif"):
+        with pytest.raises(SlideError, match="--series N"):
+            open_slide(tmp_path / name, channel=1)
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "linked folder"])
+@pytest.mark.parametrize("sampled", [True, False])
+def test_what_is_no_file_of_pixels_is_refused(
+    tmp_path: Path, edition: Edition, kind: str, sampled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the slide is opened if the chunk is among its samples, else when it is read; nothing waits for a pipe."""
+    path = write(tmp_path / "slide.zarr", PIXELS, edition=edition)
+    chunk = path / "fine" / ("1.1" if edition == "0.4" else "c/1/1")
+    if kind == "linked folder":
+        if edition == "0.4":
+            pytest.skip("its chunks lie in no folder")
+        chunk = chunk.parent
+    kept = chunk.rename(tmp_path / "kept")
+    if kind.startswith("link"):
+        chunk.symlink_to(kept)
+    elif kind == "pipe":
+        os.mkfifo(chunk)
+    else:
+        chunk.mkdir()
+    if not sampled:
+        monkeypatch.setattr("axonflow.slide.ome_zarr._SAMPLED_CHUNKS", 2)
+    said = f"a {kind.split()[0].removesuffix('ed')} is there"
+    if sampled:
+        with pytest.raises(SlideError, match=said):
+            open_slide(path)
+        return
+    slide = open_slide(path)
+    np.testing.assert_array_equal(slide.read(Box(0, 0, 32, 90)), PIXELS[:32])
+    with pytest.raises(SlideError, match=said):
+        slide.read(Box.whole(slide.shape))
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@pytest.mark.parametrize("way", ["above", "absolute", "link"])
+def test_a_level_outside_of_the_store_is_refused(tmp_path: Path, edition: Edition, way: str) -> None:
+    path, other = (write(tmp_path / name, PIXELS, edition=edition) for name in ("slide.zarr", "other.zarr"))
+    named = {"above": "../other.zarr/fine", "absolute": str(other / "fine"), "link": "elsewhere"}[way]
+    (path / "elsewhere").symlink_to(other / "fine")
+    metadata = path / (".zattrs" if edition == "0.4" else "zarr.json")
+    metadata.write_text(metadata.read_text().replace('"fine"', json.dumps(named)))
+    with pytest.raises(SlideError, match="lies elsewhere"):
+        open_slide(path)
+
+
 @pytest.mark.parametrize("axes", ["xy", "qyx", "yxc"])
 def test_other_axes(tmp_path: Path, axes: str) -> None:
     path = write(tmp_path / "slide.zarr", np.zeros((3,) * len(axes), np.uint8), axes)
@@ -159,7 +270,14 @@ def test_other_axes(tmp_path: Path, axes: str) -> None:
         open_slide(path)
 
 
-@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int16])
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.uint32])
+def test_integers_of_every_range(tmp_path: Path, dtype: type[np.integer[Any]]) -> None:
+    pixels = np.linspace(np.iinfo(dtype).min, np.iinfo(dtype).max, PIXELS.size).astype(dtype).reshape(PIXELS.shape)
+    slide = open_slide(write(tmp_path / "slide.zarr", pixels))
+    np.testing.assert_array_equal(slide.read(Box.whole(slide.shape)), pixels.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_other_numbers(tmp_path: Path, dtype: type[np.generic]) -> None:
     with pytest.raises(SlideError, match=np.dtype(dtype).name):
         open_slide(write(tmp_path / "slide.zarr", PIXELS.astype(dtype)))

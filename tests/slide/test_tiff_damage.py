@@ -119,7 +119,7 @@ def test_a_float64_beyond_float32(tmp_path: Path) -> None:
         open_slide(path).read(Box(0, 0, 4, 4))
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.uint32, np.complex64])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.complex64])
 @pytest.mark.parametrize("options", [{}, {"tile": (16, 16), "compression": "zlib"}])
 def test_other_numbers(tmp_path: Path, dtype: type[np.generic], options: dict[str, Any]) -> None:
     path = tmp_path / "slide.tif"

@@ -195,7 +195,7 @@ def test_philips(tmp_path: Path) -> None:
 
 
 def test_a_scanner_leaves_out_tiles_without_tissue(tmp_path: Path) -> None:
-    """Only a scanner may: elsewhere a missing tile is damage (see test_tiff_damage)."""
+    """Others have to leave out both of its numbers: else a missing tile is damage (see test_tiff_damage)."""
     path = tmp_path / "slide.svs"
     tifffile.imwrite(path, SCAN, **RGB_TILES, description="Aperio Image Library v12|MPP = 0.5")
     with tifffile.TiffFile(path, mode="r+") as tiff:
@@ -204,6 +204,61 @@ def test_a_scanner_leaves_out_tiles_without_tissue(tmp_path: Path) -> None:
     pixels = read(path)
     assert (pixels[:32, :32] == 255).all()
     np.testing.assert_array_equal(pixels[32:], scanned(SCAN)[32:])
+
+
+def leave_out(path: Path, page: int = 0, tiles: int = 1) -> None:
+    """Leave the first tiles out of a file, as GDAL does."""
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        for tag in ("TileOffsets", "TileByteCounts"):
+            found = tiff.pages[page].tags[tag]
+            found.overwrite([0] * tiles + list(found.value[tiles:]))
+
+
+@pytest.mark.parametrize(
+    ("nodata", "dtype", "grey"),
+    [(None, "u1", 0), ("200", "u1", 200), ("900", "u1", 0), ("900", "u2", 900), ("nan", "u1", 0), ("-5", "i2", 0)],
+)
+def test_anyone_may_leave_out_tiles(tmp_path: Path, nodata: str | None, dtype: str, grey: int) -> None:
+    path, pixels = tmp_path / "slide.tif", STACK[0].astype(dtype)
+    tags = [] if nodata is None else [(42113, 2, None, nodata, True)]
+    tifffile.imwrite(path, pixels, tile=(16, 16), compression="zlib", metadata=None, extratags=tags)
+    leave_out(path)
+    found = read(path)
+    assert (found[:16, :16] == grey).all()
+    np.testing.assert_array_equal(found[16:], pixels[16:])
+    leave_out(path, tiles=len(pixels) // 16 * (pixels.shape[1] // 16))
+    with pytest.raises(SlideError, match="are missing"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize(("said", "grey"), [('ScanWhitePoint="235"', 235), ("", 255), ('ScanWhitePoint="999"', 255)])
+def test_what_ventana_calls_white(tmp_path: Path, said: str, grey: int) -> None:
+    path = tmp_path / "slide.bif"
+    xmp = (700, 1, None, f"<Metadata><iScan {said} ScanRes='0.25'/></Metadata>".encode(), True)
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        writer.write(SCAN[:9, :12], photometric="rgb", metadata=None, description="Label Image", extratags=[xmp])
+        writer.write(SCAN, **RGB_TILES, description="level=0 mag=40 quality=95")
+    leave_out(path, page=1)
+    assert (read(path)[:32, :32] == grey).all()
+
+
+@pytest.mark.parametrize("axis", "ZCT")
+@pytest.mark.parametrize("said", ["ome", "imagej", "shaped"])
+def test_more_planes_than_a_file_can_have_are_not_listed(tmp_path: Path, axis: str, said: str) -> None:
+    path, many = tmp_path / "stack.tif", 3_000_000_000
+    sizes = " ".join(f'Size{each}="{many if each == axis else 1}"' for each in "ZCT")
+    words = {
+        "ome": (
+            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+            f'DimensionOrder="XYCZT" Type="uint8" SizeX="64" SizeY="48" {sizes}><Channel ID="c"/><TiffData/></Pixels>'
+            "</Image></OME>"
+        ),
+        "imagej": f"ImageJ=1.53t\nimages={many}\nslices={many}\n",
+        "shaped": f'{{"shape": [{many}, 48, 64]}}',
+    }[said]
+    tifffile.imwrite(path, STACK[0], description=words, metadata=None)
+    with pytest.raises(SlideError, match=r"lists 3,000,000,000 planes, but has pages for \d+"):
+        open_slide(path)
 
 
 def test_leica(tmp_path: Path) -> None:

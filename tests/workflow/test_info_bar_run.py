@@ -71,10 +71,10 @@ def test_masks_of_either_height(folder: Path, tmp_path: Path, kind: str, masks: 
     """What is drawn over the whole image is cut as it is: own masks, the region of interest, and tracts."""
 
     def run(slide: str, drawn: Path) -> dict[str, str]:
-        own = {"labels": drawn / "labels.png"}
+        own: dict[str, Any] = {"labels": drawn / "labels.png"}
         if given == "two masks":
             own = {"axon_mask": drawn / "axon.png", "myelin_mask": drawn / "myelin.png"}
-        over = {"mask": drawn / "covered.png", "regions": drawn / "regions.png"}
+        over: dict[str, Any] = {"mask": drawn / "covered.png", "regions": drawn / "regions.png"}
         out = tmp_path / slide
         analyse(Config(folder / f"{slide}.tif", out, chunk=64, cell_um=6.0, **own, **over))
         return contents(out)
@@ -97,7 +97,7 @@ def test_it_can_be_kept(folder: Path, tmp_path: Path) -> None:
 def test_it_is_said(folder: Path, tmp_path: Path) -> None:
     assert "33 px below the image (FEI tag 34682" in command("info", folder / "tag.tif").out
     assert "info bar       none" in command("info", folder / "none.tif").out
-    given = ("--labels", folder / "short" / "labels.png", "--out", tmp_path / "out", "--workers", 1)
+    given: tuple[object, ...] = ("--labels", folder / "short" / "labels.png", "--out", tmp_path / "out", "--workers", 1)
     assert "left out; --keep-bar keeps it" in command("run", folder / "look.tif", *given).out
     assert "33 px left out" in (tmp_path / "out" / "report.html").read_text()
     given = ("--labels", folder / "tall" / "labels.png", "--keep-bar", "--out", tmp_path / "out", "--workers", 1)
