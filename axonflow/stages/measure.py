@@ -9,6 +9,7 @@ import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.compiled import COMPILED_BYTES
+from axonflow.fiber.geodesic import Steps, assign_by_length, steps_of
 from axonflow.fiber.measure import HALO
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
@@ -34,28 +35,29 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
     reach = reach_px(max_myelin_um, layout.work.pixel_size)
+    steps = steps_of(layout.work.pixel_size)
     largest = max(box.grow(reach + HALO, grid.shape).size for box in grid)
     stage = Stage(
         name="measure",
         revision=2,
-        parameters={"reach_px": reach},
+        parameters={"reach_px": reach} | ({"steps": steps} if steps else {}),
         after=(after,),
         shape=grid.shape,
         batches=tuple(grid.batches(1)),
-        task=partial(_task, layout, reach),
+        task=partial(_task, layout, reach, steps),
         prepare=layout.fibers.create,
         finish=partial(_finish, layout),
-        memory=largest * 15,
+        memory=largest * (96 if steps else 15),
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
     )
     return (stage, *levels(layout.fibers, "fibers", stage))
 
 
-def _task(layout: Layout, reach: int, box: Box) -> Result:
+def _task(layout: Layout, reach: int, steps: Steps | None, box: Box) -> Result:
     window = box.grow(reach + HALO, layout.work.shape)
     axons, myelin = layout.axons.read(window), layout.semantic.read(window) == layout.classes.myelin
-    fibers = assign(axons, myelin, reach)
+    fibers = assign_by_length(axons, myelin, reach, steps) if steps else assign(axons, myelin, reach)
     layout.fibers.write(box, fibers[box.relative_to(window).slices])
     measured = Measured(*(Objects.of(labels, box, window, layout.work.shape) for labels in (axons, fibers)))
     return {"beyond": np.array(cut_off(fibers, myelin, box, window)), **measured.arrays()}

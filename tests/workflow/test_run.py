@@ -38,6 +38,7 @@ from axonflow.engine.fleet import open_pool
 from axonflow.engine.pool import LocalPool, Pool
 from axonflow.engine.runner import run_stages
 from axonflow.errors import InputError, StoreError
+from axonflow.fiber.geodesic import assign_by_length, steps_of
 from axonflow.fiber.maps import Cells, centroid_pixels, tissue_maps
 from axonflow.fiber.myelin import reach_px
 from axonflow.fiber.table import read_parquet
@@ -383,6 +384,19 @@ def test_pixels_that_are_not_square_count_with_their_own_area(case: Case, tmp_pa
     table, square = (read_parquet(store / "tables" / "fibers.parquet") for store in (config.out, case.store))
     np.testing.assert_allclose(table["axon_area (um^2)"], square["axon_area (um^2)"])
     np.testing.assert_allclose(table["x0 (um)"], (square["x0 (px)"] + 0.5) * 0.05)
+
+
+def test_myelin_grows_by_um_where_pixels_are_not_square(case: Case, tmp_path: Path) -> None:
+    size = PixelSize(0.2, 0.05)
+    one, two = (replace(case.config, out=tmp_path / str(n), pixel_size=size, chunk=n) for n in (64, 512))
+    assert run_on(LocalPool(), one) == run_on(LocalPool(), two)
+    steps = steps_of(size)
+    assert steps is not None
+    expected = assign_by_length(level0(one.out, "labels/axons"), case.classes == 1, reach_px(1.0, size), steps)
+    np.testing.assert_array_equal(level0(one.out, "labels/fibers"), expected)
+    square, oblong = (prepare(config).stages for config in (case.config, one))
+    measures = [next(stage for stage in stages if stage.name == "measure") for stages in (square, oblong)]
+    assert ["steps" in stage.parameters for stage in measures] == [False, True]
 
 
 def test_the_record_says_what_made_the_store(case: Case, network: Case) -> None:
