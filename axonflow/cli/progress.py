@@ -159,6 +159,8 @@ class Bars(AbstractContextManager["Bars"]):
             speed = rate(summary["pixels"] / max(seconds, 1e-3))
             name = stage.name.replace(".", " ")
             self._print(f"{name}: done in {duration(seconds)}, {speed}, {peak:.2f} GiB per worker")
+        for note in summary.get("notes", ()):
+            self._print(f"note: {note}")
 
     def _show_workers(self, count: int, note: str) -> None:
         """Show how many workers there are, and the note on them, if either has changed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from math import isinf, isnan
+from math import isinf, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,18 +21,15 @@ if TYPE_CHECKING:
 
     from axonflow.kernel.classes import Classes
     from axonflow.kernel.units import PixelSize
-    from axonflow.slide import Slide
+    from axonflow.slide import StoredImage
     from axonflow.training.score import Scores
 
     Shape = tuple[int, int]
 
 __all__: list[str] = []
 
-_ASTRAY = 16
-"""How far from 0, 127 and 255 soft edges or a JPEG may leave a label's grey value."""
-
-_LARGEST_SHARE_ASTRAY = 0.05
-"""An image in which more pixels than this are farther away is a picture, not labels."""
+_OF_MYELIN = ("accuracy", "mean_iou", "dice_myelin", "iou_myelin", "mvf", "gratio")
+"""What is not scored where the truth holds no myelin, by how the columns begin."""
 
 
 @app.command()
@@ -59,34 +56,53 @@ def score(
     Example: [bold]axonflow score slide.ome.zarr truth.png --csv scores.csv[/bold]
     """
     from axonflow.kernel.classes import AXON_MYELIN
+    from axonflow.kernel.grid import Box
     from axonflow.kernel.kinds import PIXEL_SIZE
     from axonflow.kernel.setting import Setting
-    from axonflow.slide import open_slide
+    from axonflow.slide import open_stored
+    from axonflow.stages.labels import open_labels
     from axonflow.training.score import score as scores_of
 
     given = None if pixel_size is None else Setting(PIXEL_SIZE, "").read(pixel_size, "--pixel-size")
     known: PixelSize | None
     if (truth / "run.json").exists():
         raise InputError(f"A label image was expected as TRUTH, the store {truth} came; give the store first.")
-    drawn = open_slide(truth)
+    drawn = open_stored(truth)
     classes = AXON_MYELIN
     if prediction.is_dir():
         found, known, classes = _result(prediction, drawn)
     else:
-        image = open_slide(prediction)
+        image = open_stored(prediction)
         if image.shape != drawn.shape:
             raise _other_size(drawn, prediction, image.shape)
-        found, known = _labels(image, classes), drawn.pixel_size or image.pixel_size
-    scores = scores_of(found, _labels(drawn, classes), given or known, classes=classes)
+        found = open_labels(image, classes).read(Box.whole(image.shape))
+        known = drawn.slide.pixel_size or image.slide.pixel_size
+    true = open_labels(drawn, classes).read(Box.whole(drawn.shape))
+    without = _OF_MYELIN if _lacks_myelin(found, true, classes) else ()
+    if without:
+        found = classes.from_masks(found == classes.axon, found < 0)
+    scores = scores_of(found, true, given or known, classes=classes)
     if csv_file is not None:
-        _write(csv_file, {"prediction": str(prediction), "truth": str(truth), **scores.row()})
-    for part in _tables(scores):
+        row = {name: nan if name.startswith(without) else value for name, value in scores.row().items()}
+        _write(csv_file, {"prediction": str(prediction), "truth": str(truth), **row})
+    for part in _tables(scores, without):
         console.print(part, soft_wrap=isinstance(part, str), highlight=False)
+    if without:
+        console.print(
+            f"{truth} holds no myelin, the prediction does: what myelin decides is not scored. Give labels of both to "
+            "score it.",
+            soft_wrap=True,
+        )
     if csv_file is not None:
         console.print(f"written: {csv_file}", soft_wrap=True)
 
 
-def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize, Classes]:
+def _lacks_myelin(found: NDArray[np.uint8], true: NDArray[np.uint8], classes: Classes) -> bool:
+    """Tell whether a truth has axons alone, as an axon mask does, and so cannot say anything of the myelin found."""
+    return bool((true == classes.axon).any() and not (true == classes.myelin).any() and (found == classes.myelin).any())
+
+
+def _result(store: Path, drawn: StoredImage) -> tuple[NDArray[np.uint8], PixelSize, Classes]:
     """Return what a run found, as it counts, on the truth's pixels; their size; and which classes these are."""
     import numpy as np
 
@@ -106,31 +122,7 @@ def _result(store: Path, drawn: Slide) -> tuple[NDArray[np.uint8], PixelSize, Cl
     return found[at], sizes[fitting], result.classes
 
 
-def _labels(image: Slide, classes: Classes) -> NDArray[np.uint8]:
-    """Return the labels that an image holds as greys or as numbers of classes."""
-    import numpy as np
-
-    from axonflow.kernel.grid import Box
-
-    numbers = ", ".join(str(each.number) for each in classes)
-    expected = f"Labels of 0 background, 127 myelin and 255 axon, or {numbers}, were expected"
-    if image.dtype != np.uint8:
-        raise InputError(f"{expected}, {image.path} holds {image.dtype}; save it with 8 bits.")
-    pixels = image.read(Box.whole(image.shape)).astype(np.uint8)
-    largest = int(pixels.max())
-    if largest < len(classes):
-        return pixels
-    away = np.abs(np.arange(256)[:, None] - classes.greys).min(axis=1) > _ASTRAY
-    astray = np.bincount(pixels.ravel(), minlength=256)[away].sum() / pixels.size
-    if largest < int(classes.greys[classes.myelin]) - _ASTRAY or astray > _LARGEST_SHARE_ASTRAY:
-        raise InputError(
-            f"{expected}, {image.path} has values up to {largest}, and {astray:.0%} of its pixels are none of these; "
-            "give an image of labels."
-        )
-    return classes.from_greys(pixels)
-
-
-def _other_size(drawn: Slide, path: Path, *shapes: Shape) -> InputError:
+def _other_size(drawn: StoredImage, path: Path, *shapes: Shape) -> InputError:
     words = " or ".join(f"{h} × {w}" for h, w in shapes)
     return InputError(
         f"A prediction of the truth's {drawn.shape[0]} × {drawn.shape[1]} px (height × width) was expected, "
@@ -150,17 +142,19 @@ def _write(path: Path, row: dict[str, str | float]) -> None:
         ) from error
 
 
-def _tables(scores: Scores) -> Iterator[Table | str]:
-    """Yield the scores as they are read: pixels, axons, tissue."""
+def _tables(scores: Scores, without: tuple[str, ...]) -> Iterator[Table | str]:
+    """Yield the scores as they are read: pixels, axons, tissue; without those whose columns begin so."""
     from axonflow.training.score import QUANTITIES
 
     pixels, detection, matching = scores.pixels, scores.detection, scores.matching
     table = Table("pixels", "Dice", "IoU", box=None)
     for name, dice, iou in zip(pixels.classes.names, pixels.dice, pixels.iou, strict=True):
-        table.add_row(name, _share(dice), _share(iou))
-    table.add_row("mean", "", _share(pixels.mean_iou))
+        if not (without and name != pixels.classes[pixels.classes.axon].name):
+            table.add_row(name, _share(dice), _share(iou))
+    if not without:
+        table.add_row("mean", "", _share(pixels.mean_iou))
     yield table
-    yield f"accuracy {_share(pixels.accuracy)}\n"
+    yield "" if without else f"accuracy {_share(pixels.accuracy)}\n"
 
     table = Table("axons", "precision", "sensitivity", "accuracy", "F1", box=None)
     table.add_row("by centroid", _share(detection.precision), _share(detection.sensitivity))
@@ -172,7 +166,8 @@ def _tables(scores: Scores) -> Iterator[Table | str]:
     found, true, errors = scores.found.numbers(), scores.truth.numbers(), scores.found.relative_errors(scores.truth)
     table = Table("tissue", "found", "true", "error", box=None)
     for name, (words, unit) in QUANTITIES.items():
-        table.add_row(words, _number(found[name], unit), _number(true[name], unit), _error(errors[name]))
+        if name not in without:
+            table.add_row(words, _number(found[name], unit), _number(true[name], unit), _error(errors[name]))
     yield table
     if scores.truth.pixel_size is None:
         yield "The pixel size is not known: density and diameter are given with --pixel-size (µm per pixel)."

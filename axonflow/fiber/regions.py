@@ -19,6 +19,9 @@ from axonflow.kernel.tally import Ints
 
 __all__ = ["Polygons", "nearest_pixels"]
 
+_FARTHEST = 1e9
+"""No slide is so large, px; beyond, sums of coordinates would not be exact."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Polygons:
@@ -30,17 +33,24 @@ class Polygons:
         For each area the sides of its outline and its holes: (y, x) of one end and (y, x) of the other, px.
     names : tuple of str
         Of the region that each area belongs to; areas of one name are one region.
+    left_out : tuple of str
+        What the file holds besides, in words: points, lines, empty polygons, and what QuPath ignores.
+    by_word : bool
+        Whether a class was given as a word, and not as an object with a name.
     """
 
     sides: tuple[NDArray[np.float64], ...]
     names: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    by_word: bool = False
 
     @classmethod
     def from_geojson(cls, text: str, scale: tuple[float, float] = (1.0, 1.0)) -> Polygons:
         """Read Polygons, MultiPolygons, and Features and collections of them.
 
-        A Feature's name is that of its ``classification``, as QuPath writes it, else its ``name``, else ``region`` and
-        its place in the file, from 1.
+        A Feature's name is that of its ``classification``, as QuPath writes it, or this itself if it is a word, else
+        its ``name``, else ``region`` and its place in the file, from 1. Points, lines and empty polygons are left out,
+        and so are classes that QuPath ignores, whose names end in an asterisk.
 
         Parameters
         ----------
@@ -52,22 +62,54 @@ class Polygons:
         Raises
         ------
         InputError
-            If it is no GeoJSON, or holds no area, or something that is none.
+            If it is no GeoJSON, or holds no area.
         """
         try:
-            document = json.loads(text)
+            found = [*_features(json.loads(text))]
+            parts = [
+                (name or f"region {place}", rings)
+                for place, (name, geometry, _) in enumerate(found, 1)
+                for rings in _areas(geometry)
+            ]
         except json.JSONDecodeError as reason:
             raise InputError(
                 f"GeoJSON was expected, but it is not JSON ({reason}); export the outlines as GeoJSON."
             ) from reason
+        except (ValueError, RecursionError) as reason:  # a number of thousands of digits; brackets in brackets
+            raise InputError(
+                f"GeoJSON was expected, but it cannot be read ({reason}); export the outlines again."
+            ) from reason
+        for name, _ in parts:
+            if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
+                raise InputError(f"Names of whole letters were expected in GeoJSON, {name!r} came; rename the region.")
         areas = [
-            (name or f"region {place}", np.concatenate([_ring(ring, scale) for ring in rings]))
-            for place, (name, geometry) in enumerate(_features(document), 1)
-            for rings in _areas(geometry)
+            (name, np.concatenate([_ring(ring, scale) for ring in rings]))
+            for name, rings in parts
+            if isinstance(rings, list) and not name.endswith("*")
         ]
+        left_out = tuple(
+            f"{name} ({'QuPath ignores such classes' if isinstance(rings, list) else rings})"
+            for name, rings in parts
+            if not isinstance(rings, list) or name.endswith("*")
+        )
+        if not areas and left_out:
+            raise InputError(
+                f"GeoJSON Polygons or MultiPolygons with coordinates were expected, {'; '.join(left_out[:5])} came; "
+                "export areas."
+            )
         if not areas:
             raise InputError("GeoJSON with at least one Polygon was expected, none came; draw one and export it.")
-        return cls(tuple(sides for _, sides in areas), tuple(name for name, _ in areas))
+        by_word = any(word for _, _, word in found)
+        return cls(tuple(sides for _, sides in areas), tuple(name for name, _ in areas), left_out, by_word)
+
+    def outside(self, shape: tuple[int, int]) -> tuple[str, ...]:
+        """Return the names of the regions that lie wholly off a slide of this shape, px."""
+        inside = set()
+        for sides, name in zip(self.sides, self.names, strict=True):
+            ends = sides.reshape(-1, 2)
+            if (ends.max(axis=0) > 0).all() and (ends.min(axis=0) < shape).all():
+                inside.add(name)
+        return tuple(name for name in self.regions if name not in inside)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -123,16 +165,26 @@ def nearest_pixels(box: Box, shape: tuple[int, int], mask_shape: tuple[int, int]
     return rows, columns
 
 
-def _features(document: object) -> Iterator[tuple[str, object]]:
-    """Yield the name, perhaps empty, and the geometry of everything in a file."""
+def _features(document: object) -> Iterator[tuple[str, object, bool]]:
+    """Yield the name, perhaps empty, the geometry of everything in a file, and whether its class is a word."""
     match document:
         case {"type": "FeatureCollection", "features": list(parts)} | list(parts):  # QuPath may export a bare list
             for part in parts:
                 yield from _features(part)
         case {"type": "Feature", "geometry": geometry, **rest}:
-            yield _name(rest.get("properties")), geometry
+            properties = rest.get("properties")
+            word = _class_word(properties)
+            yield word or _name(properties), geometry, bool(word)
         case _:
-            yield "", document
+            yield "", document, False
+
+
+def _class_word(properties: object) -> str:
+    """Return a class that is given as a word; empty if it is not."""
+    match properties:
+        case {"classification": str(name)}:
+            return name
+    return ""
 
 
 def _name(properties: object) -> str:
@@ -147,8 +199,8 @@ def _name(properties: object) -> str:
     return ""
 
 
-def _areas(geometry: object) -> Iterator[list[object]]:
-    """Yield the rings of every polygon in a geometry."""
+def _areas(geometry: object) -> Iterator[list[object] | str]:
+    """Yield the rings of every polygon in a geometry, and the kind of whatever is no area."""
     match geometry:
         case None:
             return
@@ -160,6 +212,10 @@ def _areas(geometry: object) -> Iterator[list[object]]:
                 yield from _areas({"type": "Polygon", "coordinates": rings})
         case {"type": "Polygon", "coordinates": [_, *_] as rings}:
             yield list(rings)
+        case {"type": "Point" | "MultiPoint" | "LineString" | "MultiLineString" as kind}:
+            yield f"a {kind!r}"
+        case {"type": "Polygon", "coordinates": [] | None}:
+            yield "an empty 'Polygon'"
         case {"type": str(kind)}:
             raise InputError(
                 f"GeoJSON Polygons or MultiPolygons with coordinates were expected, {kind!r} without them came; "
@@ -176,7 +232,7 @@ def _ring(ring: object, scale: tuple[float, float]) -> NDArray[np.float64]:
     """Return the sides of a ring, (n, 4)."""
     try:
         xy = np.array([[float(x), float(y)] for x, y, *_ in ring])  # type: ignore[attr-defined]  # the point of asking
-    except (TypeError, ValueError) as reason:
+    except (TypeError, ValueError, OverflowError) as reason:
         raise InputError(
             f"GeoJSON positions [x, y] were expected in a ring, {str(ring)[:60]!r} came; export the outlines again."
         ) from reason
@@ -185,7 +241,13 @@ def _ring(ring: object, scale: tuple[float, float]) -> NDArray[np.float64]:
             f"A GeoJSON ring of at least 3 finite positions was expected, {str(ring)[:60]!r} came; "
             "draw the outline again."
         )
-    yx = xy[:, ::-1] * scale
+    with np.errstate(over="ignore"):
+        yx = xy[:, ::-1] * scale
+    if np.abs(yx).max() > _FARTHEST:
+        raise InputError(
+            f"GeoJSON positions within {_FARTHEST:.0e} px of the slide's corner were expected, {str(ring)[:60]!r} "
+            "came; draw the outline again, or say its unit."
+        )
     return np.concatenate([yx, np.roll(yx, -1, axis=0)], axis=1)
 
 

@@ -27,12 +27,15 @@ class Luminance:
         The grey stored for black where greys are stored inverted (0 for what becomes floats, which are negated).
     palette : bytes or None
         Luminance of each stored value, where it is an index.
+    colours : bytes or None
+        Red, green and blue of each index, 8 bits.
     """
 
     channels: str
     samples: tuple[int, ...] = (0,)
     white: int | None = None
     palette: bytes | None = None
+    colours: bytes | None = None
 
     def dtype(self, stored: np.dtype[np.generic]) -> np.dtype[np.generic]:
         """Return the dtype of the luminance of samples of a stored dtype.
@@ -68,13 +71,17 @@ class Luminance:
         (h, w) array
             It may share its memory with a single sample.
         """
-        out = samples[0].dtype.newbyteorder("=") if self.palette is not None else self.dtype(samples[0].dtype)
+        if self.palette is not None:
+            index = samples[0].view(np.uint8) if samples[0].dtype.kind == "b" else samples[0]
+            grey: NDArray[np.generic] = np.frombuffer(self.palette, np.uint8)[index]
+            return grey
+        out = self.dtype(samples[0].dtype)
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which is refused by the slide
             plain = [s * np.uint8(255) if s.dtype.kind == "b" else s.astype(out, copy=False) for s in samples]
         grey = plain[0] if len(plain) == 1 else rec601(*plain)
         if self.white is not None:
             grey = np.subtract(self.white, grey, dtype=out)
-        return grey if self.palette is None else np.frombuffer(self.palette, np.uint8)[grey]
+        return grey
 
 
 def rec601(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any]) -> NDArray[Any]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from axonflow.errors import SlideError
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import ome_zarr, picture, sidecar, tiff
-from axonflow.slide.format import Format
+from axonflow.slide.format import Format, Image
 from axonflow.slide.scale import believe
 from axonflow.slide.slide import Slide
 
-__all__ = ["open_slide"]
+__all__ = ["find", "open_slide"]
+
+T = TypeVar("T")
 
 _FORMATS: list[Format] = [ome_zarr, tiff, picture]
 
@@ -48,26 +52,7 @@ def open_slide(
         If there is no such file, its format is not known, it is damaged, or which of its images is meant stays open.
     """
     path = Path(path).absolute()
-    if not path.exists():
-        raise SlideError(f"A slide was expected, {path} does not exist; check the path.")
-    fitting = next((known for known in _FORMATS if known.recognises(path)), None)
-    if fitting is None:
-        raise SlideError(
-            f"A TIFF (.tif .tiff .svs .ndpi .scn .bif .qptiff …), a PNG, a JPEG or an OME-Zarr folder was expected, "
-            f"{path} is none of these by its name; export the slide as OME-TIFF or OME-Zarr."
-        )
-    try:
-        image = fitting.find_image(path, series, channel)
-        dtype = image.luminance.dtype(image.stored)
-    except SlideError as error:
-        raise error if str(path) in str(error) else SlideError(f"{path}: {error}") from error.__cause__
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged header makes the libraries raise anything
-        raise SlideError(
-            f"{path} cannot be read: {str(error) or type(error).__name__}. It is damaged or not what its name says; "
-            "copy it again from its source."
-        ) from error
+    image, dtype = find(path, series, channel, lambda image: image.luminance.dtype(image.stored))
     believed, source = (pixel_size, "--pixel-size") if pixel_size else believe((*image.claims, *sidecar.claims(path)))
     return Slide(
         path=path,
@@ -84,3 +69,33 @@ def open_slide(
         reader=image.reader,
         bar=image.bar,
     )
+
+
+def find(path: Path, series: int | None, channel: int | None, then: Callable[[Image], T]) -> tuple[Image, T]:
+    """Find the image that is meant, and what is made of it; whatever a damaged file raises becomes a SlideError.
+
+    Raises
+    ------
+    SlideError
+        As :func:`open_slide` does.
+    """
+    if not path.exists():
+        raise SlideError(f"A slide was expected, {path} does not exist; check the path.")
+    fitting = next((known for known in _FORMATS if known.recognises(path)), None)
+    if fitting is None:
+        raise SlideError(
+            f"A TIFF (.tif .tiff .svs .ndpi .scn .bif .qptiff …), a PNG, a JPEG or an OME-Zarr folder was expected, "
+            f"{path} is none of these by its name; export the slide as OME-TIFF or OME-Zarr."
+        )
+    try:
+        image = fitting.find_image(path, series, channel)
+        return image, then(image)
+    except SlideError as error:
+        raise error if str(path) in str(error) else SlideError(f"{path}: {error}") from error.__cause__
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged header makes the libraries raise anything
+        raise SlideError(
+            f"{path} cannot be read: {str(error) or type(error).__name__}. It is damaged or not what its name says; "
+            "copy it again from its source."
+        ) from error

@@ -23,7 +23,7 @@ from axonflow.slide.luminance import GREY, RGB, Luminance
 from axonflow.slide.scale import Claim
 from axonflow.slide.untiled import read_untiled
 
-__all__ = ["Picture", "find_image", "recognises"]
+__all__ = ["Picture", "find_image", "opened", "recognises"]
 
 LARGEST_PX = 2**29
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -50,7 +50,7 @@ class Picture:
 
     def decode(self) -> NDArray[np.generic]:
         """Return the luminance of the whole picture."""
-        with _header(self.file) as picture:
+        with opened(self.file) as picture:
             samples = np.atleast_3d(_samples(picture))
         return np.ascontiguousarray(self.luminance.of(*(samples[..., k] for k in self.luminance.samples)))
 
@@ -63,7 +63,7 @@ def recognises(path: Path) -> bool:
 def find_image(path: Path, series: int | None, channel: int | None) -> Image:
     """Find the only image of a picture."""
     refuse_channel(path, channel)
-    with _header(path) as picture:
+    with opened(path) as picture:
         width, height = picture.size
         mode, kind, density = picture.mode, str(picture.format), picture.info.get("dpi")
     if height * width > LARGEST_PX:
@@ -90,7 +90,7 @@ def find_image(path: Path, series: int | None, channel: int | None) -> Image:
     )
 
 
-def _header(path: Path) -> ImageFile:
+def opened(path: Path) -> ImageFile:
     """Open a picture by its content; it decodes later.
 
     Built directly, not by ``Image.open``, whose limit on the number of pixels is a setting of the whole process.

@@ -104,7 +104,6 @@ def _reader(
             f"{file} has samples of {page.bitspersample} bits, sample format {page.sampleformat}; 8 or 16 bits or "
             "floats were expected. Convert it."
         )
-    luminance.dtype(page.dtype)  # refuses, before any other complaint, what cannot be luminance
     if page.is_final:
         offset = page.dataoffsets[0] if data is None else data
         _inside(file, np.array([offset]), np.array([page.nbytes]), "blocks of pixels")

@@ -34,7 +34,7 @@ def luminances(page: Any) -> tuple[Luminance, ...]:
     if kind in (_RGB, _YCBCR) and samples >= 3:
         return (RGB if samples == 3 else Luminance("RGBA", RGB.samples),)
     if kind == _PALETTE and samples == 1:
-        return (Luminance("grey", palette=_palette(page)),)
+        return (_palette(page),)
     if kind in (_MINISWHITE, _MINISBLACK, _MASK):
         white = _white(page) if kind == _MINISWHITE else None
         if samples == 1:
@@ -56,8 +56,10 @@ def _white(page: Any) -> int:
     return 255 if page.dtype.kind == "b" else 2 ** int(page.bitspersample) - 1
 
 
-def _palette(page: Any) -> bytes:
+def _palette(page: Any) -> Luminance:
     table = np.array(page.colormap, np.uint16).reshape(3, -1)
     if table.max() > 255:  # the standard wants 16 bits; some writers fill in 8
         table >>= 8
-    return rec601(*table.astype(np.uint8)).tobytes()
+    red, green, blue = table.astype(np.uint8)
+    colours = np.stack([red, green, blue], axis=1).tobytes()
+    return Luminance("grey", palette=rec601(red, green, blue).tobytes(), colours=colours)

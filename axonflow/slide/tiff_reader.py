@@ -162,4 +162,6 @@ def _segment(page: Any, index: int) -> Any:
     with handle.lock:
         handle.seek(offset)
         data = handle.read(size)
-    return page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0]
+    pixels = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0]
+    # Bits come as numbers 0 and 1 from the decoders of CCITT groups 3 and 4, or as bytes of 255, which are True too.
+    return pixels.view(np.uint8) != 0 if page.dtype.kind == "b" and pixels is not None else pixels

@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 from axonflow.errors import InputError
 from axonflow.fiber.regions import Polygons, nearest_pixels
 from axonflow.kernel.grid import Box
-from axonflow.slide import Slide, open_slide
+from axonflow.kernel.tally import Ints
+from axonflow.kernel.text import read_text
+from axonflow.slide import StoredImage, open_stored
 from axonflow.stages.layout import Frame
+from axonflow.stages.masks import Mask, open_mask, place_of, refuse_inverted
 
-__all__ = ["Annotation", "Coverage", "Everywhere", "Regions", "open_annotation", "open_regions"]
+__all__ = ["Coverage", "Everywhere", "Regions", "open_annotation", "open_regions"]
+
+_GEOJSON = {".json", ".geojson"}
 
 
 class Coverage(Protocol):
@@ -25,6 +30,10 @@ class Coverage(Protocol):
     @property
     def identity(self) -> str:
         """What tells it from others."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it."""
 
     def cover(self, box: Box) -> NDArray[np.bool_]:
         """Return whether each pixel of a box counts."""
@@ -41,12 +50,12 @@ class Regions(Protocol):
     def names(self) -> tuple[str, ...]:
         """Names of the regions 1, 2, …; any further one is named by its number."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of them."""
+
     def label(self, box: Box) -> NDArray[np.uint32]:
         """Return the number of the region of each pixel of a box; 0 is none."""
-
-
-class Annotation(Coverage, Regions, Protocol):
-    """A drawing may serve as either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,7 @@ class Everywhere:
     """The whole slide counts."""
 
     identity: str = "everywhere"
+    notes: tuple[str, ...] = ()
 
     def cover(self, box: Box) -> NDArray[np.bool_]:
         """Return True for every pixel."""
@@ -61,35 +71,68 @@ class Everywhere:
 
 
 @dataclass(frozen=True, slots=True)
-class _Image:
-    """An image of any resolution, laid over the whole slide; what is not zero is drawn."""
+class _DrawnImage:
+    """A mask of any resolution, laid over the whole slide."""
 
-    image: Slide
+    mask: Mask
     shape: tuple[int, int]
 
     @property
     def identity(self) -> str:
-        """Content of the image."""
-        return self.image.identity
+        """Content of the image, and how it is read if that is not as a plain mask."""
+        image = self.mask.image
+        return image.identity if self.mask.plain else f"{image.identity} {self.mask.words}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How it is read."""
+        soft = self.mask.rule == "threshold"
+        return (*self.mask.notes, *((f"{self.mask.image.path} was read as {self.mask.words}.",) if soft else ()))
+
+    def cover(self, box: Box) -> NDArray[np.bool_]:
+        """Look up whether the nearest pixel of the image is drawn."""
+        rows, columns, have = _under(box, self.shape, self.mask.image.shape)
+        covered: NDArray[np.bool_] = self.mask.covered(have)[np.ix_(rows, columns)]
+        return covered
+
+
+@dataclass(frozen=True, slots=True)
+class _NumberedImage:
+    """An image of the numbers of regions, of any resolution, laid over the whole slide."""
+
+    image: StoredImage
+    shape: tuple[int, int]
+
+    @property
+    def identity(self) -> str:
+        """Content of the image, and how it is read where that is not its luminance."""
+        by_value = self.image.palette is not None or self.image.bilevel
+        return f"{self.image.identity} by value" if by_value else self.image.identity
 
     @property
     def names(self) -> tuple[str, ...]:
         """None: an image has numbers only."""
         return ()
 
-    def cover(self, box: Box) -> NDArray[np.bool_]:
-        """Look up whether the nearest pixel of the image is drawn."""
-        covered: NDArray[np.bool_] = self._look_up(box) != 0
-        return covered
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
     def label(self, box: Box) -> NDArray[np.uint32]:
         """Look up the nearest pixel of the image."""
-        return self._look_up(box).astype(np.uint32)
+        rows, columns, have = _under(box, self.shape, self.image.shape)
+        numbers = self.image.read(have)
+        if (strange := (numbers < 0) | (numbers > np.iinfo(np.uint32).max)).any():
+            raise place_of(self.image, have, numbers, strange, "Numbers of regions from 0 to 2³² − 1 were expected")
+        return numbers[np.ix_(rows, columns)].astype(np.uint32)
 
-    def _look_up(self, box: Box) -> NDArray[np.generic]:
-        rows, columns = nearest_pixels(box, self.shape, self.image.shape)
-        have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-        return self.image.read(have)[np.ix_(rows - have.y0, columns - have.x0)]
+
+def _under(box: Box, shape: tuple[int, int], image: tuple[int, int]) -> tuple[Ints, Ints, Box]:
+    """Return the rows and columns of an image under a box, and the box of the image that they are counted from."""
+    rows, columns = nearest_pixels(box, shape, image)
+    have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+    return rows - have.y0, columns - have.x0, have
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +141,7 @@ class _Outlines:
 
     polygons: Polygons
     identity: str
+    notes: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,8 +157,8 @@ class _Outlines:
         return self.polygons.label(box)
 
 
-def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame, below: int = 0) -> Annotation:
-    """Open a drawing.
+def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame, below: int = 0) -> Coverage:
+    """Open a drawing of what counts.
 
     Parameters
     ----------
@@ -130,21 +174,11 @@ def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: 
     Raises
     ------
     InputError
-        If it cannot be read as what it is.
+        If it cannot be read as what it is, or lies off the slide.
     """
-    if path.suffix.lower() not in {".json", ".geojson"}:
-        image = open_slide(path)
-        if below and image.shape == (native.shape[0] + below, native.shape[1]):
-            image = replace(image, shape=native.shape)
-        return _Image(image, work.shape)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"GeoJSON polygons were expected in {path}, but it cannot be read: {error}.") from error
-    size = (1.0, 1.0) if unit == "um" else (native.pixel_size.y, native.pixel_size.x)
-    scale = (size[0] / work.pixel_size.y, size[1] / work.pixel_size.x)
-    identity = sha256(f"{scale}{text}".encode()).hexdigest()
-    return _Outlines(Polygons.from_geojson(text, scale), identity)
+    if path.suffix.lower() in _GEOJSON:
+        return _outlines(path, unit, native, work)
+    return _DrawnImage(open_mask(_above_bar(open_stored(path), native, below)), work.shape)
 
 
 def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame, below: int = 0) -> Regions:
@@ -153,12 +187,51 @@ def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Fra
     Raises
     ------
     InputError
-        If it cannot be read as what it is, or is an image of something else than whole grey numbers.
+        If it cannot be read as what it is, lies off the slide, or is an image of something else than whole numbers.
     """
-    drawn = open_annotation(path, unit, native, work, below)
-    if isinstance(drawn, _Image) and (drawn.image.channels != "grey" or drawn.image.dtype.kind != "u"):
+    if path.suffix.lower() in _GEOJSON:
+        return _outlines(path, unit, native, work)
+    image = _above_bar(open_stored(path), native, below)
+    refuse_inverted(image)
+    if image.coloured or image.dtype.kind not in "ui":
+        kind = image.slide.channels if image.coloured else "grey"
         raise InputError(
             f"An image of labels in one channel of 8 or 16 bits was expected for --regions, {path} holds "
-            f"{drawn.image.dtype} {drawn.image.channels}; save it as 16-bit grey, or give GeoJSON polygons."
+            f"{image.dtype} {kind}; save it as 16-bit grey, or give GeoJSON polygons."
         )
-    return drawn
+    return _NumberedImage(image, work.shape)
+
+
+def _above_bar(image: StoredImage, native: Frame, below: int) -> StoredImage:
+    """Return a drawing without the rows of an information bar, if it was made on the image as it was saved."""
+    if not below or image.shape != (native.shape[0] + below, native.shape[1]):
+        return image
+    return replace(image, slide=replace(image.slide, shape=native.shape))
+
+
+def _outlines(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame) -> _Outlines:
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"GeoJSON polygons were expected in {path}, but it cannot be read: {error}.") from error
+    size = (1.0, 1.0) if unit == "um" else (native.pixel_size.y, native.pixel_size.x)
+    scale = (size[0] / work.pixel_size.y, size[1] / work.pixel_size.x)
+    try:
+        polygons = Polygons.from_geojson(text, scale)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    off = polygons.outside(work.shape)
+    if len(off) == len(polygons.regions):
+        raise InputError(
+            f"Outlines on the slide of {native.shape[0]} × {native.shape[1]} px (height × width) were expected, all of "
+            f"{path} lie off it; give those of this slide, or say their unit (px or um)."
+        )
+    notes = []
+    if polygons.left_out:
+        more = f" and {len(polygons.left_out) - 5} more" if len(polygons.left_out) > 5 else ""
+        notes.append(f"Left out of {path}: {'; '.join(polygons.left_out[:5])}{more}.")
+    if off:
+        notes.append(f"Off the slide lie these of {path}: {', '.join(off[:5])}{' …' * (len(off) > 5)}.")
+    # A reading that other versions did not have is named, so that a store they made is not taken for this one's.
+    new = f" {polygons.names} {polygons.left_out}" if polygons.by_word or polygons.left_out else ""
+    return _Outlines(polygons, sha256(f"{scale}{text}{new}".encode()).hexdigest(), tuple(notes))

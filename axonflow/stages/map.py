@@ -64,7 +64,7 @@ def map_cells(
             shape=grid.shape,
             batches=tuple(grid.batches(1)),
             task=partial(_task, layout, cells, coverage, doubt),
-            finish=partial(_finish, layout, cells, doubt),
+            finish=partial(_finish, layout, cells, doubt, coverage.notes),
             memory=max(box.size for box in grid) * 7,
             resident={"compiled": COMPILED_BYTES, "table": TABLE_BYTES},
         ),
@@ -81,14 +81,18 @@ def _task(layout: Layout, cells: Cells, coverage: Coverage, doubt: Doubt | None,
 
 
 def _finish(
-    layout: Layout, cells: Cells, doubt: Doubt | None, results: Iterable[tuple[Box, Result]]
+    layout: Layout,
+    cells: Cells,
+    doubt: Doubt | None,
+    notes: tuple[str, ...],
+    results: Iterable[tuple[Box, Result]],
 ) -> dict[str, Any] | None:
     areas = Tally.merge(Tally.from_arrays(result, "cells") for _, result in results)
     maps, note = tissue_maps(cells, areas, counted_axons(layout, results)), None
     if doubt:
         maps, note = doubt.onto(maps, Tally.merge(Tally.from_arrays(result, "doubt") for _, result in results))
     write_maps(layout.maps, maps)
-    return note
+    return {**(note or {}), "notes": [*notes]} if notes else note
 
 
 def counted_axons(layout: Layout, results: Iterable[tuple[Box, Result]]) -> Callable[[], Iterator[pd.DataFrame]]:

@@ -2,73 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.errors import InputError
 from axonflow.kernel.grid import Box, Grid, ceil_to
-from axonflow.slide import Slide
+from axonflow.stages.labels import LabelImage
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
+from axonflow.stages.masks import Mask
 
-__all__ = ["own_masks"]
+__all__ = ["OwnMasks", "own_masks"]
+
+OwnMasks = tuple[LabelImage] | tuple[Mask, Mask]
+"""One image of classes; or a mask of axons and one of myelin, axon where both are."""
+
+_BYTES = {True: 3.5, False: 24}
+"""Of a pixel of a task, by whether its masks are plain."""
 
 
-def own_masks(layout: Layout, masks: tuple[Slide, ...]) -> tuple[Stage, ...]:
+def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
     """Declare the import of masks.
 
     Parameters
     ----------
     layout : Layout
     masks : (labels,) or (axons, myelin)
-        One image of 0 background, 127 myelin, 255 axon; or two images whose non-zero pixels are axon and myelin,
-        axon where both are.
 
     Raises
     ------
     InputError
-        If a mask has not the slide's shape.
+        If a mask has not the slide's shape, or both are the same.
     """
-    for mask in masks:
-        if mask.shape != layout.work.shape:
+    images = [mask.image for mask in masks]
+    for image in images:
+        if image.shape != layout.work.shape:
             raise InputError(
                 f"A mask of the slide's {layout.work.shape[0]} × {layout.work.shape[1]} px (height × width) was "
-                f"expected, {mask.path} has {mask.shape[0]} × {mask.shape[1]}; give the mask of this slide."
+                f"expected, {image.path} has {image.shape[0]} × {image.shape[1]}; give the mask of this slide."
             )
-        if len(masks) == 1 and mask.dtype != np.uint8:
-            raise InputError(f"Labels of 0, 127 and 255 in 8 bits were expected, {mask.path} holds {mask.dtype}.")
+    if len(images) == 2 and images[0].identity == images[1].identity:
+        raise InputError(
+            f"A mask of axons and one of myelin were expected, {images[0].path} and {images[1].path} have the same "
+            "content; give the mask of myelin with --myelin-mask."
+        )
     core = tuple(
         min(
-            ceil_to(max(mask.grain[axis] for mask in masks), layout.chunk),
+            ceil_to(max(image.grain[axis] for image in images), layout.chunk),
             ceil_to(layout.work.shape[axis], layout.chunk),
         )
         for axis in (0, 1)
     )
     grid = Grid(layout.work.shape, (core[0], core[1]))
     largest = max(box.size for box in grid)
+    plain = all(mask.plain for mask in masks)
+    # A store of plain masks keeps its key.
+    readings = {} if plain else {"readings": [mask.words for mask in masks]}
+    noted = any(mask.notes for mask in masks) or not plain or any(_is_soft(mask) for mask in masks)
     first = Stage(
         name="segment",
         revision=1,
-        parameters={"masks": [mask.identity for mask in masks]} | layout.parameters,
+        parameters={"masks": [image.identity for image in images]} | layout.parameters | readings,
         after=(),
         shape=layout.work.shape,
         batches=tuple(grid.batches(1)),
         task=partial(_task, masks, layout),
         prepare=partial(layout.semantic.create, colours=layout.colours),
-        memory=int(largest * 3.5) + sum(mask.grain[0] * mask.grain[1] for mask in masks),
+        finish=partial(_finish, masks, layout.work.shape) if noted else None,
+        memory=int(largest * _BYTES[plain]) + sum(image.grain[0] * image.grain[1] for image in images),
         disk=layout.work.shape[0] * layout.work.shape[1] // 8,
     )
     return (first, *levels(layout.semantic, "semantic", first))
 
 
-def _task(masks: tuple[Slide, ...], layout: Layout, box: Box) -> Result:
-    pixels = [mask.read(box) for mask in masks]
-    if len(pixels) == 1:
-        labels = layout.classes.from_greys(pixels[0].astype(np.uint8, copy=False))
+def _is_soft(mask: LabelImage | Mask) -> bool:
+    return mask.soft if isinstance(mask, LabelImage) else mask.rule == "threshold"
+
+
+def _task(masks: OwnMasks, layout: Layout, box: Box) -> Result:
+    if len(masks) == 1:
+        labels, astray = masks[0].read_and_astray(box)
+        between = [astray]
     else:
-        axon, myelin = (mask != 0 for mask in pixels)
+        (axon, axon_between), (myelin, myelin_between) = (mask.drawn_and_between(box) for mask in masks)
         labels = layout.classes.from_masks(axon, myelin)
+        between = [axon_between, myelin_between]
     layout.semantic.write(box, labels)
-    return {}
+    return {"between": np.array(between, np.int64)} if any(_is_soft(mask) for mask in masks) else {}
+
+
+def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box, Result]]) -> Mapping[str, Any]:
+    """Say how the masks were read, and how many of their pixels could have been read as either."""
+    between = sum((result["between"] for _, result in results if "between" in result), np.zeros(len(masks), np.int64))
+    notes: list[str] = []
+    each: tuple[LabelImage | Mask, ...] = masks
+    for mask, pixels in zip(each, between.tolist(), strict=True):
+        notes += mask.notes
+        if _is_soft(mask):
+            share = pixels / (shape[0] * shape[1])
+            notes.append(
+                f"{mask.image.path} was read as {mask.words}; {share:.2%} of its pixels lie between, as soft edges "
+                "and JPEG leave them."
+            )
+        elif not (mask.plain or mask.image.bilevel):
+            notes.append(f"{mask.image.path} was read as {mask.words}.")
+    return {"notes": notes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def describe_regions(layout: Layout, regions: Regions | None, coverage: Coverage
         shape=grid.shape,
         batches=tuple(grid.batches(1)),
         task=partial(_task, layout, regions, coverage),
-        finish=partial(_finish, layout, regions.names),
+        finish=partial(_finish, layout, regions.names, regions.notes),
         memory=max(box.size for box in grid) * 32,
     )
 
@@ -77,7 +77,9 @@ def _nothing(box: Box) -> Result:  # noqa: ARG001  # a task gets one
     return {}
 
 
-def _finish(layout: Layout, names: tuple[str, ...], results: Iterable[tuple[Box, Result]]) -> None:
+def _finish(
+    layout: Layout, names: tuple[str, ...], notes: tuple[str, ...], results: Iterable[tuple[Box, Result]]
+) -> dict[str, Any] | None:
     region = np.zeros(count_axons(layout.table), np.int64)
     for _, result in results:
         region[result["rows"]] = result["region"]
@@ -96,6 +98,7 @@ def _finish(layout: Layout, names: tuple[str, ...], results: Iterable[tuple[Box,
     parts = _parts(layout)
     named_parts = (part.assign(**{REGION.name: of_key[row[first : first + len(part)]]}) for first, part in parts)
     write_parquet(named_parts, layout.table, regions=True)
+    return {"notes": [*notes]} if notes else None
 
 
 def _forget(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:  # noqa: ARG001  # a finish gets them

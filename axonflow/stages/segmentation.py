@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.slide import Slide
+from axonflow.stages.own_masks import OwnMasks
 
 __all__ = ["Masks", "Network"]
 
@@ -45,7 +45,7 @@ class Masks:
     images : (labels,) or (axons, myelin)
     """
 
-    images: tuple[Slide, ...]
+    images: OwnMasks
 
     @property
     def classes(self) -> Classes:

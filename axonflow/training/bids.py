@@ -23,13 +23,14 @@ from PIL import Image
 
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
+from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
+from axonflow.slide import open_stored
+from axonflow.stages.masks import open_mask
 
 __all__ = ["LabelledImage", "labelled_images", "read_grey", "read_labels", "read_mask"]
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg")
-_DRAWN = 64
-"""Masks are drawn with 255, and some with 128 and stray values about it: more than this is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,15 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Read a mask as (h, w) bool, whatever value it was drawn with."""
-    return read_grey(path) > _DRAWN
+    """Read a mask as (h, w) bool, as a run reads it.
+
+    Raises
+    ------
+    InputError
+        If what its values mean is not certain.
+    """
+    mask = open_mask(open_stored(path))
+    return mask.drawn(Box.whole(mask.image.shape))
 
 
 def read_labels(image: LabelledImage, classes: Classes = AXON_MYELIN) -> Labels:

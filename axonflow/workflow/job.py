@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from filelock import FileLock, Timeout
 
@@ -19,15 +19,19 @@ from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
 from axonflow.errors import InputError, PixelSizeError, StoreError
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.resample import Resampling
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
-from axonflow.slide import Slide, find_bar, open_slide, without_bar
+from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
 from axonflow.stages.annotation import Everywhere, open_annotation, open_regions
 from axonflow.stages.declare import GROUPS, declare
+from axonflow.stages.labels import LabelImage, open_labels
 from axonflow.stages.layout import Frame, Layout, default_chunk
+from axonflow.stages.masks import Mask, open_mask
+from axonflow.stages.own_masks import OwnMasks
 from axonflow.stages.segmentation import Masks, Network
 from axonflow.workflow.config import Config
 from axonflow.workflow.heartbeat import Heartbeat
@@ -189,7 +193,7 @@ def estimate_seconds(job: Job, workers: int) -> float:
     corner = replace(job.slide, shape=(side, side))
     segmentation = job.segmentation
     if isinstance(segmentation, Masks):
-        segmentation = Masks(tuple(replace(mask, shape=(side, side)) for mask in segmentation.images))
+        segmentation = _cut(segmentation, (side, side))
     seconds: dict[str, float] = {}
     for _ in range(2):
         with TemporaryDirectory() as folder:
@@ -212,6 +216,15 @@ def _open_slide(config: Config) -> Slide:
     return replace(slide, bar=bar) if config.keep_bar else without_bar(slide, bar)
 
 
+def _cut(masks: Masks, shape: tuple[int, int]) -> Masks:
+    """Return masks that end where a slide of this shape does."""
+
+    def cut(mask: LabelImage | Mask) -> LabelImage | Mask:
+        return replace(mask, image=replace(mask.image, slide=replace(mask.image.slide, shape=shape)))
+
+    return Masks(cast("OwnMasks", tuple(map(cut, masks.images))))
+
+
 def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job:
     if slide.pixel_size is None:
         raise PixelSizeError(
@@ -222,9 +235,8 @@ def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job
     below = 0 if slide.bar is None or config.keep_bar else slide.bar.rows
     if isinstance(segmentation, Masks) and below:
         # A mask may have been drawn on the image as the microscope saved it.
-        whole = (slide.shape[0] + below, slide.shape[1])
-        masks = (replace(m, shape=slide.shape) if m.shape == whole else m for m in segmentation.images)
-        segmentation = Masks(tuple(masks))
+        if {mask.image.shape for mask in segmentation.images} == {(slide.shape[0] + below, slide.shape[1])}:
+            segmentation = _cut(segmentation, slide.shape)
     min_axon_area_um2 = config.min_axon_area_um2 or 0.0
     if isinstance(segmentation, Network):
         if config.min_axon_area_um2 is None:
@@ -259,9 +271,9 @@ def _made_in(store: Path) -> Precision | None:
 def _segmentation(config: Config, precision: Precision | None) -> Network | Masks:
     """Open the masks, or find the model, which computes in the precision that is best here if none is given."""
     if config.labels is not None:
-        return Masks((open_slide(config.labels),))
+        return Masks((open_labels(open_stored(config.labels), AXON_MYELIN),))
     if config.axon_mask is not None and config.myelin_mask is not None:
-        return Masks((open_slide(config.axon_mask), open_slide(config.myelin_mask)))
+        return Masks((open_mask(open_stored(config.axon_mask)), open_mask(open_stored(config.myelin_mask))))
     checkpoint = Checkpoint.find(config.model)
     halo = checkpoint.halo_px if config.halo is None else config.halo
     if halo == "exact":

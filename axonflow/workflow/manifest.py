@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from axonflow.errors import InputError
+from axonflow.kernel.kinds import NUMBER, PIXEL_SIZE
+from axonflow.kernel.setting import settings
+from axonflow.kernel.text import read_text
 from axonflow.workflow.config import Config
 from axonflow.workflow.settings import SETTINGS, configure, read_settings
 
@@ -17,6 +21,9 @@ __all__ = ["COLUMNS", "ListedSlide", "list_slides", "read_manifest"]
 
 COLUMNS = ("slide", "level", "out", *SETTINGS)
 """What a manifest may have a column for."""
+
+_NUMBERS = {name for name, known in settings(Config).items() if known.kind in (NUMBER, PIXEL_SIZE)}
+"""Columns in which a comma may be a decimal comma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,8 @@ class ListedSlide:
 def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
     """Read a table of slides: CSV with a header, one slide a row; an empty cell says nothing.
 
-    Commas, semicolons or tabs divide the cells, whichever the header has. Names of columns may have capitals, and
-    blanks or hyphens for underscores.
+    Commas, semicolons or tabs divide the cells, whichever the header has, or a first line ``sep=;`` says. Names of
+    columns may have capitals, and blanks or hyphens for underscores. UTF-8, UTF-16 and Windows' code page are read.
 
     Raises
     ------
@@ -76,13 +83,12 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
         If it cannot be read, a column is unknown, twice there or missing, or a row does not fit its header.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            rows = list(csv.reader(file, delimiter=max(",;\t", key=header.count), strict=True))
+        rows, first = _rows(read_text(path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"A table of slides was expected in {path}, but it cannot be read: {error}.") from error
     names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in (rows[0] if rows else [])]
+    while names and not names[-1] and all(not any(map(str.strip, cells[len(names) - 1 :])) for cells in rows[1:]):
+        names.pop()  # spreadsheets write the empty columns at the right, too
     if unknown := [name for name in names if name not in COLUMNS]:
         raise InputError(f"Columns among {', '.join(COLUMNS)} were expected in {path}, {', '.join(unknown)} came.")
     if len(set(names)) < len(names) or "slide" not in names:
@@ -90,19 +96,36 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
             f"A column 'slide' and every column once were expected in {path}, {', '.join(names) or 'nothing'} came."
         )
     slides = []
-    for number, cells in enumerate(rows[1:], 2):
+    for number, cells in enumerate(rows[1:], first + 1):
         if not any(cell.strip() for cell in cells):
             continue
+        while len(cells) > len(names) and not cells[-1].strip():
+            cells.pop()
         words = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
         if len(cells) != len(names) or "slide" not in words:
             raise InputError(
                 f"A slide and {len(names)} cells were expected in row {number} of {path}, {len(cells)} cells came: "
                 f"{cells}; put quotes around a cell with a comma."
             )
+        for name in _NUMBERS & words.keys():
+            if re.fullmatch(r"\d+,\d+", words[name]):
+                raise InputError(
+                    f"{name} with a decimal point was expected in row {number} of {path}, {words[name]} came: write "
+                    f"{words[name].replace(',', '.')}, or {words[name].replace(',', '.0,')}.0 for height and width."
+                )
         slides.append(ListedSlide(words.pop("slide"), words.pop("level", ""), path.parent, words))
     if not slides:
         raise InputError(f"At least one slide was expected in {path}, none came; give each a row.")
     return tuple(slides)
+
+
+def _rows(text: str) -> tuple[list[list[str]], int]:
+    """Return the rows of a table from its header on, and the number of the header's row."""
+    said = re.match(r"sep=(.)\n", text, re.IGNORECASE)
+    if said:
+        text = text[said.end() :]
+    divider = said[1] if said else max(",;\t", key=text.partition("\n")[0].count)
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)), 2 if said else 1
 
 
 def list_slides(names: Iterable[str]) -> tuple[ListedSlide, ...]:

@@ -94,7 +94,8 @@ def _info_bar(config: Config, slide: Slide) -> dict[str, Any] | None:
 
 def _model(segmentation: Network | Masks) -> dict[str, Any]:
     if isinstance(segmentation, Masks):
-        return {"masks": [{"path": str(mask.path), "identity": mask.identity} for mask in segmentation.images]}
+        images = [mask.image for mask in segmentation.images]
+        return {"masks": [{"path": str(image.path), "identity": image.identity} for image in images]}
     checkpoint = segmentation.checkpoint
     classes = {} if checkpoint.classes == AXON_MYELIN else {"classes": checkpoint.classes.to_json()}
     return classes | {

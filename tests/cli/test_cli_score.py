@@ -147,6 +147,23 @@ def test_an_infinite_error_and_none_are_told_apart(folder: Path, tmp_path: Path)
     assert isnan(row["sensitivity"])
 
 
+def test_a_mask_of_axons_alone_says_nothing_of_myelin(folder: Path, tmp_path: Path) -> None:
+    axons = write_labels(tmp_path / "axons.png", np.where(TRUTH == 2, TRUTH, 0))
+    row, said = scored(folder, folder / "other.png", axons, "--pixel-size", 0.1)
+    whole = score(OTHER, TRUTH, SIZE).row()
+    left_out = {name for name, value in row.items() if isnan(value)}
+    assert left_out == {
+        *("accuracy", "mean_iou", "dice_myelin", "iou_myelin"),
+        *(f"{name}_{of}" for name in ("mvf", "gratio") for of in ("found", "true", "error")),
+    }
+    assert {name: row[name] for name in row.keys() - left_out} == pytest.approx(
+        {name: whole[name] for name in whole.keys() - left_out}, rel=1e-12
+    )
+    assert "∞" not in said
+    assert "MVF" not in said
+    assert "axons.png holds no myelin" in said
+
+
 def save(path: Path, pixels: NDArray[np.generic]) -> Path:
     Image.fromarray(pixels).save(path)
     return path
@@ -155,17 +172,17 @@ def save(path: Path, pixels: NDArray[np.generic]) -> Path:
 def test_what_cannot_be_scored_is_refused(folder: Path, tmp_path: Path) -> None:
     truth, store = folder / "truth.png", folder / "slide.ome.zarr"
     small = write_labels(tmp_path / "small.png", TRUTH[:100])
-    deep = save(tmp_path / "deep.png", TRUTH.astype(np.uint16))
+    deep = save(tmp_path / "deep.png", TRUTH.astype(np.uint16) * 200)
     noise = save(tmp_path / "noise.png", np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8))
     five = save(tmp_path / "five.png", np.full(SHAPE, 5, np.uint8))
     (tmp_path / "folder").mkdir()
     for arguments, words in (
         ((small, truth), "220 × 290 px (height × width) was expected, .* has 100 × 290; give"),
         ((store, small), "100 × 290 px (height × width) was expected, .* has 220 × 290; give"),
-        ((deep, truth), "uint16; save it with 8 bits"),
-        ((truth, noise), "values up to 255, and .* none of these"),
-        ((five, truth), "values up to 5, and"),
-        ((folder / "slide.tif", truth), "none of these"),
+        ((deep, truth), "found: 0 .*Give an image of labels"),
+        ((truth, noise), "were expected in .*noise.png; found: "),
+        ((five, truth), "found: 5 (100.0%)"),
+        ((folder / "slide.tif", truth), "slide.tif; found: .* more values"),
         ((truth, store), "as TRUTH, the store .* came; give the store first"),
         ((tmp_path / "folder", truth), "A store made by axonflow was expected"),
         ((tmp_path / "none.png", truth), "does not exist"),

@@ -104,6 +104,17 @@ def test_the_scale_is_pixels_per_unit_along_y_and_x() -> None:
         ('{"type": "Polygon", "coordinates": [[0, 0, 1]]}', "positions"),
         ('{"type": "Polygon", "coordinates": [[["a", 0], [1, 2], [3, 4]]]}', "positions"),
         ('{"type": "Polygon", "coordinates": [7]}', "positions"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [1' + "0" * 400 + ", 1], [3, 4]]]}", "positions"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [1' + "0" * 9000 + ", 1], [3, 4]]]}", "cannot be read"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [1e400, 1], [3, 4]]]}', "finite"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [-1e308, 1], [3, 4]]]}', "px of the slide"),
+        ("[" * 100_000, "cannot be read"),
+        ("[" * 100_000 + "]" * 100_000, "cannot be read"),
+        (
+            '{"type": "Feature", "properties": {"name": "\\ud800"}, "geometry": {"type": "Polygon", "coordinates": '
+            "[[[0, 0], [4, 0], [4, 4]]]}}",
+            "whole letters",
+        ),
     ],
 )
 def test_what_is_no_area_is_refused(text: str, message: str) -> None:
@@ -175,3 +186,33 @@ def test_the_first_area_of_the_file_has_a_pixel(
     for box in data.draw(chunkings(shape)):
         found[box.slices] = polygons.label(box)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_what_is_no_region_is_left_out_and_named() -> None:
+    others = [
+        {"type": "Feature", "properties": {"name": "note"}, "geometry": {"type": "Point", "coordinates": [1, 1]}},
+        {"type": "Feature", "properties": {"name": "bar"}, "geometry": {"type": "LineString", "coordinates": [[0, 0]]}},
+        {"type": "Feature", "properties": {"name": "none"}, "geometry": {"type": "Polygon", "coordinates": []}},
+        feature({"name": "Ignore*"}),
+    ]
+    polygons = Polygons.from_geojson(json.dumps([others[0], feature({"name": "tract"}), *others[1:]]))
+    assert polygons.regions == ("tract",)
+    assert polygons.left_out[:3] == ("note (a 'Point')", "bar (a 'LineString')", "none (an empty 'Polygon')")
+    assert {left.split()[0] for left in polygons.left_out[3:]} == {"Ignore*"}
+    with pytest.raises(InputError, match="'Point'"):
+        Polygons.from_geojson(json.dumps(others))
+
+
+def test_a_class_may_be_a_word() -> None:
+    polygons = Polygons.from_geojson(json.dumps([feature("tract", name="left"), feature({"name": "tract"})]))
+    assert polygons.regions == ("tract",)
+    assert polygons.by_word
+    assert not Polygons.from_geojson(json.dumps([feature({"name": "tract"})])).by_word
+
+
+@pytest.mark.parametrize(("by", "off"), [((-5, 0), True), ((0, -5), True), ((-3, 0), False), ((20, 0), True)])
+def test_regions_off_the_slide_are_named(by: tuple[int, int], off: bool) -> None:
+    ring = [[x + by[0], y + by[1]] for x, y in SQUARE]
+    there = {"type": "Feature", "properties": {"name": "b"}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    polygons = Polygons.from_geojson(json.dumps([feature(None, name="a"), there]))
+    assert polygons.outside((20, 20)) == (("b",) if off else ())

@@ -51,6 +51,24 @@ def test_a_spreadsheet_may_have_written_it(write: Callable[[str], Path], divider
     assert (slide.name, slide.words) == ("a, b.tif", {"pixel_size": "0.2", "mask_unit": "um"})
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("said", ["", "sep=;\r\n"])
+@pytest.mark.parametrize("empty", ["", ";;"])
+def test_a_spreadsheet_saves_in_many_ways(tmp_path: Path, encoding: str, said: str, empty: str) -> None:
+    path = tmp_path / "cords.csv"
+    rows = [f"{row}{empty}\r\n" for row in ("slide;level;pixel_size", "a.tif;Hinterstränge;0.1", "b.tif;C3;0.1,0.2")]
+    path.write_bytes((said + "".join(rows)).encode(encoding))
+    first, second = read_manifest(path)
+    assert (first.name, first.level, first.words) == ("a.tif", "Hinterstränge", {"pixel_size": "0.1"})
+    assert second.words == {"pixel_size": "0.1,0.2"}
+
+
+@pytest.mark.parametrize(("name", "word"), [("pixel_size", "1,2"), ("pixel_size", "0,1"), ("cell_um", "12,5")])
+def test_a_decimal_comma_is_pointed_at(write: Callable[[str], Path], name: str, word: str) -> None:
+    with pytest.raises(InputError, match=f"{name} with a decimal point .* {word} came: write {word.replace(',', '.')}"):
+        read_manifest(write(f"slide;{name}\na.tif;{word}\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

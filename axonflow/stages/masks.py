@@ -1,0 +1,290 @@
+"""What the values in the file of a mask mean: which pixels are drawn.
+
+Every command that takes a mask asks here. A reading is judged once for a file, and says itself in words; what cannot be
+read with certainty is refused, since a wrong map is worse than none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.errors import InputError
+from axonflow.kernel.grid import Box
+from axonflow.slide import StoredImage
+from axonflow.slide.luminance import rec601
+from axonflow.slide.stored import Shades, unpack
+from axonflow.stages.sample import Seen, places, see, touch, values_are_objects
+
+__all__ = ["Form", "Mask", "numbers_of", "open_mask", "place_of", "refuse_inverted"]
+
+Form = Literal["values", "grey", "opacity", "brightness"]
+"""What of a pixel counts: the stored value, the grey of its colour, how opaque it is, or its brightest colour."""
+
+_GREY, _SAME = 16, 64
+"""How far red, green and blue of a grey may be apart; and those of one colour, with soft edges or as a JPEG."""
+
+_EDGE = 0.125
+"""Values nearer to a mode than this share of the way to the other belong to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """An image of what is drawn and what is not.
+
+    Attributes
+    ----------
+    image : StoredImage
+    form : Form
+    rule : str
+        ``"not zero"``, ``"threshold"`` or ``"ids"``.
+    low, high : float
+        Of a threshold, the values of the two modes; else 0 and the value that is drawn.
+    notes : tuple of str
+        What a person should know of the file.
+    """
+
+    image: StoredImage
+    form: Form
+    rule: Literal["not zero", "threshold", "ids"]
+    low: float
+    high: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is read as every mask was before there were other readings, from the luminance."""
+        luminance = self.form == "grey" or (self.form == "values" and self.image.palette is None)
+        return self.rule == "not zero" and luminance and not self.image.bilevel
+
+    @property
+    def words(self) -> str:
+        """The reading, which decides what is drawn."""
+        of = {"values": "", "grey": "", "opacity": " of the opacity", "brightness": " of the colour"}[self.form]
+        if self.rule == "threshold":
+            return f"two modes{of}, {self.low:g} and {self.high:g}, with a threshold of {(self.low + self.high) / 2:g}"
+        if self.rule == "ids":
+            return "ids of axons, those that touch kept apart by a line of one pixel"
+        return f"0 and {self.high:g}{of}"
+
+    def drawn(self, box: Box) -> NDArray[np.bool_]:
+        """Return which pixels of a box are drawn.
+
+        Raises
+        ------
+        InputError
+            If a pixel has a value that the reading does not know.
+        """
+        return self.drawn_and_between(box)[0]
+
+    def covered(self, box: Box) -> NDArray[np.bool_]:
+        """Return which pixels of a box are drawn, whatever object they belong to: objects that touch stay together."""
+        if self.rule == "ids":
+            covered: NDArray[np.bool_] = numbers_of(self.image, self.form, box) != 0
+            return covered
+        return self.drawn(box)
+
+    def drawn_and_between(self, box: Box) -> tuple[NDArray[np.bool_], int]:
+        """Return which pixels of a box are drawn, and how many have a value far from both modes."""
+        if self.rule == "ids":
+            return self._apart(box), 0
+        values = numbers_of(self.image, self.form, box)
+        if self.rule == "threshold":
+            reach = _EDGE * (self.high - self.low)
+            limits = (self.low + reach, (self.low + self.high) / 2, self.high - reach)
+            low, half, high = (_as(values, limit) for limit in limits)
+            between = int(np.count_nonzero((values > low) & (values <= high)))
+            drawn: NDArray[np.bool_] = values > half
+            return drawn, between
+        drawn = values != 0
+        if (strange := drawn & (values != _as(values, self.high))).any():
+            raise place_of(self.image, box, values, strange, f"Only 0 and {self.high:g} were expected")
+        return drawn, 0
+
+    def _apart(self, box: Box) -> NDArray[np.bool_]:
+        """Return the pixels of objects, without those that touch an object of a smaller id."""
+        h, w = self.image.shape
+        seen = Box(max(box.y0 - 1, 0), max(box.x0 - 1, 0), min(box.y1 + 1, h), min(box.x1 + 1, w))
+        ids = numbers_of(self.image, self.form, seen)
+        strange = ids < 0
+        if ids.dtype.kind == "f":
+            strange |= ids != np.floor(ids)
+        if strange.any():
+            raise place_of(self.image, seen, ids, strange, "Ids of axons, whole and not negative, were expected")
+        before = ((box.y0 - seen.y0), (box.x0 - seen.x0))
+        framed = np.pad(ids, [(1 - before[0], 1 - (seen.y1 - box.y1)), (1 - before[1], 1 - (seen.x1 - box.x1))])
+        inner = framed[1:-1, 1:-1]
+        drawn: NDArray[np.bool_] = inner != 0
+        for dy in range(3):
+            for dx in range(3):
+                other = framed[dy : dy + box.shape[0], dx : dx + box.shape[1]]
+                drawn &= (other == 0) | (other >= inner)
+        return drawn
+
+
+def open_mask(image: StoredImage, *, labels_flag: str = "--labels") -> Mask:
+    """Judge what the values of a mask mean.
+
+    Parameters
+    ----------
+    image : StoredImage
+    labels_flag : str
+        What takes an image of classes instead; for a message.
+
+    Raises
+    ------
+    InputError
+        If their meaning is not certain.
+    """
+    refuse_inverted(image)
+    form = _form(image)
+
+    def read(box: Box) -> NDArray[Any]:
+        return numbers_of(image, form, box)
+
+    try:
+        seen = see(image.shape, read)
+    except InputError as error:
+        raise InputError(f"{error} in {image.path}; give a mask of 0 and 255.") from None
+    values = seen.values
+    if len(values) == 1 and values[0] == 0:
+        note = f"Nothing is drawn in {image.path}, as far as it was looked at; is it the right mask?"
+        top = 1 if image.dtype.kind == "f" or (form == "values" and image.palette is not None) else 255
+        return Mask(image, form, "not zero", 0, top, (note,))
+    if len(values) == 1:
+        note = f"Every pixel of {image.path} is drawn, as far as it was looked at; is it the right mask?"
+        return Mask(image, form, "not zero", 0, float(values[0]), (note,))
+    if len(values) == 2 and values[0] == 0:
+        return Mask(image, form, "not zero", 0, float(values[1]))
+    whole = bool((values == np.floor(values)).all() and values[0] == 0)
+    if whole and form in {"values", "grey"} and values_are_objects(image.shape, read):
+        if len(values) > 3 or not touch(image.shape, read):
+            return Mask(image, form, "ids", 0, float(values[-1]))
+    elif (modes := _two_modes(seen)) is not None:
+        return Mask(image, form, "threshold", *modes)
+    raise InputError(
+        f"A mask of two values, 0 and 255 for instance, or of an id for each axon, was expected in {image.path}; "
+        f"found: {seen.words}. Save it with two values; an image of classes is given with {labels_flag}."
+    )
+
+
+def refuse_inverted(image: StoredImage) -> None:
+    """Refuse an image with an inverting look-up table.
+
+    Raises
+    ------
+    InputError
+        If the file says that 0 is white: what is drawn is then white for one program and black for another.
+    """
+    if image.inverted:
+        raise InputError(
+            f"An image in which 0 is black was expected, {image.path} says that 0 is white (an inverting LUT, "
+            "MINISWHITE): what is drawn may be its white or its black. Invert the LUT (ImageJ: Image > Lookup Tables > "
+            "Invert LUT), look that what is drawn is white, and save it again."
+        )
+
+
+def numbers_of(image: StoredImage, form: Form, box: Box) -> NDArray[Any]:
+    """Read what of the pixels counts in a box."""
+    values = image.read(box)
+    if form == "values":
+        return values
+    shades = image.shades
+    colours: Shades = unpack(values) if shades is None else shades[values]
+    red, green, blue, opacity = np.moveaxis(colours, -1, 0)
+    if form == "opacity":
+        return np.asarray(opacity)
+    if form == "grey":
+        return np.asarray(rec601(red, green, blue))
+    brightest: NDArray[Any] = np.where(opacity < 128, np.uint8(0), colours[..., :3].max(axis=-1))
+    return brightest
+
+
+def place_of(
+    image: StoredImage, box: Box, values: NDArray[Any], strange: NDArray[np.bool_], expected: str
+) -> InputError:
+    """Return the refusal of a value that a reading does not know, with its place."""
+    y, x = np.argwhere(strange)[0]
+    return InputError(
+        f"{expected} in {image.path}, as in the parts that were looked at first, but the pixel at y {box.y0 + y}, "
+        f"x {box.x0 + x} has {values[y, x]}; mend it there, or save the mask with two values."
+    )
+
+
+def _form(image: StoredImage) -> Form:
+    """Decide what of a pixel counts.
+
+    Raises
+    ------
+    InputError
+        If there are several colours.
+    """
+    shades = image.shades
+    if not image.coloured and shades is None:
+        return "values"
+    colours: dict[tuple[int, int, int, int], int] = {}
+    for box in places(image.shape):
+        values, counts = np.unique(image.read(box), return_counts=True)
+        for shade, count in zip(
+            (unpack(values) if shades is None else shades[values]).tolist(), counts.tolist(), strict=True
+        ):
+            red, green, blue, opacity = shade
+            colours[red, green, blue, opacity] = colours.get((red, green, blue, opacity), 0) + count
+    found, counts = np.array([*colours], np.int64), np.array([*colours.values()], np.int64)
+    rgb, opaque = found[:, :3], found[:, 3] >= 128
+    spread = rgb.max(axis=1) - rgb.min(axis=1)
+    if not rgb[~opaque].any() and opaque.any() and rgb[opaque].max() >= 128:
+        opaque[:] = True  # what is transparent is black, too
+    if not opaque.all():
+        if not opaque.any() or (np.ptp(rgb[opaque], axis=0) == 0).all():
+            return "opacity"
+        rgb, counts, spread = rgb[opaque], counts[opaque], spread[opaque]
+    grey = counts[spread > _GREY].sum() == 0
+    if grey and opaque.all():
+        return "grey"
+    if grey:
+        return "brightness"
+    if shades is not None and not shades[0, :3].any():  # 0 is black: the index is the value, its colour for the eye
+        return "values"
+    bright = rgb.max(axis=1) >= 128
+    main = rgb[bright][np.argmax(counts[bright])] if bright.any() else None
+    if main is not None:
+        other = counts[bright][np.abs(rgb[bright] - main).max(axis=1) > _SAME].sum()
+        if other * 20 <= counts[bright].sum() and not main.min() > 128:
+            return "brightness"
+    order = np.argsort(-counts, kind="stable")[:4]
+    some = ", ".join(f"{tuple(rgb[k].tolist())} ({counts[k] / counts.sum():.1%})" for k in order)
+    raise InputError(
+        f"A mask in black and one colour was expected in {image.path}, red, green and blue of {some} came; save it in "
+        "black and white. An image of classes in AxonDeepSeg's colours is given with --labels."
+    )
+
+
+def _as(values: NDArray[Any], limit: float) -> float:
+    """Return a limit such that ``values > limit`` is decided in the values' own dtype, which takes no more memory."""
+    return limit if values.dtype.kind == "f" else math.floor(limit)
+
+
+def _two_modes(seen: Seen) -> tuple[float, float] | None:
+    """Return the values of two clear modes, the lower one near 0; None if there are not two."""
+    values = seen.values.astype(np.float64)
+    bottom, top = values[0], values[-1]
+    half = values <= (bottom + top) / 2
+    low = float(values[half][np.argmax(seen.counts[half])])
+    high = float(values[~half][np.argmax(seen.counts[~half])])
+    reach = _EDGE * (high - low)
+    near_low, near_high = seen.within(bottom, low + reach), seen.within(high - reach, top)
+    between = seen.total - near_low - near_high
+    if bottom < 0 or low > _EDGE * high or between > near_high:
+        return None
+    # A third mode between them is that of another class.
+    inside = (values > low + reach) & (values < high - reach)
+    if inside.any():
+        third = float(values[inside][np.argmax(seen.counts[inside])])
+        if seen.within(third - reach / 4, third + reach / 4) * 2 > between > near_high / 20:
+            return None
+    return low, high
