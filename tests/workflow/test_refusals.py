@@ -158,8 +158,8 @@ def mask_of_another_shape(desk: Desk) -> Arguments:
     return desk.command()
 
 
-def labels_of_16_bits(desk: Desk) -> Arguments:
-    write_slide(desk.folder / "labels.tif", CLASSES.astype(np.uint16))
+def labels_of_other_values(desk: Desk) -> Arguments:
+    write_slide(desk.folder / "labels.tif", CLASSES.astype(np.uint16) * 200)
     return ["run", desk.slide, "--labels", desk.folder / "labels.tif"]
 
 
@@ -244,15 +244,15 @@ CASES: dict[str, tuple[Callable[[Desk], Arguments], str]] = {
     "output where nothing can be": (out_where_nothing_can_be, r"can be written was expected at /proc"),
     "output of somebody else": (out_is_of_somebody_else, r"other files are there"),
     "mask of another shape": (mask_of_another_shape, r"slide's 150 × 170 px .* has 149 × 170"),
-    "labels of 16 bits": (labels_of_16_bits, r"8 bits were expected"),
+    "labels of other values": (labels_of_other_values, r"found: 0 .*200 .*400"),
     "one mask without the other": (one_mask, r"--axon-mask and --myelin-mask were expected together"),
     "both kinds of masks": (both_kinds_of_masks, r"both came; give one"),
     "absent mask": (flag("--mask", "/nowhere.png"), r"/nowhere\.png does not exist"),
     "absent polygons": (flag("--mask", "/nowhere.geojson"), r"/nowhere\.geojson.* cannot be read"),
     "polygons that are no JSON": (region("{"), r"it is not JSON"),
-    "polygons that are no areas": (region('{"type": "Point", "coordinates": [1, 2]}'), r"'Point' without them came"),
+    "polygons that are no areas": (region('{"type": "Point", "coordinates": [1, 2]}'), r"a 'Point'\) came"),
     "no polygons": (region('{"type": "FeatureCollection", "features": []}'), r"at least one Polygon"),
-    "polygons of bytes": (region_of_bytes, r"region\.json.* cannot be read"),
+    "polygons of bytes": (region_of_bytes, r"region\.json: GeoJSON was expected"),
     "unknown model": (lambda desk: ["run", desk.slide, "--model", "owl"], r"'owl' is none; .*embedded"),
     "damaged weights": (damaged_weights, r"the file is damaged or of another model"),
     "no weights": (no_weights, r"nothing is there"),
