@@ -244,7 +244,7 @@ CASES: dict[str, tuple[Callable[[Desk], Arguments], str]] = {
     "output where nothing can be": (out_where_nothing_can_be, r"can be written was expected at /proc"),
     "output of somebody else": (out_is_of_somebody_else, r"other files are there"),
     "mask of another shape": (mask_of_another_shape, r"slide's 150 × 170 px .* has 149 × 170"),
-    "labels of other values": (labels_of_other_values, r"found: 0 .*200 .*400"),
+    "labels of other values": (labels_of_other_values, r"found: 0 .*400 .*200"),
     "one mask without the other": (one_mask, r"--axon-mask and --myelin-mask were expected together"),
     "both kinds of masks": (both_kinds_of_masks, r"both came; give one"),
     "absent mask": (flag("--mask", "/nowhere.png"), r"/nowhere\.png does not exist"),
