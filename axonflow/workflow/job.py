@@ -233,10 +233,9 @@ def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job
         )
     native = work = Frame(slide.shape, slide.pixel_size)
     below = 0 if slide.bar is None or config.keep_bar else slide.bar.rows
-    if isinstance(segmentation, Masks) and below:
-        # A mask may have been drawn on the image as the microscope saved it.
-        if {mask.image.shape for mask in segmentation.images} == {(slide.shape[0] + below, slide.shape[1])}:
-            segmentation = _cut(segmentation, slide.shape)
+    with_bar = (slide.shape[0] + below, slide.shape[1])
+    if below and isinstance(segmentation, Masks) and all(m.image.shape == with_bar for m in segmentation.images):
+        segmentation = _cut(segmentation, slide.shape)  # drawn on the image as the microscope saved it
     min_axon_area_um2 = config.min_axon_area_um2 or 0.0
     if isinstance(segmentation, Network):
         if config.min_axon_area_um2 is None:
