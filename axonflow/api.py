@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from axonflow.kernel.caches import prepare_caches
 from axonflow.kernel.setting import Setting, settings
 from axonflow.workflow.config import Config
 
@@ -69,6 +70,7 @@ def run(
     from axonflow.workflow.job import prepare, run_job
     from axonflow.workflow.settings import configure
 
+    prepare_caches()
     if unknown := given.keys() - _ARGUMENTS.keys():
         raise TypeError(f"Settings among {', '.join(_ARGUMENTS)} were expected, {', '.join(sorted(unknown))} came.")
     values = {
@@ -122,4 +124,5 @@ def open(store: File) -> Analysis:  # noqa: A001  # axonflow.open reads as it sh
     """
     from axonflow.results.analysis import open_store
 
+    prepare_caches()
     return open_store(Path(store))

@@ -92,6 +92,20 @@ def _memory() -> Iterator[Finding]:
     yield Finding("scratch", f"{_gib(shutil.disk_usage(scratch).free)} free in {scratch}")
 
 
+def _loops() -> Iterator[Finding]:
+    from axonflow.fiber.compiled import kept_in
+
+    folder = kept_in()
+    if folder is None:
+        yield Finding(
+            "loops",
+            "compiled loops are kept nowhere, every process compiles them anew",
+            "export NUMBA_CACHE_DIR=FOLDER, one that can be written",
+        )
+    else:
+        yield Finding("loops", f"compiled loops are kept in {folder}")
+
+
 def _gpu() -> Iterator[Finding]:
     from axonflow.net.device import works
     from axonflow.net.machine import cards, cuda_version
@@ -210,6 +224,7 @@ _PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "system": _place,
     "processor": _processor,
     "memory": _memory,
+    "loops": _loops,
     "GPU": _gpu,
     "stores": _codecs,
     "queue": _queues,

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-from axonflow.engine.events import BatchDone, Event, StageBegun, StageDone, WorkersCounted
+from axonflow.engine.events import BatchDone, Event, Noted, StageBegun, StageDone, WorkersCounted
 from axonflow.kernel.rate import RateMeter, duration, rate
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ class Bars(AbstractContextManager["Bars"]):
             case WorkersCounted(count, note):
                 self._check()
                 self._show_workers(count, note)
+            case Noted(text):
+                self._print(f"note: {text}")
 
     def _begin(self, stage: Stage, done_px: int) -> None:
         """Start a bar."""

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from axonflow.errors import AxonflowError, InputError
+from axonflow.kernel.caches import prepare_caches
 
 __all__ = ["app", "console"]
 
@@ -22,6 +23,7 @@ class _ExitCodes(typer.core.TyperGroup):
     """Turns what a command raises into a message and an exit code; wrong usage is click's own, 2."""
 
     def invoke(self, ctx: Any) -> object:
+        prepare_caches()
         try:
             return super().invoke(ctx)
         except AxonflowError as error:

@@ -49,7 +49,7 @@ def view(
     with viewer.viewing(stores, look, port) as server:
         console.print(f"page    {server.page}", soft_wrap=True, highlight=False)
         console.print(
-            f"remote  ssh -L {server.port}:127.0.0.1:{server.port} {getpass.getuser()}@{socket.gethostname()}"
+            f"remote  ssh -L {server.port}:127.0.0.1:{server.port} {_user()}@{socket.gethostname()}"
             "  (run on your computer, then open the page there)",
             soft_wrap=True,
             highlight=False,
@@ -61,6 +61,14 @@ def view(
             Event().wait()
         except KeyboardInterrupt:
             console.print("closed")
+
+
+def _user() -> str:
+    """Return who this is, or what to put there: in a container the system may not know."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "USER"
 
 
 def _has_display() -> bool:

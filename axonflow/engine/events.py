@@ -8,7 +8,7 @@ from typing import Any
 
 from axonflow.engine.stage import Stage
 
-__all__ = ["BatchDone", "Event", "Listener", "StageBegun", "StageDone", "WorkersCounted", "ignore"]
+__all__ = ["BatchDone", "Event", "Listener", "Noted", "StageBegun", "StageDone", "WorkersCounted", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,20 @@ class WorkersCounted:
     note: str
 
 
-Event = StageBegun | BatchDone | StageDone | WorkersCounted
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that a person should know of a run that goes on all the same.
+
+    Attributes
+    ----------
+    text : str
+        A sentence or two.
+    """
+
+    text: str
+
+
+Event = StageBegun | BatchDone | StageDone | WorkersCounted | Noted
 
 Listener = Callable[[Event], None]
 

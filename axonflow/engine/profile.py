@@ -8,7 +8,6 @@ the same units: GiB, HH:MM:SS, MIN:MAX.
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import Any, Self
 
 from axonflow.engine.queues import QUEUES
 from axonflow.errors import InputError
+from axonflow.kernel.caches import user_folder
 from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, Kind
 from axonflow.kernel.setting import check, read_words, refuse_unknown, setting, settings
 
@@ -78,7 +78,7 @@ _RANGE = Kind("MIN:MAX", _range, lambda value: isinstance(value, tuple))
 
 def site_profiles() -> Path:
     """Return the folder of a site's or user's own profiles, whether or not it exists."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "axonflow" / "cluster"
+    return (user_folder("XDG_CONFIG_HOME", ".config") or Path("~/.config")) / "axonflow" / "cluster"
 
 
 def profile_names() -> list[str]:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, cast
 from filelock import FileLock, Timeout
 
 from axonflow.engine.cpus import cpus
-from axonflow.engine.events import Listener, ignore
+from axonflow.engine.events import Listener, Noted, ignore
 from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
 from axonflow.errors import InputError, PixelSizeError, StoreError
+from axonflow.fiber.compiled import NOT_KEPT, kept_in
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
@@ -175,6 +176,8 @@ def run_job(
             log.info("run %s on %s", job.config.slide, profile)
             if job.slide.bar is not None:
                 log.info("info bar: %s, %s", job.slide.bar, "kept" if job.config.keep_bar else "left out")
+            if kept_in() is None:
+                on_event(Noted(NOT_KEPT))
             run_stages(stages, job.journal, opened, heartbeat.note)
         sweep(job.layout.store)
         _note(job)

@@ -13,11 +13,12 @@ from slides import command
 
 from axonflow.cli import diagnosis as doctor
 from axonflow.cli.diagnosis import Finding, diagnose
+from axonflow.fiber import compiled
 from axonflow.net import device, machine, precision
 from axonflow.net.machine import Card
 
-PARTS = ["system", "processor", "precision", "memory", "scratch", "GPU", "stores", "slides", "queue", "profiles"]
-PARTS += ["browser", "versions"]
+PARTS = ["system", "processor", "precision", "memory", "scratch", "loops", "GPU", "stores", "slides", "queue"]
+PARTS += ["profiles", "browser", "versions"]
 
 
 @pytest.fixture
@@ -187,3 +188,10 @@ def test_a_codec_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     slides = found("stores")[1]
     assert "lerc" not in slides.found
     assert slides.advice.startswith("for lerc: pip install")
+
+
+def test_it_says_where_compiled_loops_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert found("loops") == [Finding("loops", f"compiled loops are kept in {tmp_path}")]
+    monkeypatch.setattr(compiled, "kept_in", lambda: None)
+    assert "NUMBA_CACHE_DIR" in found("loops")[0].advice
