@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, profile_of, set
 from axonflow.cli.terminal import app, console
 
 if TYPE_CHECKING:
+    from axonflow.results.analysis import Analysis
     from axonflow.workflow.config import Config
     from axonflow.workflow.job import Job
 
@@ -25,7 +27,7 @@ def _config(path: Path, given: dict[str, Any]) -> Config:
     return configure(path, settings_of(given))
 
 
-def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
+def _run(path: Path, until: str | None, given: dict[str, Any], then: Callable[[Job], object] = lambda _: None) -> Job:
     from axonflow.cli.progress import Bars
     from axonflow.workflow.job import prepare, run_job
 
@@ -33,7 +35,7 @@ def _run(path: Path, until: str | None, given: dict[str, Any]) -> Job:
     job = prepare(_config(path, given), gpu=profile.gpus > 0)
     _say_bar(job)
     with Bars(console) as bars:
-        run_job(job, profile, until=until, fresh=given["fresh"], on_event=bars.show)
+        run_job(job, profile, until=until, fresh=given["fresh"], on_event=bars.show, then=lambda: then(job))
     return job
 
 
@@ -51,12 +53,16 @@ def run(slide: SlideOrStore, **given: Any) -> None:
 
     Example: [bold]axonflow run slide.tif --pixel-size 0.1[/bold]
     """
-    job = _run(slide, None, given)
-    from axonflow.results.analysis import open_store  # what they load takes memory that the run can use
-    from axonflow.results.report import keep_report
 
-    result = open_store(job.config.out)
-    report = keep_report(result)
+    def tell(job: Job) -> None:
+        from axonflow.results.analysis import open_store  # what they load takes memory that the run can use
+        from axonflow.results.report import keep_report
+
+        made.append((result := open_store(job.config.out), keep_report(result)))
+
+    made: list[tuple[Analysis, Path]] = []
+    job = _run(slide, None, given, tell)
+    ((result, report),) = made
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
         table.add_row(f"[bold]{name}[/bold]", value)

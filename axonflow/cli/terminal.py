@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from axonflow.errors import AxonflowError, InputError
 from axonflow.kernel.caches import prepare_caches
+from axonflow.kernel.lock import do_without_hdf5_locks
 
 __all__ = ["app", "console"]
 
@@ -24,6 +25,7 @@ class _ExitCodes(typer.core.TyperGroup):
 
     def invoke(self, ctx: Any) -> object:
         prepare_caches()
+        do_without_hdf5_locks()
         try:
             return super().invoke(ctx)
         except AxonflowError as error:

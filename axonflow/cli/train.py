@@ -56,13 +56,15 @@ class _Bar:
         self._progress.stop()
 
     def show(self, event: TrainingEvent) -> None:
-        from axonflow.training.events import StepDone, TrainingBegun
+        from axonflow.training.events import Noted, StepDone, TrainingBegun
 
         match event:
             case TrainingBegun(done, steps):
                 self._begin(done, steps)
             case StepDone(point):
                 self._advance(point)
+            case Noted(text):
+                console.print(f"note: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def _begin(self, done: int, steps: int) -> None:
         self._steps = steps

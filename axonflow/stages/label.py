@@ -30,7 +30,7 @@ def label_axons(layout: Layout, min_axon_area_um2: float, after: Stage) -> tuple
     after : Stage
         The one that writes the semantic labels.
     """
-    grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
+    grid = _cores(layout)
     least_px = smallest_px(min_axon_area_um2, layout.work.pixel_size)
     largest = max(box.size for box in grid)
     first = Stage(
@@ -52,13 +52,17 @@ def label_axons(layout: Layout, min_axon_area_um2: float, after: Stage) -> tuple
         after=(first,),
         shape=grid.shape,
         batches=first.batches,
-        task=partial(_label, layout, {box: i for i, box in enumerate(grid)}),
+        task=partial(_label, layout),
         prepare=layout.axons.create,
         memory=largest * 7,
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 10,
     )
     return (first, second, *levels(layout.axons, "axons", second))
+
+
+def _cores(layout: Layout) -> Grid:
+    return Grid(layout.work.shape, (layout.chunk, layout.chunk))
 
 
 def _axon_mask(layout: Layout, box: Box) -> NDArray[np.bool_]:
@@ -84,8 +88,9 @@ def _number(layout: Layout, least_px: int, results: Iterable[tuple[Box, Result]]
     write_file(layout.private / "ids_begin.i8", np.array(begin, "<i8").tobytes())
 
 
-def _label(layout: Layout, rank: dict[Box, int], box: Box) -> Result:
-    first, last = np.fromfile(layout.private / "ids_begin.i8", "<i8", 2, offset=8 * rank[box]).tolist()
+def _label(layout: Layout, box: Box) -> Result:
+    rank = box.y0 // layout.chunk * _cores(layout).counts[1] + box.x0 // layout.chunk  # among all in raster order
+    first, last = np.fromfile(layout.private / "ids_begin.i8", "<i8", 2, offset=8 * rank).tolist()
     table = np.fromfile(layout.private / "ids.u4", "<u4", last - first, offset=4 * first)
     layout.axons.write(box, label(_axon_mask(layout, box), table))
     return {}

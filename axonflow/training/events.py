@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from axonflow.engine.events import Noted
 from axonflow.training.curve import Point
 
-__all__ = ["StepDone", "TrainingBegun", "TrainingEvent", "TrainingListener"]
+__all__ = ["Noted", "StepDone", "TrainingBegun", "TrainingEvent", "TrainingListener"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,6 @@ class StepDone:
     point: Point
 
 
-TrainingEvent = TrainingBegun | StepDone
+TrainingEvent = TrainingBegun | StepDone | Noted
 
 TrainingListener = Callable[[TrainingEvent], None]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from axonflow.errors import StoreError
 from axonflow.kernel.files import make_folder, remove, sweep, write_file
+from axonflow.kernel.lock import locked
 
 __all__ = ["locked_folder"]
 
 
 @contextmanager
-def locked_folder(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[None]:
+def locked_folder(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[bool]:
     """Hold a folder for this process and for one training.
 
     Parameters
@@ -28,6 +27,11 @@ def locked_folder(folder: Path, identity: Mapping[str, Any], *, fresh: bool = Fa
         All that decides the training's weights, JSON, with the name of its ``model``; written to ``training.json``.
     fresh : bool
         Whether what is there is removed, whatever training it is of.
+
+    Yields
+    ------
+    bool
+        Whether a lock protects it.
 
     Raises
     ------
@@ -41,19 +45,16 @@ def locked_folder(folder: Path, identity: Mapping[str, Any], *, fresh: bool = Fa
             f"{'a file is' if folder.is_file() else 'other files are'} there; choose another --out."
         )
     make_folder(folder)
-    lock = FileLock(folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StoreError(
-            f"Another training is writing {folder}; wait for it to end, or choose another --out."
-        ) from error
-    try:
+    with ExitStack() as holding:
+        try:
+            protected = holding.enter_context(locked(folder / "lock"))
+        except BlockingIOError as error:
+            raise StoreError(
+                f"Another training is writing {folder}; wait for it to end, or choose another --out."
+            ) from error
         sweep(folder)
         _claim(folder, identity, fresh=fresh)
-        yield
-    finally:
-        lock.release()
+        yield protected
 
 
 def _claim(folder: Path, identity: Mapping[str, Any], *, fresh: bool) -> None:

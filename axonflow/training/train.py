@@ -24,6 +24,7 @@ import numpy as np
 
 from axonflow.errors import InputError, ModelError
 from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.lock import unprotected
 from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.checkpoint import Checkpoint
@@ -31,7 +32,7 @@ from axonflow.net.unet import UNet
 from axonflow.training.calibrate import calibrate, predict
 from axonflow.training.curve import Curve, Point
 from axonflow.training.dataset import Patches, Sample, batches, default_workers, read_samples
-from axonflow.training.events import StepDone, TrainingBegun, TrainingListener
+from axonflow.training.events import Noted, StepDone, TrainingBegun, TrainingListener
 from axonflow.training.folder import locked_folder
 from axonflow.training.recipe import Recipe
 from axonflow.training.score import pixel_scores
@@ -283,7 +284,9 @@ def train(
     RunError
         If the loss is no longer a number.
     """
-    with locked_folder(out, training.identity, fresh=fresh), reproducible():
+    with locked_folder(out, training.identity, fresh=fresh) as protected, reproducible():
+        if not protected:
+            on_event(Noted(unprotected(out)))
         network = None if training.start is None else training.start.network()
         state = State(training.architecture, training.recipe, start=network)
         saved, model, steps = out / "state.pt", out / f"{training.name}.json", training.recipe.steps

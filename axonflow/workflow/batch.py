@@ -209,8 +209,9 @@ def _run(
         return Outcome(entry, "failed", entry.reason)
     on_event(SlideBegun(entry))
     try:
-        run_job(entry.job, profile, pool=pool, fresh=fresh, on_event=on_event)
-        made = then(entry.job)
+        made: list[T] = []
+        job = entry.job
+        run_job(job, profile, pool=pool, fresh=fresh, on_event=on_event, then=lambda: made.append(then(job)))
     except FleetError:
         raise
     except Exception as error:
@@ -218,7 +219,7 @@ def _run(
         on_event(SlideFailed(entry, reason))
         return Outcome(entry, "failed", reason)
     on_event(SlideDone(entry))
-    return Outcome(entry, "done", made=made)
+    return Outcome(entry, "done", made=made[0])
 
 
 def _reason(error: Exception) -> str:

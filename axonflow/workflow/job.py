@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
-
-from filelock import FileLock, Timeout
 
 from axonflow.engine.cpus import cpus
 from axonflow.engine.events import Listener, Noted, ignore
@@ -23,6 +21,7 @@ from axonflow.fiber.compiled import NOT_KEPT, kept_in
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
+from axonflow.kernel.lock import locked, unprotected
 from axonflow.kernel.resample import Resampling
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
@@ -125,6 +124,7 @@ def run_job(
     until: str | None = None,
     fresh: bool = False,
     on_event: Listener = ignore,
+    then: Callable[[], object] | None = None,
 ) -> None:
     """Run what is missing of a job.
 
@@ -141,6 +141,8 @@ def run_job(
         Whether to remove the store first.
     on_event : callable
         Called with each :data:`~axonflow.engine.events.Event` of the run.
+    then : callable, optional
+        Called when it is done, while no other run can change the store: for what is made of it, such as its report.
 
     Raises
     ------
@@ -149,38 +151,46 @@ def run_job(
     RunError
         If the work failed on the way.
     """
-    with _locked(job.layout):
-        sweep(job.layout.store)
-        stages = job.until(until)
-        profile = profile or Profile.find("local")
-        if fresh:
-            _start_over(job, stages, with_workers(profile, job.layout))
-        _check_identity(job)
-        if all(job.journal.record(stage).complete for stage in stages):
-            if not _says_complete(job.layout):
-                sweep(job.layout.store)  # the run before was stopped on its last steps
-            _note(job)
-            return
-        from axonflow.engine.fleet import open_pool
-        from axonflow.engine.runner import run_stages
+    with _locked(job.layout) as protected:
+        if not protected:
+            on_event(Noted(unprotected(job.layout.store)))
+        _run(job, profile, pool, until, fresh=fresh, on_event=on_event)
+        if then is not None:
+            then()
 
-        profile = with_workers(profile, job.layout)
-        Plan.of(stages, job.journal, job.config.out, profile).check()
-        remove(job.layout.store / "report.html", job.layout.store / "figures")  # they show what is about to change
+
+def _run(
+    job: Job, profile: Profile | None, pool: Pool | None, until: str | None, *, fresh: bool, on_event: Listener
+) -> None:
+    sweep(job.layout.store)  # what a run, or its report, left half written
+    stages = job.until(until)
+    profile = profile or Profile.find("local")
+    if fresh:
+        _start_over(job, stages, with_workers(profile, job.layout))
+    _check_identity(job)
+    if all(job.journal.record(stage).complete for stage in stages):
         _note(job)
-        with (
-            _logged(job.layout.store / "run.log"),
-            Heartbeat(job.layout.private, stages, job.journal, on_event) as heartbeat,
-            nullcontext(pool) if pool else open_pool(profile, job.layout.private) as opened,
-        ):
-            log.info("run %s on %s", job.config.slide, profile)
-            if job.slide.bar is not None:
-                log.info("info bar: %s, %s", job.slide.bar, "kept" if job.config.keep_bar else "left out")
-            if kept_in() is None:
-                on_event(Noted(NOT_KEPT))
-            run_stages(stages, job.journal, opened, heartbeat.note)
-        sweep(job.layout.store)
-        _note(job)
+        return
+    from axonflow.engine.fleet import open_pool
+    from axonflow.engine.runner import run_stages
+
+    profile = with_workers(profile, job.layout)
+    Plan.of(stages, job.journal, job.config.out, profile).check()
+    remove(job.layout.store / "report.html", job.layout.store / "figures")  # they show what is about to change
+    _note(job)
+    with (
+        _logged(job.layout.store / "run.log"),
+        Heartbeat(job.layout.private, stages, job.journal, on_event) as heartbeat,
+        nullcontext(pool) if pool else open_pool(profile, job.layout.private) as opened,
+    ):
+        log.info("run %s on %s", job.config.slide, profile)
+        if job.slide.bar is not None:
+            log.info("info bar: %s, %s", job.slide.bar, "kept" if job.config.keep_bar else "left out")
+        if kept_in() is None:
+            on_event(Noted(NOT_KEPT))
+        run_stages(stages, job.journal, opened, heartbeat.note)
+    sweep(job.layout.store)
+    _note(job)
 
 
 def estimate_seconds(job: Job, workers: int) -> float:
@@ -313,28 +323,25 @@ def _check_identity(job: Job) -> None:
 
 
 @contextmanager
-def _locked(layout: Layout) -> Iterator[None]:
-    """Hold the store for this process alone."""
+def _locked(layout: Layout) -> Iterator[bool]:
+    """Hold the store for this process alone; yield whether a lock protects it."""
     store = layout.store
     if store.is_file() or (store.is_dir() and any(store.iterdir()) and not layout.private.is_dir()):
         raise StoreError(
             f"An empty folder or a store made by axonflow was expected at {store}, but "
             f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."
         )
-    try:
-        make_folder(layout.private)
-        lock = FileLock(layout.private / "lock")
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StoreError(f"Another run is writing {store}; wait for it to end, or choose another --out.") from error
-    except OSError as error:
-        raise StoreError(
-            f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    with ExitStack() as holding:
+        try:
+            make_folder(layout.private)
+            protected = holding.enter_context(locked(layout.private / "lock"))
+        except BlockingIOError as error:
+            raise StoreError(f"Another run is writing {store}; wait for it to end, or choose another --out.") from error
+        except OSError as error:
+            raise StoreError(
+                f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out."
+            ) from error
+        yield protected
 
 
 def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import random
 import signal
@@ -16,12 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from slides import analyse, command, contents, files, picture, tissue, write_labels, write_model, write_slide
 
 import axonflow
 from axonflow.errors import PlanError, StoreError
+from axonflow.kernel.lock import locked
 from axonflow.kernel.units import PixelSize
+from axonflow.results import report
+from axonflow.results.analysis import Analysis
 from axonflow.workflow.config import Config
 from axonflow.workflow.record import read_record
 
@@ -270,7 +274,7 @@ def test_what_is_refused_leaves_the_store_as_it_was(
 def test_the_second_of_two_runs_at_once_is_refused(given: Config, tmp_path: Path) -> None:
     config = replace(given, out=tmp_path / "out", chunk=512)
     analyse(config, until="label")
-    with FileLock(config.out / ".axonflow" / "lock"):
+    with locked(config.out / ".axonflow" / "lock"):
         before = files(config.out)
         ran = command(*flags(config), "--workers", 1)
         assert ran.code == 2
@@ -278,3 +282,34 @@ def test_the_second_of_two_runs_at_once_is_refused(given: Config, tmp_path: Path
         assert "Another run is writing" in command(*flags(config), "--fresh").err
         assert files(config.out) == before
     assert command(*flags(config), "--workers", 1).code == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_written_with_a_note(
+    number: int, given: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(_handle: int, _operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", answer)
+    ran = command(*flags(replace(given, out=tmp_path / "out")), "--workers", 1)
+    assert ran.code == 0
+    assert ran.out.count("No lock protects") == 1
+
+
+def test_the_report_is_written_before_another_run_may_begin(
+    given: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(given, out=tmp_path / "out")
+    keep, tried = report.keep_report, list[Path]()
+
+    def try_it(result: Analysis) -> Path:
+        tried.append(result.store)
+        with pytest.raises(BlockingIOError), locked(result.store / ".axonflow" / "lock"):
+            pass
+        return keep(result)
+
+    monkeypatch.setattr(report, "keep_report", try_it)
+    assert command(*flags(config), "--workers", 1).code == 0
+    assert command("batch", config.slide, "--out", tmp_path / "batch", *flags(config)[4:], "--workers", 1).code == 0
+    assert len(tried) == 2

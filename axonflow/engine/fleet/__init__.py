@@ -30,6 +30,7 @@ SETTINGS: dict[str, object] = {
     "distributed.scheduler.no-workers-timeout": None,  # the fleet knows why there are none, and says it
     # The fleet knows who is lost. Dask would end whatever bears a lost worker's name by then, its successor too.
     "distributed.deploy.lost-worker-timeout": "365d",
+    "distributed.worker.use-file-locking": False,  # of the folder for what is spilled
     "distributed.worker.memory.spill": False,  # tasks write their output; there is nothing to spill
     "distributed.worker.memory.target": False,
     # What dask keeps to show afterwards would grow with the slide: as long as there is work, all is one computation.
