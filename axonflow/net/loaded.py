@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from axonflow.kernel.grid import Box, ceil_to
@@ -71,6 +72,24 @@ class _Fused(nn.Module):
             x, self.weight, self.bias, self.padding, self.stride, (1, 1), 1, "relu", [], ""
         )
         return out
+
+
+class _Widened(nn.Module):
+    """A float16 convolution and its ReLU, added up in float32 as a GPU does it, on a processor that has no float16."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        assert convolution.bias is not None
+        self.padding, self.stride = convolution.padding, convolution.stride
+        self.register_buffer("weight", convolution.weight.detach())
+        self.register_buffer("bias", convolution.bias.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        sums = F.conv2d(x.float(), self.weight.float(), self.bias.float(), self.stride, self.padding)
+        return F.relu_(sums).to(x.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +156,9 @@ def load_network(checkpoint: Checkpoint, precision: Precision, device: Device) -
             assert isinstance(norm, nn.BatchNorm2d)
             folded = fuse_conv_bn_eval(convolution, norm)
             module[1], module[2] = folded, nn.Identity()
-            if _fuses(device):
+            if device.where.type == "cpu" and precision == "float16":  # of a store that was begun on a GPU
+                module[1], module[3] = _Widened(folded), nn.Identity()
+            elif _fuses(device):
                 module[1], module[3] = _Fused(folded), nn.Identity()
     assert isinstance(net.head, nn.Conv2d)
     head, net.head = _HeadInFull(net.head).to(device.where), nn.Identity()

@@ -213,3 +213,19 @@ def test_a_gpu_gives_the_same_however_it_is_chunked() -> None:  # pragma: no cov
         np.testing.assert_array_equal(gpu.predict(pixels[have.slices], have, box, table), planes[:, *box.slices])
     here = Predictor(gpu.checkpoint, gpu.lattice, "float32", HERE).predict(pixels, whole, whole, table)
     assert (planes[0] != here[0]).mean() < 0.005
+
+
+@pytest.mark.parametrize("architecture", ["sem", "tem"])
+def test_float16_of_a_gpu_is_continued_on_any_processor(architecture: str) -> None:
+    checkpoint = Checkpoint.find(architecture)
+    pixels = picture(tissue((96, 96)))
+    lattice = Lattice(pixels.shape, checkpoint.lattice_px, 25, checkpoint.shape.stride)
+    table = lookup_table(histogram(pixels))
+    whole = Box.whole(pixels.shape)
+    half, full = (
+        Predictor(checkpoint, lattice, precision, HERE).predict(pixels, whole, whole, table)
+        for precision in ("float16", "float32")
+    )
+    assert np.abs(half[1].astype(int) - full[1]).max() <= 3  # confidence, 255ths
+    sure = full[1] > 140
+    np.testing.assert_array_equal(half[0][sure], full[0][sure])
