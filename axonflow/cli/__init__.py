@@ -15,7 +15,7 @@ from axonflow.cli import status as _status
 from axonflow.cli import submit as _submit
 from axonflow.cli import train as _train
 from axonflow.cli import view as _view
-from axonflow.cli.terminal import app
+from axonflow.cli.terminal import app, replace_what_cannot_be_shown
 
 __all__ = ["app", "main"]
 
@@ -39,4 +39,5 @@ _GROUPS = (
 
 def main() -> None:
     """Run the command and leave with its exit code."""
+    replace_what_cannot_be_shown()
     app()

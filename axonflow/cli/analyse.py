@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, profile_of, settings_of, takes
 from axonflow.cli.terminal import app, console
@@ -65,7 +66,7 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     ((result, report),) = made
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
-        table.add_row(f"[bold]{name}[/bold]", value)
+        table.add_row(Text(name, "bold"), value)
     console.print(table)
     console.print(f"report  {report}", soft_wrap=True)
     console.print(f"maps    {result.store / 'maps'}, drawn in {result.store / 'figures' / 'maps.png'}", soft_wrap=True)
@@ -172,7 +173,7 @@ def info(
             "identity": slide.identity[:16],
         }
     for name, value in rows.items():
-        console.print(f"[bold]{name:<14}[/bold] {value}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble((f"{name:<14}", "bold"), f" {value}"), soft_wrap=True)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from axonflow.cli.terminal import app, console
 
@@ -147,7 +148,7 @@ def evaluate_model(
     place = out or Path(f"evaluation-{data_set.name}-{Path(model).stem}")
     result = evaluate_set(data_set, model, folder, place, allow_seen=allow_seen, workers=workers)
     if result.seen:
-        console.print(f"[bold yellow]not a test:[/bold yellow] it learned from {', '.join(result.seen)}")
+        console.print(Text.assemble(("not a test:", "bold yellow"), f" it learned from {', '.join(result.seen)}"))
     for frame in (result.pixels, result.objects, result.summary):
         console.print(_drawn(frame))
     for path in result.write(place):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from axonflow.cli.options import ENGINE, SETTINGS, profile_of, settings_of, takes
 from axonflow.cli.terminal import app, console
@@ -38,6 +38,8 @@ _SHOWN = {
     "axon_diam_p95 (um)": ("95 %", "{:.2f}"),
 }
 """The columns of the summary that a terminal has room for."""
+
+_FAILED = Text("failed", "bold red")
 
 
 @app.command()
@@ -85,7 +87,7 @@ def batch(
                     bars.clear()
                     _say(f"slide {next(numbers)} of {ready}", _name(entry.listed.level, entry.listed.name))
                 case SlideFailed(entry, reason):
-                    _say("[bold red]failed[/bold red]", _name(entry.listed.level, entry.listed.name), reason)
+                    _say(_FAILED, _name(entry.listed.level, entry.listed.name), reason)
                 case SlideDone():
                     pass
                 case _:
@@ -101,7 +103,7 @@ def batch(
     for path in written:
         _say("written", str(path))
     if failed := int((table["state"] == "failed").sum()):
-        _say("[bold red]failed[/bold red]", f"{failed} of {len(table)} slides; run again, and only these are tried")
+        _say(_FAILED, f"{failed} of {len(table)} slides; run again, and only these are tried")
         raise typer.Exit(1)
 
 
@@ -112,10 +114,10 @@ def _show(table: pd.DataFrame) -> None:
         shown.add_column(title, justify="right")
     for row in table.to_dict("records"):
         if row["state"] == "failed":
-            numbers = ["[red]failed[/red]"]
+            numbers = [Text("failed", "red")]
         else:
-            numbers = [form.format(row[name]).replace("nan", "–") for name, (_, form) in _SHOWN.items()]
-        shown.add_row(escape(row["level"]), escape(Path(row["slide"]).name), *numbers)
+            numbers = [Text(form.format(row[name]).replace("nan", "–")) for name, (_, form) in _SHOWN.items()]
+        shown.add_row(row["level"], Path(row["slide"]).name, *numbers)
     console.print(shown)
     for row in table.to_dict("records"):
         for what in ("reason", "warnings"):
@@ -127,5 +129,5 @@ def _name(level: str, slide: str) -> str:
     return f"{level} ({slide})" if level else slide
 
 
-def _say(what: str, *words: str) -> None:
-    console.print(": ".join([what, *map(escape, words)]), highlight=False, soft_wrap=True)
+def _say(what: str | Text, *words: str) -> None:
+    console.print(Text(": ").join([what if isinstance(what, Text) else Text(what), *map(Text, words)]), soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from axonflow.cli.terminal import app, console
 
@@ -55,7 +56,7 @@ def show_model(model: Model) -> None:
         console.print(Markdown(checkpoint.card.read_text()))
         return
     for name, value in checkpoint.contract.items():
-        console.print(f"[bold]{name:<18}[/bold] {value}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble((f"{name:<18}", "bold"), f" {value}"), soft_wrap=True)
     console.print(f"card    none yet; axonflow evaluate {model} DATASET --card makes one", soft_wrap=True)
 
 

@@ -5,19 +5,21 @@ Exit codes: 0 done, 1 failed on the way, 2 refused, 130 interrupted; after 1 and
 
 from __future__ import annotations
 
+import io
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 import typer.core
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from axonflow.errors import AxonflowError, InputError
 from axonflow.kernel.caches import prepare_caches
 from axonflow.kernel.lock import do_without_hdf5_locks
 
-__all__ = ["app", "console"]
+__all__ = ["app", "console", "replace_what_cannot_be_shown"]
 
 
 class _ExitCodes(typer.core.TyperGroup):
@@ -29,16 +31,22 @@ class _ExitCodes(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except AxonflowError as error:
-            errors.print(f"[bold red]axonflow:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
+            errors.print(Text.assemble(("axonflow:", "bold red"), f" {error}"), soft_wrap=True)
             sys.exit(2 if isinstance(error, InputError) else 1)
         except BrokenPipeError:
             raise  # whoever read what is printed has left; click knows
         except OSError as error:
-            errors.print(f"[bold red]axonflow:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
+            errors.print(Text.assemble(("axonflow:", "bold red"), f" {error}"), soft_wrap=True)
             sys.exit(1)
         except KeyboardInterrupt:
             errors.print("axonflow: interrupted; run the same command again to continue.")
             sys.exit(130)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"axonflow {version('axonflow-histology')}")
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -50,5 +58,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-console = Console()
-errors = Console(stderr=True)
+# What is printed holds names of files, in which brackets and colons are no markup.
+console = Console(markup=False, emoji=False)
+errors = Console(stderr=True, markup=False, emoji=False)
+
+
+def replace_what_cannot_be_shown() -> None:
+    """Have a terminal that knows fewer characters show another in their place; a file's name may hold any byte."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Whole-slide axon and myelin analysis: from a gigapixel slide to 50 × 50 µm maps."""

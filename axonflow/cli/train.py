@@ -15,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
@@ -227,4 +228,4 @@ def _introduce(training: Training, out: Path) -> None:
     )
     console.print(f"folder      {out}, curve in {out / 'curve.jsonl'}", soft_wrap=True, highlight=False)
     for note in training.notes:
-        console.print(f"[yellow]note[/yellow]        {note}", soft_wrap=True, highlight=False)
+        console.print(Text.assemble(("note", "yellow"), f"        {note}"), soft_wrap=True)

@@ -24,6 +24,7 @@ from axonflow.engine.profile import Profile
 from axonflow.engine.queues import QUEUES
 from axonflow.engine.queues.system import JOB_NAME, QueueingSystem, Request
 from axonflow.errors import FleetError, InputError
+from axonflow.kernel.kinds import is_one_line
 
 __all__ = [
     "cluster_class",
@@ -67,6 +68,12 @@ class _Job(Job):
         security: object = None,  # noqa: ARG002  # tls says the same in words that a shell can read
         **options: Any,
     ) -> None:
+        for word in (str(log_directory), str(tls or ""), *(command or ()), str(Path.cwd())):
+            if not is_one_line(word):  # of a directive only the first line would be one, and the next a command
+                raise InputError(
+                    f"Names in UTF-8 without control characters were expected in a job's script, {word!a} came; rename "
+                    "it, or give a link with another name."
+                )
         self.logs, self.command = log_directory, command
         options["job_extra_directives"] = [
             *(line.format(shlex.quote(str(log_directory))) for line in self.system.output_directives),

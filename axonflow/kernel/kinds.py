@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
@@ -21,6 +22,7 @@ __all__ = [
     "YES_NO",
     "Kind",
     "choice",
+    "is_one_line",
     "name_or_path",
     "numbers",
     "whole_or",
@@ -135,6 +137,14 @@ FILE = Kind("a path", _path, lambda value: isinstance(value, Path), Path, str, _
 PIXEL_SIZE = Kind(
     "a number of µm, or height and width", _pixel_size, lambda value: isinstance(value, PixelSize), str, str
 )
+
+
+def is_one_line(text: str) -> bool:
+    """Return whether text has no control characters and can be written in UTF-8, as names in files and scripts have to.
+
+    A name that was not in UTF-8 on the disk holds what Python puts in the place of its bytes.
+    """
+    return not any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in text)
 
 
 def choice(*words: str) -> Kind:

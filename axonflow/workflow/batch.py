@@ -16,6 +16,7 @@ from axonflow.engine.events import Event
 from axonflow.engine.pool import Pool
 from axonflow.engine.profile import Profile
 from axonflow.errors import AxonflowError, FleetError, InputError
+from axonflow.kernel.kinds import is_one_line
 from axonflow.workflow.job import Job, prepare, run_job
 from axonflow.workflow.manifest import ListedSlide
 
@@ -131,8 +132,15 @@ def open_batch(
     Raises
     ------
     InputError
-        If two slides would write the same store.
+        If two slides would write the same store, or a name has control characters or is not in UTF-8.
     """
+    slides = tuple(slides)
+    for name in (str(stores), *(listed.name for listed in slides)):
+        if not is_one_line(name):  # neither the summary nor a job's script could hold it
+            raise InputError(
+                f"Names in UTF-8 without control characters were expected, {name!a} came; rename it, or give a link "
+                "with another name."
+            )
     entries = tuple(_entry(listed, settings, stores, gpu=gpu) for listed in slides)
     writers: dict[Path, Entry] = {}
     for entry in entries:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
-from axonflow.kernel.kinds import FILE, NUMBER, PIXEL_SIZE, WHOLE, YES_NO, choice, name_or_path, whole_or
+from axonflow.kernel.kinds import FILE, NUMBER, PIXEL_SIZE, WHOLE, YES_NO, choice, is_one_line, name_or_path, whole_or
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import PixelSize
 
@@ -89,6 +89,7 @@ class Config:
         usual="4096, less if small",
         unit="px",
         least=64,
+        most=65_536,
         multiple=64,
         decides=("convert", "segment"),
     )
@@ -153,11 +154,19 @@ class Config:
         flag="--max-myelin",
         unit="µm",
         above=0,
+        most=1000,
         decides=("measure",),
     )
 
     def __post_init__(self) -> None:
         check(self)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str | Path) and not is_one_line(str(value)):
+                raise InputError(
+                    f"A name in UTF-8 without control characters was expected for {field.name}, {str(value)!a} came; "
+                    "rename it, or give a link with another name."
+                )
         if (self.axon_mask is None) != (self.myelin_mask is None):
             raise InputError("--axon-mask and --myelin-mask were expected together, one came; give both, or --labels.")
         if self.labels is not None and self.axon_mask is not None:
