@@ -276,7 +276,7 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
     region = tmp_path / "r.json"
     region.write_text(json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20]]]}))
     flags = [
-        *("--series", 0, "--pixel-size", "0.2,0.1", "--chunk", 192, "--cell", 5.5, "--mask", region),
+        *("--series", 0, "--keep-bar", "--pixel-size", "0.2,0.1", "--chunk", 192, "--cell", 5.5, "--mask", region),
         *("--mask-unit", "um", "--regions", region, "--regions-unit", "um"),
         *("--labels", slide.with_name("labels.png"), "--min-axon-area", 0.25),
         *("--max-myelin", 1.5, "--model", "sem", "--halo", 30, "--keep-probabilities"),
@@ -287,6 +287,8 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         "slide": str(slide),
         "out": str(tmp_path / "out"),
         "series": 0,
+        "channel": None,
+        "keep_bar": True,
         "pixel_size": {"y": 0.2, "x": 0.1},
         "model": "sem",
         "halo": 30,

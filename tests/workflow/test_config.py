@@ -30,6 +30,8 @@ def configs(draw: st.DrawFn) -> Config:
         slide=draw(paths),
         out=draw(paths),
         series=maybe(st.integers(0, 9)),
+        channel=maybe(st.integers(0, 9)),
+        keep_bar=draw(st.booleans()),
         pixel_size=maybe(st.builds(PixelSize, st.floats(0.001, 5), st.floats(0.001, 5))),
         halo=maybe(st.integers(0, 300) | st.just("exact")),
         chunk=maybe(st.integers(1, 100).map(lambda k: 64 * k)),
