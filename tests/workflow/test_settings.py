@@ -27,6 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_labels(folder / "others.png", tissue((160, 200), 3))
     for name, number in (("axon", 2), ("myelin", 1)):
         Image.fromarray(((classes == number) * 255).astype(np.uint8)).save(folder / f"{name}.png")
+        Image.fromarray(((tissue((160, 200), 3) == number) * 255).astype(np.uint8)).save(folder / f"other-{name}.png")
     Image.fromarray(np.eye(2, dtype=np.uint8)).save(folder / "drawn.png")
     triangle = '{"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 0]]]}'
     (folder / "drawn.geojson").write_text(triangle)
@@ -51,8 +52,8 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         "mask_unit": (drawing, {"mask_unit": "um"}),
         "regions": (masks, {"regions": folder / "drawn.png"}),
         "regions_unit": (drawing, {"regions_unit": "um"}),
-        "axon_mask": (pair, {"axon_mask": folder / "others.png"}),
-        "myelin_mask": (pair, {"myelin_mask": folder / "others.png"}),
+        "axon_mask": (pair, {"axon_mask": folder / "other-axon.png"}),
+        "myelin_mask": (pair, {"myelin_mask": folder / "other-myelin.png"}),
         "labels": (masks, {"labels": folder / "others.png"}),
         "keep_probabilities": (network, {"keep_probabilities": True}),
         "min_axon_area_um2": (masks, {"min_axon_area_um2": 0.5}),
@@ -64,7 +65,11 @@ def keys(job: Job) -> dict[str, str]:
     return {stage.name: stage.key for stage in job.stages}
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"series"}))
+OF_THE_FILE = {"series", "channel", "keep_bar"}
+"""What chooses among what a slide's file holds; tests of the formats have such files."""
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - OF_THE_FILE))
 def test_a_setting_decides_what_it_says(folder: Path, name: str) -> None:
     first, other = changes(folder)[name]
     config = Config(folder / "slide.tif", folder / "never", **first)
