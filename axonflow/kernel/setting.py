@@ -92,13 +92,13 @@ class Setting:
         words = []
         if self.multiple is not None:
             words.append(f"a multiple of {self.multiple}")
+        if self.above is not None:
+            words.append(f"more than {_short(self.above)}")
         if self.least is not None:
             words.append(f"{_short(self.least)} to {_short(self.most)}" if self.most is not None else "")
             words[-1] = words[-1] or f"{_short(self.least)} or more"
         elif self.most is not None:
             words.append(f"{_short(self.most)} or less")
-        if self.above is not None:
-            words.append(f"more than {_short(self.above)}")
         return ", ".join(words) + (f" {self.unit}" if words and self.unit else "")
 
     def read(self, word: Any, called: str, folder: Path | None = None) -> Any:

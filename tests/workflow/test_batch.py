@@ -46,7 +46,7 @@ def test_all_is_checked_before_anything_runs(batch_folder: BatchFolder) -> None:
         "c": "T1.png",
         "d": "pixel_size was expected",
         "e": "A model was expected",
-        "f": "--max-myelin was expected",
+        "f": "max_myelin_um was expected",
         "h": "C3.png/x.tif",
     }.items():
         assert said in reasons.pop(level)

@@ -260,7 +260,7 @@ CASES: dict[str, tuple[Callable[[Desk], Arguments], str]] = {
     "unknown architecture": (unknown_architecture, r"'transformer' came"),
     "chunk of no lattice": (chunk_of_no_lattice, r"multiple of the model's lattice of 128 px, 192 came; use 256"),
     "chunk thinner than the halo": (chunk_thinner_than_the_halo, r"halo of 144 px, 64 came; use 192"),
-    "odd chunk": (flag("--chunk", 100), r"--chunk was expected to be a multiple of 64, 64 or more px, 100 came"),
+    "odd chunk": (flag("--chunk", 100), r"--chunk was expected to be a multiple of 64, 64 to 65536 px, 100 came"),
     "halo in words": (flag("--halo", "wide"), r"'wide' came"),
     "negative halo": (flag("--halo", "-3"), r"0 or more px, -3 came"),
     "cell of nothing": (flag("--cell", 0), r"--cell .* 0 came"),

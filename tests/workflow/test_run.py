@@ -418,7 +418,12 @@ def test_the_record_says_what_made_the_store(case: Case, network: Case) -> None:
     theirs = read_record(network.store)
     assert theirs["model"]["sha256"] == Checkpoint.find(network.config.model).sha256
     assert theirs["model"]["precision"] == best_precision()
-    assert theirs["labels"] == {"shape": [210, 189], "pixel_size_um": [0.1, 0.1], "chunk": 512}
+    assert theirs["labels"] == {
+        "shape": [210, 189],
+        "pixel_size_um": [0.1, 0.1],
+        "chunk": 512,
+        "min_axon_area_um2": 0.0,
+    }
 
 
 def test_a_store_is_complete_only_when_every_stage_is(case: Case, tmp_path: Path) -> None:
