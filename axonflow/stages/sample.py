@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from axonflow.errors import InputError
 from axonflow.kernel.grid import Box, Grid
@@ -96,6 +95,8 @@ def see(shape: tuple[int, int], read: Read) -> Seen:
 
 def values_are_objects(shape: tuple[int, int], read: Read) -> bool:
     """Tell whether each value but 0 is about one connected object, as ids are, and greys and classes are not."""
+    from scipy import ndimage  # a tenth of a second, which plain masks and networks do without
+
     values = pieces = 0
     for box in places(shape):
         pixels = read(box)
