@@ -356,13 +356,6 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
     remove(*(path for path in (*layout.store.iterdir(), *layout.private.iterdir()) if path not in kept))
 
 
-def _says_complete(layout: Layout) -> bool:
-    try:
-        return bool(read_record(layout.store)["complete"])
-    except StoreError:
-        return False
-
-
 def _note(job: Job) -> None:
     write_record(job.config, job.slide, job.layout, job.segmentation, job.min_axon_area_um2, job.stages, job.journal)
 
