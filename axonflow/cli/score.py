@@ -106,8 +106,8 @@ def _result(store: Path, drawn: StoredImage) -> tuple[NDArray[np.uint8], PixelSi
     """Return what a run found, as it counts, on the truth's pixels; their size; and which classes these are."""
     import numpy as np
 
-    from axonflow.fiber.regions import nearest_pixels
     from axonflow.kernel.grid import Box
+    from axonflow.kernel.resample import Resampling, nearest_pixels
     from axonflow.kernel.units import PixelSize
     from axonflow.results.analysis import open_store
 
@@ -118,7 +118,8 @@ def _result(store: Path, drawn: StoredImage) -> tuple[NDArray[np.uint8], PixelSi
     if fitting is None:
         raise _other_size(drawn, store, *dict.fromkeys(shapes.values()))
     found = result.counted.compute()
-    at = np.ix_(*nearest_pixels(Box.whole(drawn.shape), drawn.shape, shapes["labels"]))
+    span = Resampling(shapes["labels"], sizes["labels"], sizes[fitting]).span
+    at = np.ix_(*nearest_pixels(Box.whole(drawn.shape), span, shapes["labels"]))
     return found[at], sizes[fitting], result.classes
 
 

@@ -1,4 +1,4 @@
-"""Parts of the slide: outlines drawn by hand, or a coarse image laid over it.
+"""Parts of the slide: outlines drawn by hand.
 
 Whether a pixel is inside is asked of its centre, in coordinates of the whole slide, so every core gives the same
 answer. An outline's coordinates begin at the slide's top-left corner: the first pixel's centre is (0.5, 0.5).
@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from axonflow.errors import InputError
 from axonflow.kernel.grid import Box
-from axonflow.kernel.tally import Ints
 
-__all__ = ["Polygons", "nearest_pixels"]
+__all__ = ["Polygons"]
 
 _FARTHEST = 1e9
 """No slide is so large, px; beyond, sums of coordinates would not be exact."""
@@ -145,24 +144,6 @@ class Polygons:
                 free = labels[part.relative_to(box).slices]
                 free[_inside(sides, part) & (free == 0)] = number[name]
         return labels
-
-
-def nearest_pixels(box: Box, shape: tuple[int, int], mask_shape: tuple[int, int]) -> tuple[Ints, Ints]:
-    """Return the rows and columns of a mask, laid over the whole slide, that hold the pixel centres of a box.
-
-    ``mask[np.ix_(*nearest_pixels(box, slide, mask.shape))]`` is the mask in that box.
-
-    Parameters
-    ----------
-    box : Box
-    shape, mask_shape : (int, int)
-        Height and width, px, of the slide and of the mask.
-    """
-    rows, columns = (
-        (2 * np.arange(first, last) + 1) * mask_side // (2 * side)
-        for first, last, side, mask_side in zip((box.y0, box.x0), (box.y1, box.x1), shape, mask_shape, strict=True)
-    )
-    return rows, columns
 
 
 def _features(document: object) -> Iterator[tuple[str, object, bool]]:

@@ -1,4 +1,4 @@
-"""An image on another pixel grid, anchored at the slide's origin.
+"""An image on another pixel grid, anchored at the slide's origin: interpolated, or looked up under pixel centres.
 
 Every output pixel is a weighted sum of a fixed number of input pixels, taken in a fixed order, so any part of the
 output can be computed from the input beneath it alone and comes out the same to the bit.
@@ -14,7 +14,32 @@ from numpy.typing import NDArray
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["Resampling"]
+__all__ = ["Resampling", "nearest_pixels"]
+
+
+def nearest_pixels(
+    box: Box, span: tuple[float, float], shape: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows and columns of an image that hold the pixel centres of a box of another grid.
+
+    ``image[np.ix_(*nearest_pixels(box, span, image.shape))]`` is the image in that box. Both begin at the slide's
+    top-left corner. They need not end alike, as a grid of another pixel size ends within half a pixel of the slide's
+    end: what lies beyond the image has its last row or column.
+
+    Parameters
+    ----------
+    box : Box
+    span : (float, float)
+        Height and width of the image in pixels of the box's grid, whole or not: see :attr:`Resampling.span`.
+    shape : (int, int)
+        Height and width of the image, px.
+    """
+    # A product of whole numbers divided by one: exact where a centre lies on a border, as long as the span is whole.
+    rows, columns = (
+        np.minimum((np.arange(first, last) + 0.5) * side // length, side - 1).astype(np.int64)
+        for first, last, length, side in zip((box.y0, box.x0), (box.y1, box.x1), span, shape, strict=True)
+    )
+    return rows, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +68,12 @@ class Resampling:
         """Height and width of the output, px; at least 1."""
         (h, w), (sy, sx) = self.shape, self.scale
         return max(round(h / sy), 1), max(round(w / sx), 1)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Height and width of the input in pixels of the output, which need not be whole."""
+        (h, w), (sy, sx) = self.shape, self.scale
+        return round(h / sy, 6), round(w / sx, 6)  # 0.1 / 0.07 is not what its decimals say
 
     def needs(self, box: Box) -> Box:
         """Return the box of the input that a box of the output is computed from."""

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
-from axonflow.fiber.regions import Polygons, nearest_pixels
+from axonflow.fiber.regions import Polygons
 from axonflow.kernel.grid import Box
+from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.text import read_text
 from axonflow.slide import StoredImage, open_stored
@@ -71,17 +72,50 @@ class Everywhere:
 
 
 @dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an image lies that was drawn over the whole slide, seen from the labels' pixels.
+
+    Attributes
+    ----------
+    span : (float, float)
+        Height and width of the slide in pixels of the labels. Where labels have a pixel size of their own, these need
+        not be whole, and the labels end a little before or after the slide.
+    shape : (int, int)
+        Height and width of the labels.
+    """
+
+    span: tuple[float, float]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, native: Frame, work: Frame) -> _Place:
+        """Return where the slide lies on the labels' pixels."""
+        return cls(Resampling(native.shape, native.pixel_size, work.pixel_size).span, work.shape)
+
+    @property
+    def words(self) -> str:
+        """What tells this place from that of an image which ends where the labels do; nothing if it does."""
+        return "" if self.span == self.shape else f" over {self.span}"
+
+    def under(self, box: Box, image: tuple[int, int]) -> tuple[Ints, Ints, Box]:
+        """Return the rows and columns of an image under a box, and the box of the image that they are counted from."""
+        rows, columns = nearest_pixels(box, self.span, image)
+        have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+        return rows - have.y0, columns - have.x0, have
+
+
+@dataclass(frozen=True, slots=True)
 class _DrawnImage:
     """A mask of any resolution, laid over the whole slide."""
 
     mask: Mask
-    shape: tuple[int, int]
+    over: _Place
 
     @property
     def identity(self) -> str:
-        """Content of the image, and how it is read if that is not as a plain mask."""
+        """Content of the image, and how it is read and laid if that is not as a plain mask on the labels' pixels."""
         image = self.mask.image
-        return image.identity if self.mask.plain else f"{image.identity} {self.mask.words}"
+        return (image.identity if self.mask.plain else f"{image.identity} {self.mask.words}") + self.over.words
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -91,7 +125,7 @@ class _DrawnImage:
 
     def cover(self, box: Box) -> NDArray[np.bool_]:
         """Look up whether the nearest pixel of the image is drawn."""
-        rows, columns, have = _under(box, self.shape, self.mask.image.shape)
+        rows, columns, have = self.over.under(box, self.mask.image.shape)
         covered: NDArray[np.bool_] = self.mask.covered(have)[np.ix_(rows, columns)]
         return covered
 
@@ -101,13 +135,13 @@ class _NumberedImage:
     """An image of the numbers of regions, of any resolution, laid over the whole slide."""
 
     image: StoredImage
-    shape: tuple[int, int]
+    over: _Place
 
     @property
     def identity(self) -> str:
-        """Content of the image, and how it is read where that is not its luminance."""
+        """Content of the image, and how it is read and laid where that is not its luminance on the labels' pixels."""
         by_value = self.image.palette is not None or self.image.bilevel
-        return f"{self.image.identity} by value" if by_value else self.image.identity
+        return (f"{self.image.identity} by value" if by_value else self.image.identity) + self.over.words
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,18 +155,11 @@ class _NumberedImage:
 
     def label(self, box: Box) -> NDArray[np.uint32]:
         """Look up the nearest pixel of the image."""
-        rows, columns, have = _under(box, self.shape, self.image.shape)
+        rows, columns, have = self.over.under(box, self.image.shape)
         numbers = self.image.read(have)
         if (strange := (numbers < 0) | (numbers > np.iinfo(np.uint32).max)).any():
             raise place_of(self.image, have, numbers, strange, "Numbers of regions from 0 to 2³² − 1 were expected")
         return numbers[np.ix_(rows, columns)].astype(np.uint32)
-
-
-def _under(box: Box, shape: tuple[int, int], image: tuple[int, int]) -> tuple[Ints, Ints, Box]:
-    """Return the rows and columns of an image under a box, and the box of the image that they are counted from."""
-    rows, columns = nearest_pixels(box, shape, image)
-    have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-    return rows - have.y0, columns - have.x0, have
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +205,7 @@ def open_annotation(path: Path, unit: Literal["px", "um"], native: Frame, work: 
     """
     if path.suffix.lower() in _GEOJSON:
         return _outlines(path, unit, native, work)
-    return _DrawnImage(open_mask(_above_bar(open_stored(path), native, below)), work.shape)
+    return _DrawnImage(open_mask(_above_bar(open_stored(path), native, below)), _Place.of(native, work))
 
 
 def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame, below: int = 0) -> Regions:
@@ -199,7 +226,7 @@ def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Fra
             f"An image of labels in one channel of 8 or 16 bits was expected for --regions, {path} holds "
             f"{image.dtype} {kind}; save it as 16-bit grey, or give GeoJSON polygons."
         )
-    return _NumberedImage(image, work.shape)
+    return _NumberedImage(image, _Place.of(native, work))
 
 
 def _above_bar(image: StoredImage, native: Frame, below: int) -> StoredImage:

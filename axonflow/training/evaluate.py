@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from axonflow.engine.profile import Profile
 from axonflow.errors import InputError
-from axonflow.fiber.regions import nearest_pixels
 from axonflow.kernel.grid import Box
-from axonflow.kernel.resample import Resampling
+from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.kernel.units import PixelSize
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.training.bids import LabelledImage, labelled_images, read_labels
@@ -91,7 +90,8 @@ def compare(
     truth = read_labels(image, analysis.classes)
     work = PixelSize(*analysis.record["labels"]["pixel_size_um"])
     if native:
-        found = found[np.ix_(*nearest_pixels(Box.whole(truth.shape), truth.shape, found.shape))]
+        span = Resampling(found.shape, work, image.pixel_size).span
+        found = found[np.ix_(*nearest_pixels(Box.whole(truth.shape), span, found.shape))]
     elif truth.shape != found.shape:
         resampling = Resampling((truth.shape[0], truth.shape[1]), image.pixel_size, work)
         truth = resampling.classes(truth, len(analysis.classes))

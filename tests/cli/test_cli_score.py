@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from slides import analyse, command, picture, tissue, write_labels, write_model, write_slide
 
+import axonflow
 from axonflow.kernel.units import PixelSize
 from axonflow.ngff import Pyramid
+from axonflow.results.export import export_store
 from axonflow.training.score import score, without_small_axons
 from axonflow.workflow.config import Config
 
@@ -126,9 +128,13 @@ def test_a_store_on_another_grid_is_looked_up_by_the_nearest_pixel(folder: Path,
     assert labels.shape != SHAPE
     h, w = labels.shape
     found = labels * ((labels != 2) | (axons > 0))
-    y, x = (np.floor((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(SHAPE, (h, w), strict=True))
+    y, x = (np.minimum((2 * np.arange(n) + 1) * 10 // 34, m - 1) for n, m in zip(SHAPE, (h, w), strict=True))
     row, _ = scored(folder, store, folder / "truth.png")
     assert row == pytest.approx(score(found[np.ix_(y, x)], TRUTH, SIZE).row(), rel=1e-6, nan_ok=True)
+
+    exported = export_store(axonflow.open(store), "ads-mask", tmp_path / "exported.png")
+    row, _ = scored(folder, store, exported)
+    assert row["accuracy"] == 1  # both look up the same pixels
 
     on_its_grid = write_labels(tmp_path / "coarse.png", TRUTH[:h, :w])
     row, _ = scored(folder, store, on_its_grid)

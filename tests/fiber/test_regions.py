@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from skimage.measure import points_in_poly
 from strategies import chunkings, generators, shapes
 
 from axonflow.errors import InputError
-from axonflow.fiber.regions import Polygons, nearest_pixels
+from axonflow.fiber.regions import Polygons
 from axonflow.kernel.grid import Box
 
 Ring = list[list[float]]
@@ -120,26 +119,6 @@ def test_the_scale_is_pixels_per_unit_along_y_and_x() -> None:
 def test_what_is_no_area_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Polygons.from_geojson(text)
-
-
-@settings(max_examples=100)
-@given(st.data(), shapes, shapes)
-def test_any_chunking_looks_up_the_mask_pixel_under_each_centre(
-    data: st.DataObject, shape: tuple[int, int], mask_shape: tuple[int, int]
-) -> None:
-    mask = np.arange(np.prod(mask_shape)).reshape(mask_shape)
-    found: NDArray[np.int64] = np.zeros(shape, np.int64)
-    for box in data.draw(chunkings(shape)):
-        found[box.slices] = mask[np.ix_(*nearest_pixels(box, shape, mask_shape))]
-    y, x = (
-        [int(np.floor(round((i + 0.5) * m / n, 9))) for i in range(n)] for n, m in zip(shape, mask_shape, strict=True)
-    )
-    np.testing.assert_array_equal(found, mask[np.ix_(y, x)])
-
-
-def test_a_mask_of_the_slides_own_size_is_itself() -> None:
-    rows, columns = nearest_pixels(Box(3, 4, 7, 9), (20, 30), (20, 30))
-    assert (rows.tolist(), columns.tolist()) == ([3, 4, 5, 6], [4, 5, 6, 7, 8])
 
 
 def feature(class_: object, **properties: object) -> dict[str, object]:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
+from strategies import chunkings, shapes
 
 from axonflow.kernel.grid import Box
-from axonflow.kernel.resample import Resampling
+from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.kernel.units import PixelSize
 
 
@@ -84,3 +88,35 @@ def test_a_slide_thinner_than_an_output_pixel_gives_one() -> None:
     resampling = Resampling((1, 3), PixelSize.square(0.1), PixelSize.square(1.0))
     assert resampling.out_shape == (1, 1)
     assert resampling(noise((1, 3)), Box(0, 0, 1, 1)).shape == (1, 1)
+
+
+@given(st.data(), shapes, shapes)
+def test_any_chunking_looks_up_the_pixel_under_each_centre(
+    data: st.DataObject, shape: tuple[int, int], image_shape: tuple[int, int]
+) -> None:
+    image = np.arange(np.prod(image_shape)).reshape(image_shape)
+    found: NDArray[np.int64] = np.zeros(shape, np.int64)
+    for box in data.draw(chunkings(shape)):
+        found[box.slices] = image[np.ix_(*nearest_pixels(box, shape, image_shape))]
+    y, x = ([(2 * i + 1) * m // (2 * n) for i in range(n)] for n, m in zip(shape, image_shape, strict=True))
+    np.testing.assert_array_equal(found, image[np.ix_(y, x)])
+
+
+def test_an_image_of_the_same_size_is_itself() -> None:
+    rows, columns = nearest_pixels(Box(3, 4, 7, 9), (20, 30), (20, 30))
+    assert (rows.tolist(), columns.tolist()) == ([3, 4, 5, 6], [4, 5, 6, 7, 8])
+
+
+@given(shapes, st.integers(5, 40), st.integers(5, 40))
+def test_what_is_looked_up_lies_there_in_micrometres(shape: tuple[int, int], fine: int, coarse: int) -> None:
+    """Both ways between a slide and labels of another pixel size, which end within half a pixel of each other."""
+    have, want = PixelSize.square(fine / 100), PixelSize.square(coarse / 100)
+    there = Resampling(shape, have, want).out_shape
+    for outer, inner, um, inner_um in ((shape, there, fine, coarse), (there, shape, coarse, fine)):
+        span = Resampling(inner, PixelSize.square(inner_um / 100), PixelSize.square(um / 100)).span
+        found = nearest_pixels(Box.whole(outer), span, inner)
+        for axis in (0, 1):
+            centres = [(Fraction(i) + Fraction(1, 2)) * um / inner_um for i in range(outer[axis])]
+            expected = np.array([min(int(centre), inner[axis] - 1) for centre in centres])
+            clear = np.array([abs(centre - round(centre)) > 1e-4 for centre in centres])  # not on a border
+            np.testing.assert_array_equal(found[axis][clear], expected[clear])

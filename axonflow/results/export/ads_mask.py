@@ -19,6 +19,7 @@ from axonflow.errors import InputError
 from axonflow.kernel.classes import Classes
 from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box, Grid
+from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
 
@@ -83,15 +84,10 @@ class _Mask:
 
     def greys(self, box: Box) -> NDArray[np.uint8]:
         """Return the grey of each pixel of a box of the slide."""
-        rows, columns = self._under(0, box.y0, box.y1), self._under(1, box.x0, box.x1)
+        labels = self.semantic
+        span = Resampling(labels.shape, labels.pixel_size, self.slide.pixel_size).span
+        rows, columns = nearest_pixels(box, span, labels.shape)
         have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-        counted = self.classes.counted(self.semantic.read(have), self.axons.read(have))
+        counted = self.classes.counted(labels.read(have), self.axons.read(have))
         greys: NDArray[np.uint8] = self.classes.greys[counted[np.ix_(rows - have.y0, columns - have.x0)]]
         return greys
-
-    def _under(self, axis: int, first: int, last: int) -> NDArray[np.int64]:
-        """Return the label's pixel under the centre of each of the slide's pixels along an axis."""
-        native, work = ((size.y, size.x)[axis] for size in (self.slide.pixel_size, self.semantic.pixel_size))
-        under: NDArray[np.int64] = np.floor((np.arange(first, last) + 0.5) * (native / work)).astype(np.int64)
-        under[under >= self.semantic.shape[axis]] = self.semantic.shape[axis] - 1
-        return under

@@ -14,6 +14,7 @@ from PIL import Image
 from axonflow.kernel.classes import Classes, Labels
 from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box
+from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.ngff import Pyramid
 from axonflow.results.figures.style import COLUMN_MM, new_figure, save, scale_bar, styled
 
@@ -108,8 +109,9 @@ def draw_overlay(slide: Pyramid, semantic: Pyramid, classes: Classes, path: Path
     """Draw the classes in colour over the whole slide, at most ``side_px`` wide, to a PNG file."""
     grey = _stretched(coarse(slide, side_px))
     labels = coarse(semantic, side_px)
-    rows, columns = (np.arange(n) * m // n for n, m in zip(grey.shape, labels.shape, strict=True))
-    labels = labels[np.ix_(rows, columns)]
+    there = Resampling(semantic.shape, semantic.pixel_size, slide.pixel_size).span
+    span = (there[0] / slide.shape[0] * grey.shape[0], there[1] / slide.shape[1] * grey.shape[1])
+    labels = labels[np.ix_(*nearest_pixels(Box.whole(grey.shape), span, labels.shape))]
     colour = np.repeat(grey[..., None], 3, axis=2)
     for each in classes.legend:
         inside = labels == each.number
