@@ -25,7 +25,7 @@ from urllib.request import Request, urlopen
 from axonflow.errors import AxonflowError, InputError, RunError
 from axonflow.kernel.files import make_folder, new_folder, rename
 
-__all__ = ["Watch", "fetch", "unpack"]
+__all__ = ["Watch", "extract", "fetch"]
 
 Watch = Callable[[int, int | None], None]
 """Told the bytes that are there, and all that are expected, if that is known."""
@@ -82,7 +82,7 @@ def fetch(url: str, path: Path, *, sha256: str | None = None, watch: Watch | Non
     tag.unlink(missing_ok=True)
 
 
-def unpack(file: Path, folder: Path) -> None:
+def extract(file: Path, folder: Path) -> None:
     """Unpack a zip archive into a folder, without the one folder that it may hold everything in.
 
     Raises

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from axonflow.astih.archive import Watch, fetch, unpack
+from axonflow.astih.archive import Watch, extract, fetch
 from axonflow.astih.sets import Archive, DataSet, PublishedModel
 from axonflow.errors import InputError, RunError
 
@@ -67,7 +67,7 @@ def download_model(model: PublishedModel, folder: Path, *, watch: Watch | None =
     Raises
     ------
     InputError, RunError
-        As of :func:`axonflow.astih.archive.fetch` and :func:`axonflow.astih.archive.unpack`.
+        As of :func:`axonflow.astih.archive.fetch` and :func:`axonflow.astih.archive.extract`.
     """
     return _get(model.archive, folder, watch)
 
@@ -79,7 +79,7 @@ def _get(archive: Archive, folder: Path, watch: Watch | None) -> Path:
         file = folder / f"{archive.name}.zip"
         if not file.exists():
             fetch(f"{_host('AXONFLOW_GITHUB', GITHUB)}/{archive.path}", file, sha256=archive.sha256, watch=watch)
-        unpack(file, there)
+        extract(file, there)
         file.unlink()
     return there
 

@@ -15,6 +15,7 @@ import pandas as pd
 from axonflow.astih.sets import DataSet
 from axonflow.astih.split import images_of_test_split
 from axonflow.errors import InputError
+from axonflow.fiber.columns import for_csv
 from axonflow.kernel.files import make_folder, write_file
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.bids import LabelledImage
@@ -74,8 +75,8 @@ class Evaluation:
     def write(self, folder: Path) -> tuple[Path, ...]:
         """Write ``metrics.csv``, ``det_metrics.csv`` (ASTIH's names) and ``scores.md``; return their paths."""
         pixels, objects, page = (folder / name for name in ("metrics.csv", "det_metrics.csv", "scores.md"))
-        write_file(pixels, self.pixels.to_csv(index=False).encode())
-        write_file(objects, self.objects.to_csv(index=False).encode())
+        write_file(pixels, for_csv(self.pixels).to_csv(index=False).encode())
+        write_file(objects, for_csv(self.objects).to_csv(index=False).encode())
         write_file(page, self.markdown.encode())
         return pixels, objects, page
 

@@ -29,14 +29,16 @@ def _config(path: Path, given: dict[str, Any]) -> Config:
 
 
 def _run(path: Path, until: str | None, given: dict[str, Any], then: Callable[[Job], object] = lambda _: None) -> Job:
+    from axonflow.cli.interrupt import Interrupts
     from axonflow.cli.progress import Bars
     from axonflow.workflow.job import prepare, run_job
 
     profile = profile_of(given)
     job = prepare(_config(path, given), gpu=profile.gpus > 0)
     _say_bar(job)
-    with Bars(console) as bars:
-        run_job(job, profile, until=until, fresh=given["fresh"], on_event=bars.show, then=lambda: then(job))
+    with Interrupts() as interrupts, Bars(console) as bars:
+        listener = interrupts.before(bars.show)
+        run_job(job, profile, until=until, fresh=given["fresh"], on_event=listener, then=lambda: then(job))
     return job
 
 

@@ -58,6 +58,7 @@ def batch(
 
     Example: [bold]axonflow batch cords.csv --pipeline rat-cord-sem[/bold]
     """
+    from axonflow.cli.interrupt import Interrupts
     from axonflow.cli.progress import Bars
     from axonflow.engine.fleet import open_pool
     from axonflow.engine.pool import LocalPool
@@ -79,7 +80,11 @@ def batch(
     if waiting:
         profile = max((with_workers(profile, job.layout) for job in waiting), key=lambda sized: sized.workers or 0)
     ready, numbers = sum(entry.job is not None for entry in entries), count(1)
-    with Bars(console) as bars, open_pool(profile, private) if waiting else nullcontext(LocalPool()) as pool:
+    with (
+        Interrupts() as interrupts,
+        Bars(console) as bars,
+        open_pool(profile, private) if waiting else nullcontext(LocalPool()) as pool,
+    ):
 
         def show(event: Event | SlideEvent) -> None:
             match event:
@@ -97,7 +102,7 @@ def batch(
             keep_report(open_store(job.config.out))
             return slide_numbers(job)
 
-        table = summarise(run_batch(entries, pool, profile, show, describe, fresh=given["fresh"]))
+        table = summarise(run_batch(entries, pool, profile, interrupts.before(show), describe, fresh=given["fresh"]))
     written = write_results(table, folder)
     _show(table)
     for path in written:

@@ -64,6 +64,7 @@ def evaluate(
     """
     from rich.progress import track
 
+    from axonflow.fiber.columns import for_csv
     from axonflow.kernel.files import make_folder, write_file
     from axonflow.net.checkpoint import Checkpoint
     from axonflow.training.card import Examined, assess, draw_pictures, write_card
@@ -88,7 +89,7 @@ def evaluate(
 
     shown = track(images, "evaluating", console=console, disable=not console.is_terminal, transient=True)
     scores = scores_of(model, shown, out, native=native, workers=workers, watch=watch)
-    write_file(out / "scores.csv", scores.to_csv(index=False).encode())
+    write_file(out / "scores.csv", for_csv(scores).to_csv(index=False).encode())
     for columns in _SHOWN:
         console.print(_table(scores, columns, learned))
         console.print()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
@@ -86,11 +85,8 @@ class Bars(AbstractContextManager["Bars"]):
         self._line_at = 0.0
         self._printed: tuple[int, str] | None = None  # of the workers, count and note
         self._printed_at = 0.0
-        self._interrupted = False
 
     def __enter__(self) -> Bars:
-        # A queueing system ends a driver by SIGTERM, and its workers' jobs should go with it.
-        self._answers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         self._progress.start()
         return self
 
@@ -99,17 +95,6 @@ class Bars(AbstractContextManager["Bars"]):
     ) -> None:
         self._progress.workers = ""
         self._progress.stop()
-        for number, answer in self._answers.items():
-            signal.signal(number, answer)
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's
-        self._interrupted = True
-        raise KeyboardInterrupt
-
-    def _check(self) -> None:
-        """Raise again: where a library was just cleaning up, the first exception may have been swallowed."""
-        if self._interrupted:
-            raise KeyboardInterrupt
 
     def clear(self) -> None:
         """Take the bars of a slide away; the next one has its own."""
@@ -122,13 +107,10 @@ class Bars(AbstractContextManager["Bars"]):
             case StageBegun(stage, done_px):
                 self._begin(stage, done_px)
             case BatchDone(pixels):
-                self._check()
                 self._advance(pixels)
             case StageDone(stage, summary):
-                self._check()
                 self._end(stage, summary)
             case WorkersCounted(count, note):
-                self._check()
                 self._show_workers(count, note)
             case Noted(text):
                 self._print(f"note: {text}")

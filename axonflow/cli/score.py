@@ -14,6 +14,7 @@ from rich.table import Table
 from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
 from axonflow.kernel.files import new_file
+from axonflow.kernel.text import to_cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +85,7 @@ def score(
     scores = scores_of(found, true, given or known, classes=classes)
     if csv_file is not None:
         row = {name: nan if name.startswith(without) else value for name, value in scores.row().items()}
-        _write(csv_file, {"prediction": str(prediction), "truth": str(truth), **row})
+        _write(csv_file, {"prediction": to_cell(str(prediction)), "truth": to_cell(str(truth)), **row})
     for part in _tables(scores, without):
         console.print(part, soft_wrap=isinstance(part, str), highlight=False)
     if without:

@@ -23,7 +23,7 @@ from axonflow.errors import InputError
 if TYPE_CHECKING:
     from distributed.security import Security
 
-__all__ = ["SCHEDULER", "arguments", "made", "make", "noted", "remove", "scheduler", "security"]
+__all__ = ["SCHEDULER", "arguments", "discard", "made", "make", "noted", "scheduler", "security"]
 
 SCHEDULER = "scheduler.json"
 """Where the scheduler of a folder notes its address, beside the certificates."""
@@ -57,7 +57,7 @@ def make(folder: Path) -> None:
             file.write(text)
 
 
-def remove(folder: Path) -> None:
+def discard(folder: Path) -> None:
     """Remove a folder with its certificates."""
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -69,7 +69,7 @@ def made(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        remove(folder)
+        discard(folder)
 
 
 def security(folder: Path) -> Security:

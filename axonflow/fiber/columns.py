@@ -1,4 +1,4 @@
-"""Tables on disk: Parquet files whose every column says its unit and what it means."""
+"""Tables on disk: Parquet files whose every column says its unit and what it means; and text that is safe in CSV."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from axonflow.errors import StoreError
 from axonflow.kernel.files import new_file
+from axonflow.kernel.text import to_cell
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
 
-__all__ = ["ROWS", "Column", "column_names", "count_rows", "read_columns", "read_groups", "write_columns"]
+__all__ = ["ROWS", "Column", "column_names", "count_rows", "for_csv", "read_columns", "read_groups", "write_columns"]
 
 ROWS = 2**16
 """Of a group in a file: what is read at once, a few MB."""
@@ -69,6 +70,24 @@ def write_columns(parts: Iterable[pd.DataFrame], columns: Sequence[Column], path
         for part in parts:
             arrays = [pa.array(part[field.name].to_numpy(), field.type, from_pandas=field.nullable) for field in schema]
             file.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS)
+
+
+def for_csv(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table as it may be written as CSV: text that a spreadsheet would run begins with an apostrophe.
+
+    :func:`axonflow.kernel.text.from_cell` takes it away again. Numbers, headers and missing values are as they were.
+    """
+    from pandas.api.types import is_numeric_dtype
+
+    safe = table.copy(deep=False)
+    for name in table:
+        if not is_numeric_dtype(table[name]):
+            safe[name] = table[name].map(_cell)
+    return safe
+
+
+def _cell(value: object) -> object:
+    return to_cell(value) if isinstance(value, str) else value
 
 
 def column_names(path: Path, what: str) -> list[str]:

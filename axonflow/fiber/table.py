@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from axonflow.fiber.columns import ROWS, Column, column_names, count_rows, read_columns, read_groups, write_columns
+from axonflow.fiber.gratio import gratio
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
@@ -115,7 +116,7 @@ def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int
         axons.key,
         axon.x,
         axon.y,
-        np.sqrt(axon_px / fiber_px),
+        gratio(axon_px, fiber_px),
         axon_um2,
         perimeters(axons) * pixel_size.geometric_um,
         (fiber_px - axon_px) * pixel_size.area_um2,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
 
@@ -59,10 +60,10 @@ def tissue(pixels: Ints, counting: Counting, pixel_size: PixelSize) -> Tissue:
 
     Notes
     -----
-    AVF and MVF are the fractions of the area that are axon and myelin; the aggregate g-ratio is √(1 / (1 + MVF / AVF))
-    (Stikov et al. 2015). The mean g-ratio is that of the axons that have myelin. Standard deviations are those of the
-    population (divided by n). Floating-point sums run in the order of the table, one axon after the other, so they
-    depend neither on how the slide was cut nor on how the table is.
+    AVF and MVF are the fractions of the area that are axon and myelin; the aggregate g-ratio is what
+    :func:`~axonflow.fiber.gratio.aggregate_gratio` makes of them. The mean g-ratio is that of the axons that have
+    myelin. Standard deviations are those of the population (divided by n). Floating-point sums run in the order of the
+    table, one axon after the other, so they depend neither on how the slide was cut nor on how the table is.
     """
     k = len(pixels)
     covered, (axon, myelin) = _known(pixels[:, 0]), pixels[:, 1:].T
@@ -85,7 +86,7 @@ def tissue(pixels: Ints, counting: Counting, pixel_size: PixelSize) -> Tissue:
         axon_density=count / (covered * pixel_size.area_um2) * 1e6,
         avf=avf,
         mvf=mvf,
-        gratio_aggregate=np.sqrt(1 / (1 + mvf / _known(avf))),
+        gratio_aggregate=aggregate_gratio(avf, mvf),
         gratio_mean=gratios / _known(sheathed),
         diameter_mean=mean,
         diameter_std=np.sqrt(squares / _known(axons)),

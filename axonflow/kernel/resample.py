@@ -36,7 +36,7 @@ def nearest_pixels(
     """
     # A product of whole numbers divided by one: exact where a centre lies on a border, as long as the span is whole.
     rows, columns = (
-        np.minimum((np.arange(first, last) + 0.5) * side // length, side - 1).astype(np.int64)
+        np.minimum(np.floor((np.arange(first, last) + 0.5) * side / length), side - 1).astype(np.int64)
         for first, last, length, side in zip((box.y0, box.x0), (box.y1, box.x1), span, shape, strict=True)
     )
     return rows, columns

@@ -1,11 +1,29 @@
-"""Text files as spreadsheets and drawing programs write them: UTF-8 with or without its mark, UTF-16, Windows' own."""
+"""Text as other programs have it: files in the encodings that they write, and cells that a spreadsheet does not run.
+
+A spreadsheet takes a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return for a formula, and a
+formula may start programs. The usual defence is an apostrophe before such text: spreadsheets then take it for text.
+"""
 
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
-__all__ = ["read_text"]
+__all__ = ["from_cell", "read_text", "to_cell"]
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a formula begins, or text that looks as if it had been one."""
+
+
+def to_cell(text: str) -> str:
+    """Return text as a cell of a CSV file: with an apostrophe where a spreadsheet would take it for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def from_cell(cell: str) -> str:
+    """Return the text that :func:`to_cell` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read_text(path: Path) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import StoreError
+from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box
 from axonflow.net.familiarity import SQUARE, square_traits
@@ -211,7 +212,7 @@ class Analysis:
             "density": f"{count / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
             "AVF": f"{avf:.3f}",
             "MVF": f"{mvf:.3f}",
-            "g-ratio": f"{(avf / (avf + mvf)) ** 0.5:.3f} (aggregate)" if avf else "–",
+            "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf else "–",
             "axon diameter": f"{diameter.mean():.2f} ± {diameter.std(ddof=0):.2f} µm" if len(counting) else "–",
             "without myelin": f"{bare:,} axons",
         }

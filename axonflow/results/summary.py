@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from axonflow.fiber.columns import Column
+from axonflow.fiber.columns import Column, for_csv
 from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, region_table
 from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.tally import Tally
@@ -101,7 +101,7 @@ def write_results(table: pd.DataFrame, folder: Path) -> list[Path]:
         What was written.
     """
     summary = folder / "summary.csv"
-    write_file(summary, table.to_csv(index=False).encode())
+    write_file(summary, for_csv(table).to_csv(index=False).encode())
     if (table["state"] == "done").any():
         return [summary, *write_comparison(table, folder)]
     remove(*(folder / name for name in (*FIGURES, "report.html")))

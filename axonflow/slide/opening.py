@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from axonflow.errors import SlideError
 from axonflow.kernel.units import PixelSize
-from axonflow.slide import ome_zarr, picture, sidecar, tiff
+from axonflow.slide import ome_zarr, picture, tiff
 from axonflow.slide.format import Format, Image
 from axonflow.slide.scale import believe
+from axonflow.slide.sidecar import sidecar_claims
 from axonflow.slide.slide import Slide
 
 __all__ = ["find", "open_slide"]
@@ -53,7 +54,7 @@ def open_slide(
     """
     path = Path(path).absolute()
     image, dtype = find(path, series, channel, lambda image: image.luminance.dtype(image.stored))
-    believed, source = (pixel_size, "--pixel-size") if pixel_size else believe((*image.claims, *sidecar.claims(path)))
+    believed, source = (pixel_size, "--pixel-size") if pixel_size else believe((*image.claims, *sidecar_claims(path)))
     return Slide(
         path=path,
         format=image.format,

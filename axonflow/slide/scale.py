@@ -8,7 +8,7 @@ from typing import Any
 
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["UNITS_UM", "Claim", "believe", "number"]
+__all__ = ["UNITS_UM", "Claim", "believe", "read_decimal"]
 
 UNITS_UM = {
     **dict.fromkeys(("m", "meter", "metre"), 1e6),
@@ -30,7 +30,7 @@ _PRINTED_DPI = (72, 75, 90, 96, 100, 120, 150, 180, 200, 240, 254, 300, 350, 360
 """Resolutions of screens and printers, which programs write whatever the image shows."""
 
 
-def number(text: Any) -> float:
+def read_decimal(text: Any) -> float:
     """Read a number that may have a comma in place of its point; ValueError or TypeError if it is none."""
     return float(text.replace(",", ".") if isinstance(text, str) else text)
 

@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from axonflow.slide.scale import UNITS_UM, Claim, number
+from axonflow.slide.scale import UNITS_UM, Claim, read_decimal
 
-__all__ = ["claims"]
+__all__ = ["sidecar_claims"]
 
 AXONDEEPSEG = "pixel_size_in_micrometer.txt"
 _LONGEST = 2**20
@@ -20,7 +20,7 @@ _DEEPEST = 3
 """Folders from an image to the top of its data set: micr, session, subject."""
 
 
-def claims(path: Path) -> tuple[Claim, ...]:
+def sidecar_claims(path: Path) -> tuple[Claim, ...]:
     """Collect what is said beside an image; a file that cannot be understood says nothing."""
     return (*_bids(path), *_axondeepseg(path))
 
@@ -36,7 +36,7 @@ def _bids(path: Path) -> Iterator[Claim]:
                 # BIDS wants a list of x, y and perhaps z; a single number is met, too.
                 sides = said["PixelSize"] if isinstance(said["PixelSize"], list) else [said["PixelSize"]]
                 unit_um = UNITS_UM[str(said.get("PixelSizeUnits", "um")).lower()]
-                x_um, y_um = (number(sides[at]) * unit_um for at in (0, min(1, len(sides) - 1)))
+                x_um, y_um = (read_decimal(sides[at]) * unit_um for at in (0, min(1, len(sides) - 1)))
                 claim = Claim(f"BIDS {sidecar.name}", y_um, x_um)
             except (AttributeError, LookupError, OSError, TypeError, ValueError):
                 continue
@@ -55,7 +55,7 @@ def _folders(path: Path) -> list[Path]:
 
 def _axondeepseg(path: Path) -> Iterator[Claim]:
     try:
-        side = number(_text(path.with_name(AXONDEEPSEG)).strip())
+        side = read_decimal(_text(path.with_name(AXONDEEPSEG)).strip())
     except (OSError, ValueError):
         return
     yield Claim(AXONDEEPSEG, side, side)

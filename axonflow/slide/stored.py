@@ -23,7 +23,7 @@ from axonflow.slide.scale import believe
 from axonflow.slide.slide import Reader, Slide
 from axonflow.slide.untiled import read_untiled
 
-__all__ = ["Shades", "StoredImage", "open_stored", "unpack"]
+__all__ = ["Shades", "StoredImage", "open_stored", "shades_of"]
 
 Shades = NDArray[np.uint8]
 """Red, green, blue and opacity of pixels, (…, 4)."""
@@ -38,7 +38,7 @@ class StoredImage:
     Attributes
     ----------
     slide : Slide
-        What reads it; its pixels are stored values, and of colours 32 bits that :func:`unpack` takes apart.
+        What reads it; its pixels are stored values, and of colours 32 bits that :func:`shades_of` takes apart.
     coloured : bool
         Whether they are colours.
     bilevel : bool
@@ -90,7 +90,7 @@ class StoredImage:
         return self.slide.read(box)
 
 
-def unpack(colours: NDArray[np.uint32]) -> Shades:
+def shades_of(colours: NDArray[np.uint32]) -> Shades:
     """Return red, green, blue and opacity of coloured values, (…, 4)."""
     little = np.ascontiguousarray(colours, "<u4")
     return little.view(np.uint8).reshape(*colours.shape, 4)

@@ -20,7 +20,7 @@ from axonflow.slide.slide import Reader
 from axonflow.slide.tiff_bar import stated_bar
 from axonflow.slide.tiff_planes import SCANNERS, planes, refuse_too_many
 from axonflow.slide.tiff_reader import Mapped, Segmented, directory, grain_of
-from axonflow.slide.tiff_scale import claims
+from axonflow.slide.tiff_scale import tiff_claims
 from axonflow.slide.tiff_sparse import missing_grey
 
 __all__ = ["find_image", "recognises"]
@@ -76,7 +76,7 @@ def find_image(path: Path, series: int | None, channel: int | None) -> Image:
             grain=grain,
             stored=page.dtype,
             luminance=plane.luminance,
-            claims=claims(tiff, page, plane.series),
+            claims=tiff_claims(tiff, page, plane.series),
             identity=fingerprint(
                 (*(sample_of(file) for file in dict.fromkeys((path, plane.file))), f"image {number}".encode())
             ),

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from axonflow.slide.scale import UNITS_UM, Claim, number
+from axonflow.slide.scale import UNITS_UM, Claim, read_decimal
 
-__all__ = ["claims"]
+__all__ = ["tiff_claims"]
 
 _RESOLUTION_UNITS_UM = {2: 25_400.0, 3: 1e4, 4: 1e3, 5: 1.0}
 
 
-def claims(tiff: Any, page: Any, series: int) -> tuple[Claim, ...]:
+def tiff_claims(tiff: Any, page: Any, series: int) -> tuple[Claim, ...]:
     """Collect what is said about a page of an open file.
 
     Parameters
@@ -71,7 +71,7 @@ def _ome(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
         return
     sides = {axis: pixels.get(f"PhysicalSize{axis}") for axis in "YX"}
     units = {axis: UNITS_UM[pixels.get(f"PhysicalSize{axis}Unit", "µm").lower()] for axis in "YX"}
-    known = [number(side) * units[axis] for axis, side in sides.items() if side is not None]
+    known = [read_decimal(side) * units[axis] for axis, side in sides.items() if side is not None]
     if known:
         yield Claim("OME metadata", known[0], known[-1])
 
@@ -88,7 +88,7 @@ def _in_companion(file: Path, binary_only: ElementTree.Element) -> ElementTree.E
 
 def _aperio(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     if page.is_svs and (match := re.search(r"\|\s*MPP\s*=\s*([\d.,eE+-]+)", page.description)):
-        side = number(match[1])
+        side = read_decimal(match[1])
         yield Claim("Aperio MPP", side, side)
 
 
@@ -98,7 +98,7 @@ def _philips(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG
     levels = ".//*/DataObject[@ObjectType='PixelDataRepresentation']/Attribute[@Name='DICOM_PIXEL_SPACING']"
     spacing = ElementTree.fromstring(tiff.philips_metadata).findtext(levels)
     if spacing:
-        y_mm, x_mm = (number(side) for side in spacing.replace('"', "").split())
+        y_mm, x_mm = (read_decimal(side) for side in spacing.replace('"', "").split())
         yield Claim("Philips pixel spacing", y_mm * 1e3, x_mm * 1e3)
 
 
@@ -117,7 +117,7 @@ def _ventana(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG
         return
     for each in tiff.pages:
         if match := re.search(rb'ScanRes\s*=\s*"([\d.,]+)"', bytes(each.tags.valueof(700, default=b""))):
-            side = number(match[1].decode())
+            side = read_decimal(match[1].decode())
             yield Claim("Ventana ScanRes", side, side)
             return
 
@@ -137,7 +137,7 @@ def _zeiss(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG00
         if len(words) == 1:  # with a comma it was taken for text
             words = str(words[0]).split()
         if len(words) == 2:
-            side = number(words[0]) * UNITS_UM[words[1].lower()]
+            side = read_decimal(words[0]) * UNITS_UM[words[1].lower()]
             yield Claim("Zeiss SEM", side, side)
 
 
@@ -145,7 +145,7 @@ def _fei(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     for code in (34680, 34682):
         scan = (page.tags.valueof(code) or {}).get("Scan", {})
         if "PixelWidth" in scan and "PixelHeight" in scan:
-            yield Claim("FEI scan", number(scan["PixelHeight"]) * 1e6, number(scan["PixelWidth"]) * 1e6)
+            yield Claim("FEI scan", read_decimal(scan["PixelHeight"]) * 1e6, read_decimal(scan["PixelWidth"]) * 1e6)
 
 
 def _gatan(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
@@ -154,7 +154,7 @@ def _gatan(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG00
         [page.tags.valueof(code) for code in codes] for codes in ((65003, 65004), (65009, 65010))
     )
     if unit == other_unit and side == other:
-        um = number(side) * UNITS_UM[unit.strip("\0 ").lower()]
+        um = read_decimal(side) * UNITS_UM[unit.strip("\0 ").lower()]
         yield Claim("Gatan calibration", um, um)
 
 
@@ -162,7 +162,7 @@ def _olympus(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG
     for code in (33471, 33560):
         said = page.tags.valueof(code) or {}
         if "pixelsizex" in said and "pixelsizey" in said:
-            yield Claim("Olympus SIS", number(said["pixelsizey"]) * 1e6, number(said["pixelsizex"]) * 1e6)
+            yield Claim("Olympus SIS", read_decimal(said["pixelsizey"]) * 1e6, read_decimal(said["pixelsizex"]) * 1e6)
 
 
 def _jeol(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
@@ -174,7 +174,7 @@ def _jeol(tiff: Any, page: Any, series: int) -> Iterator[Claim]:  # noqa: ARG001
     if report is None or report.findtext("Eos/EosMode") != "eosTEM":
         return
     if report.findtext("ImageFormingSystem/ModeString") == "MAG":
-        magnification = number(report.findtext("ImageFormingSystem/SelectorValue"))
+        magnification = read_decimal(report.findtext("ImageFormingSystem/SelectorValue"))
         unit_um = _RESOLUTION_UNITS_UM[int(page.tags.valueof(296, default=2))]
         yield from _per_unit("JEOL magnification", page, unit_um / magnification)
 

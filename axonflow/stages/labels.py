@@ -12,7 +12,7 @@ from axonflow.errors import InputError
 from axonflow.kernel.classes import Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.slide import StoredImage
-from axonflow.slide.stored import Shades, unpack
+from axonflow.slide.stored import Shades, shades_of
 from axonflow.stages.masks import Form, numbers_of, place_of, refuse_inverted
 from axonflow.stages.sample import Seen, places, see
 
@@ -192,7 +192,7 @@ def _colours(image: StoredImage) -> Seen:
 
 def _shades(image: StoredImage, values: NDArray[Any]) -> Shades:
     shades = image.shades
-    return unpack(values) if shades is None else shades[values]
+    return shades_of(values) if shades is None else shades[values]
 
 
 def _nearest(shades: Shades) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

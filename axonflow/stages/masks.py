@@ -17,7 +17,7 @@ from axonflow.errors import InputError
 from axonflow.kernel.grid import Box
 from axonflow.slide import StoredImage
 from axonflow.slide.luminance import rec601
-from axonflow.slide.stored import Shades, unpack
+from axonflow.slide.stored import Shades, shades_of
 from axonflow.stages.sample import Seen, places, see, touch, values_are_objects
 
 __all__ = ["Form", "Mask", "numbers_of", "open_mask", "place_of", "refuse_inverted"]
@@ -194,7 +194,7 @@ def numbers_of(image: StoredImage, form: Form, box: Box) -> NDArray[Any]:
     if form == "values":
         return values
     shades = image.shades
-    colours: Shades = unpack(values) if shades is None else shades[values]
+    colours: Shades = shades_of(values) if shades is None else shades[values]
     red, green, blue, opacity = np.moveaxis(colours, -1, 0)
     if form == "opacity":
         return np.asarray(opacity)
@@ -230,7 +230,7 @@ def _form(image: StoredImage) -> Form:
     for box in places(image.shape):
         values, counts = np.unique(image.read(box), return_counts=True)
         for shade, count in zip(
-            (unpack(values) if shades is None else shades[values]).tolist(), counts.tolist(), strict=True
+            (shades_of(values) if shades is None else shades[values]).tolist(), counts.tolist(), strict=True
         ):
             red, green, blue, opacity = shade
             colours[red, green, blue, opacity] = colours.get((red, green, blue, opacity), 0) + count

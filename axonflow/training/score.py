@@ -7,12 +7,13 @@ divide nothing by nothing is NaN, never 1: an image without axons says nothing a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import copysign, inf, nan, pi, sqrt
+from math import copysign, inf, nan, pi
 
 import numpy as np
 
 from axonflow.errors import InputError
 from axonflow.fiber.axons import smallest_px
+from axonflow.fiber.gratio import gratio
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
@@ -123,7 +124,7 @@ class Quantities:
     @property
     def gratio(self) -> float:
         """Aggregate g-ratio √(AVF / (AVF + MVF)); NaN without axons, as in the maps."""
-        return sqrt(self.axon_px / (self.axon_px + self.myelin_px)) if self.axon_px else nan
+        return float(gratio(self.axon_px, self.axon_px + self.myelin_px)) if self.axon_px else nan
 
     @property
     def axon_diameter_um(self) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from axonflow.errors import InputError
 from axonflow.kernel.kinds import NUMBER, PIXEL_SIZE
 from axonflow.kernel.setting import settings
-from axonflow.kernel.text import read_text
+from axonflow.kernel.text import from_cell, read_text
 from axonflow.workflow.config import Config
 from axonflow.workflow.settings import SETTINGS, configure, read_settings
 
@@ -76,6 +76,7 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
 
     Commas, semicolons or tabs divide the cells, whichever the header has, or a first line ``sep=;`` says. Names of
     columns may have capitals, and blanks or hyphens for underscores. UTF-8, UTF-16 and Windows' code page are read.
+    A cell that would be a formula may begin with an apostrophe, as in the tables that axonflow writes.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
             continue
         while len(cells) > len(names) and not cells[-1].strip():
             cells.pop()
-        words = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
+        words = {name: from_cell(cell.strip()) for name, cell in zip(names, cells, strict=False) if cell.strip()}
         if len(cells) != len(names) or "slide" not in words:
             raise InputError(
                 f"A slide and {len(names)} cells were expected in row {number} of {path}, {len(cells)} cells came: "

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from slides import command
 
 from axonflow.astih import MODELS
-from axonflow.astih.archive import fetch, unpack
+from axonflow.astih.archive import extract, fetch
 from axonflow.errors import InputError, RunError
 
 
@@ -116,7 +116,7 @@ def test_what_was_packed_is_unpacked(
 ) -> None:
     folder = tmp_path_factory.mktemp("unpacked")
     (folder / "a.zip").write_bytes(zipped(files, top))
-    unpack(folder / "a.zip", folder / "a")
+    extract(folder / "a.zip", folder / "a")
     alone = not top and len({path[0] for path in files}) == 1
     assert contents(folder / "a") == {path.partition("/")[2] if alone else path: kept for path, kept in files.items()}
     assert sorted(path.name for path in folder.iterdir()) == ["a", "a.zip"]
@@ -130,7 +130,7 @@ def test_archives_that_reach_outside_are_refused(tmp_path: Path, name: str) -> N
         archive.writestr("top/inside", "x")
         archive.writestr(name, "x")
     with pytest.raises(InputError, match="outside"):
-        unpack(file, tmp_path / "in" / "a")
+        extract(file, tmp_path / "in" / "a")
     assert contents(tmp_path).keys() == {"in/a.zip"}
 
 
@@ -141,7 +141,7 @@ def test_links_in_archives_are_refused(tmp_path: Path) -> None:
         archive.writestr(link, "/etc")
         archive.writestr("top/link/outside", "x")
     with pytest.raises(InputError, match="a link"):
-        unpack(tmp_path / "a.zip", tmp_path / "a")
+        extract(tmp_path / "a.zip", tmp_path / "a")
     assert contents(tmp_path).keys() == {"a.zip"}
 
 
@@ -149,7 +149,7 @@ def survives(folder: Path, archive: bytes, files: dict[str, bytes]) -> None:
     """An archive is unpacked with all its contents, or not at all."""
     (folder / "a.zip").write_bytes(archive)
     try:
-        unpack(folder / "a.zip", folder / "a")
+        extract(folder / "a.zip", folder / "a")
     except (RunError, InputError):
         assert not (folder / "a").exists()
     else:  # a byte that says nothing of what is inside: a time, a version, a name

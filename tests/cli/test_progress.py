@@ -134,13 +134,3 @@ def test_workers_that_come_one_by_one_do_not_fill_the_file(clock: SimpleNamespac
             clock.now += 1
     told = [line.removeprefix("workers: ") for line in file.getvalue().splitlines()]
     assert told == ["none, 1 jobs wait", "1", "11", "21", "31", "32", "31", "none, 1 jobs wait"]
-
-
-def test_a_swallowed_interrupt_is_raised_again() -> None:
-    with Bars(Console(file=io.StringIO())) as bars:
-        with pytest.raises(KeyboardInterrupt):
-            bars._interrupt(2, None)
-        with pytest.raises(KeyboardInterrupt):
-            bars.show(WorkersCounted(1, ""))
-        with pytest.raises(KeyboardInterrupt):
-            bars.show(BatchDone(1))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from axonflow.cli.options import settings_of
 from axonflow.errors import InputError
+from axonflow.kernel.text import to_cell
 from axonflow.kernel.units import PixelSize
 from axonflow.workflow.config import Config
 from axonflow.workflow.manifest import COLUMNS, ListedSlide, list_slides, read_manifest
@@ -42,6 +43,12 @@ def test_rows_become_slides(write: Callable[[str], Path], tmp_path: Path) -> Non
         tmp_path / "a.tif", stores / "a.ome.zarr", pixel_size=PixelSize.square(0.1)
     )
     assert second.config({}, stores) == Config(Path("/b/b.tif"), stores / "b.ome.zarr", mask=tmp_path / "white.png")
+
+
+@pytest.mark.parametrize("name", ["=cmd|x.tif", "+a.tif", "-b.tif", "@c.tif", "'=d.tif", "'e.tif"])
+def test_names_that_would_be_formulas_are_read_as_they_are_written(write: Callable[[str], Path], name: str) -> None:
+    (slide,) = read_manifest(write(f"slide\n{to_cell(name)}\n"))
+    assert slide.name == name
 
 
 @pytest.mark.parametrize("divider", [",", ";", "\t"])

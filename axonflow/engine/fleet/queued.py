@@ -55,7 +55,7 @@ def queued(profile: Profile, private: Path) -> Iterator[tuple[SpecCluster, Jobs]
             yield cluster, jobs
     finally:
         ledger.end_jobs()
-        certificates.remove(folder)
+        certificates.discard(folder)
 
 
 def _queue_jobs(cluster: SpecCluster, profile: Profile, folder: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from axonflow.fiber.columns import for_csv
 from axonflow.kernel.files import new_file
 from axonflow.results.analysis import Analysis
 
@@ -51,4 +52,4 @@ def write_regions_csv(analysis: Analysis, path: Path) -> None:
 
 def _write(table: pd.DataFrame, path: Path) -> None:
     with new_file(path) as part:
-        table.to_csv(part, index=False, compression=_COMPRESSIONS.get(path.suffix.lower()))
+        for_csv(table).to_csv(part, index=False, compression=_COMPRESSIONS.get(path.suffix.lower()))

@@ -12,6 +12,7 @@ import xarray as xr
 
 from axonflow.errors import StoreError
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
+from axonflow.kernel.text import from_cell
 from axonflow.ngff.maps import read_maps
 from axonflow.results.analysis import open_store
 from axonflow.results.report.page import vector, write_page
@@ -84,7 +85,7 @@ def _read_summary(folder: Path) -> pd.DataFrame:
     words = ["slide", "level", "store", "state", "reason", "warnings"]
     try:
         table = pd.read_csv(path, dtype=dict.fromkeys(words, "object"))
-        return table.assign(**{name: table[name].fillna("") for name in words})
+        return table.assign(**{name: table[name].fillna("").map(from_cell) for name in words})
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
             f"A store that 'axonflow run' wrote, or the folder of a batch, was expected at {folder}, but there is "

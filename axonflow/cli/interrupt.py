@@ -1,0 +1,45 @@
+"""What ends a run from outside: Ctrl-C, and the SIGTERM by which a queueing system ends a driver."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import FrameType, TracebackType
+from typing import TypeVar
+
+__all__ = ["Interrupts"]
+
+E = TypeVar("E")
+
+
+class Interrupts(AbstractContextManager["Interrupts"]):
+    """Within its context either signal raises a KeyboardInterrupt, so that its workers end with it."""
+
+    def __init__(self) -> None:
+        self._came = False
+
+    def __enter__(self) -> Interrupts:
+        self._answers = {number: signal.signal(number, self.interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, answer in self._answers.items():
+            signal.signal(number, answer)
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's
+        """Answer a signal."""
+        self._came = True
+        raise KeyboardInterrupt
+
+    def before(self, listener: Callable[[E], object]) -> Callable[[E], None]:
+        """Return a listener that raises again first: a library that was just cleaning up may have swallowed it."""
+
+        def listen(event: E) -> None:
+            if self._came:
+                raise KeyboardInterrupt
+            listener(event)
+
+        return listen
