@@ -8,7 +8,11 @@ from axonflow.cli import batch as _batch
 from axonflow.cli import cluster as _cluster
 from axonflow.cli import doctor as _doctor
 from axonflow.cli import evaluate as _evaluate
+from axonflow.cli import export as _export
+from axonflow.cli import info as _info
 from axonflow.cli import models as _models
+from axonflow.cli import phantom as _phantom
+from axonflow.cli import plan as _plan
 from axonflow.cli import report as _report
 from axonflow.cli import score as _score
 from axonflow.cli import status as _status
@@ -22,6 +26,10 @@ __all__ = ["app", "main"]
 # imported, in this order, for what they hang on app
 _GROUPS = (
     _analyse,
+    _plan,
+    _info,
+    _export,
+    _phantom,
     _view,
     _report,
     _batch,

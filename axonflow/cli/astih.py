@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, listing
+from axonflow.kernel.words import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,20 +40,19 @@ def list_sets() -> None:
     """
     from axonflow.astih import SETS
 
-    table = Table(box=None)
-    for column in ("set", "content", "licence", "size", "images", "pixel size", "DANDI", "test split"):
-        table.add_column(column, overflow="fold", no_wrap=column == "DANDI")
+    table = listing("set", "", show_header=False)
     for known in SETS:
-        table.add_row(
-            known.name,
-            known.content,
-            known.licence,
-            known.size,
-            known.images,
-            known.pixel_size,
-            f"{known.dandi}/{known.version}",
-            known.test_split,
-        )
+        facts = {
+            "holds": known.content,
+            "images": known.images,
+            "pixel size": known.pixel_size,
+            "size": known.size,
+            "licence": known.licence,
+            "DANDI": f"{known.dandi}/{known.version}",
+            "test split": known.test_split,
+        }
+        for k, (name, value) in enumerate(facts.items()):
+            table.add_row(Text("" if k else known.name, "bold"), f"{name}: {value}")
     console.print(table)
     console.print("next    axonflow astih download SET DIR --make-splits", soft_wrap=True)
 
@@ -76,8 +76,8 @@ def download_set(
         download(data_set, folder, watch=watch)
     console.print(f"set     {folder / data_set.dandi}", soft_wrap=True)
     if splits:
-        for side, count in make_splits(data_set, folder).items():
-            console.print(f"{side:<7} {folder / side}, {count} images", soft_wrap=True)
+        for side, images in make_splits(data_set, folder).items():
+            console.print(f"{side:<7} {folder / side}, {count(images, 'image')}", soft_wrap=True)
         flags = {"TEM": "--arch tem", "SEM": "--arch sem", "BF": "--arch sem --invert"}[data_set.name.rstrip("12")]
         console.print(f"next    axonflow train {folder / 'train'} {flags}", soft_wrap=True)
 
@@ -90,7 +90,7 @@ def list_models(context: typer.Context) -> None:
     from axonflow.astih import MODELS
     from axonflow.astih.download import GITHUB
 
-    table = Table("model", "tag", "of set", "what it finds", box=None)
+    table = listing("model", "tag", "of set", "what it finds")
     for known in MODELS:
         table.add_row(known.name, known.archive.tag, known.data_set, known.content)
     console.print(table)
@@ -167,9 +167,7 @@ def _bar() -> Iterator[Watch]:
 
 
 def _drawn(frame: pd.DataFrame) -> Table:
-    table = Table(box=None)
-    for column in frame.columns:
-        table.add_column(str(column), overflow="fold")
+    table = listing(*map(str, frame.columns))
     for row in frame.itertuples(index=False):
         table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
     return table

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from itertools import count
+from itertools import count as numbered
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from axonflow.cli.options import ENGINE, SETTINGS, profile_of, settings_of, takes
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, listing
+from axonflow.kernel.words import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,11 +33,11 @@ _SHOWN = {
     "avf": ("AVF", "{:.3f}"),
     "mvf": ("MVF", "{:.3f}"),
     "gratio_aggregate": ("g-ratio", "{:.3f}"),
-    "axon_diam_mean (um)": ("diameter, µm", "{:.2f}"),
+    "axon_diam_mean (um)": ("µm", "{:.2f}"),
     "axon_diam_p50 (um)": ("median", "{:.2f}"),
     "axon_diam_p95 (um)": ("95 %", "{:.2f}"),
 }
-"""The columns of the summary that a terminal has room for."""
+"""The columns of the summary that a terminal has room for; diameters are headed by their unit."""
 
 _FAILED = Text("failed", "bold red")
 
@@ -79,7 +79,7 @@ def batch(
     private.mkdir(parents=True, exist_ok=True)
     if waiting:
         profile = max((with_workers(profile, job.layout) for job in waiting), key=lambda sized: sized.workers or 0)
-    ready, numbers = sum(entry.job is not None for entry in entries), count(1)
+    ready, numbers = sum(entry.job is not None for entry in entries), numbered(1)
     with (
         Interrupts() as interrupts,
         Bars(console) as bars,
@@ -108,21 +108,20 @@ def batch(
     for path in written:
         _say("written", str(path))
     if failed := int((table["state"] == "failed").sum()):
-        _say(_FAILED, f"{failed} of {len(table)} slides; run again, and only these are tried")
+        _say(_FAILED, f"{failed} of {count(len(table), 'slide')}; run again, and only these are tried")
         raise typer.Exit(1)
 
 
 def _show(table: pd.DataFrame) -> None:
     """Print what came of each slide."""
-    shown = Table("level", "slide", box=None)
-    for title, _ in _SHOWN.values():
-        shown.add_column(title, justify="right")
+    shown = listing("slide", *(title for title, _ in _SHOWN.values()))
     for row in table.to_dict("records"):
         if row["state"] == "failed":
             numbers = [Text("failed", "red")]
         else:
             numbers = [Text(form.format(row[name]).replace("nan", "–")) for name, (_, form) in _SHOWN.items()]
-        shown.add_row(row["level"], Path(row["slide"]).name, *numbers)
+        name = Path(row["slide"]).name
+        shown.add_row(Text(f"{row['level']}\n{name}" if row["level"] else name), *numbers)
     console.print(shown)
     for row in table.to_dict("records"):
         for what in ("reason", "warnings"):

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from axonflow.cli.options import CLUSTER, profile_of, takes
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, listing
 from axonflow.errors import FleetError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def list_profiles() -> None:
     """
     from axonflow.engine.profile import PROFILES, Profile, profile_names, site_profiles
 
-    table = Table("profile", "system", "workers", "cores", "memory", "GPUs", "walltime", "from", box=None)
+    table = listing("profile", "system", "workers", "cores", "memory", "GPUs", "walltime", "from")
     for name in profile_names():
         table.add_row(name, *_row(Profile.find(name)), "own" if (site_profiles() / f"{name}.toml").exists() else "")
     console.print(table)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.table import Column, Table
 from rich.text import Text
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, listing
 
 __all__: list[str] = []
 
@@ -18,13 +17,13 @@ def doctor() -> None:
     """
     from axonflow.cli.diagnosis import diagnose
 
-    table = Table(Column("part", style="bold"), Column("found", overflow="fold"), box=None, pad_edge=False)
+    table = listing("part", "found")
     last = ""
     with console.status("looking around"):  # draws on a terminal alone
         for finding in diagnose():
             said = Text(finding.found)
             if finding.advice:
                 said.append(f"\n→ {finding.advice}", "yellow")
-            table.add_row("" if finding.part == last else finding.part, said)
+            table.add_row(Text("" if finding.part == last else finding.part, "bold"), said)
             last = finding.part
     console.print(table)

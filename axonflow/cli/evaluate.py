@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,7 @@ def evaluate(
 
 
 def _table(scores: pd.DataFrame, shown: dict[str, str], learned: set[str]) -> Table:
-    table = Table("image", *shown.values(), box=None)
+    table = listing("image", *shown.values())
     for row in scores.to_dict("records"):
         cells = (f"{row[name]:+.1%}" if name.endswith("_error") else f"{row[name]:.3f}" for name in shown)
         table.add_row(row["image"] + (" (trained on)" if row["subject"] in learned else ""), *cells)

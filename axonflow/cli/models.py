@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, listing
 
 __all__: list[str] = []
 
@@ -27,7 +26,7 @@ def list_models() -> None:
     """
     from axonflow.net.checkpoint import EMBEDDED, Checkpoint
 
-    table = Table("model", "network", "pixel size", "smallest axon", "trained on", box=None)
+    table = listing("model", "network", "pixel size", "smallest axon", "trained on")
     for path in sorted(EMBEDDED.glob("*.json")):
         model = Checkpoint.find(path)
         table.add_row(

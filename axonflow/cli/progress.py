@@ -15,6 +15,7 @@ from rich.text import Text
 
 from axonflow.engine.events import BatchDone, Event, Noted, StageBegun, StageDone, WorkersCounted
 from axonflow.kernel.rate import RateMeter, duration, rate
+from axonflow.stages.titles import stage_title
 
 if TYPE_CHECKING:
     from axonflow.engine.stage import Stage
@@ -55,7 +56,7 @@ class _Lines(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         if self.workers:
-            yield Text(f"{'workers':<14}{self.workers}", "dim", no_wrap=True, overflow="ellipsis")
+            yield Text(f"{'workers':<19}{self.workers}", "dim", no_wrap=True, overflow="ellipsis")
 
 
 class Bars(AbstractContextManager["Bars"]):
@@ -72,7 +73,7 @@ class Bars(AbstractContextManager["Bars"]):
         # With FORCE_COLOR, which a job inherits, rich takes any file for a terminal.
         self._moves = console.is_interactive and console.file.isatty()
         self._progress = _Lines(
-            TextColumn("{task.description:<13}"),
+            TextColumn("{task.description:<18}"),
             BarColumn(bar_width=None, table_column=Column(max_width=60, ratio=1)),
             TextColumn("{task.percentage:>3.0f} %"),
             _Rate(table_column=Column(min_width=10, no_wrap=True)),
@@ -120,7 +121,7 @@ class Bars(AbstractContextManager["Bars"]):
         self._meter = RateMeter(done_px, stage.pixels)
         self._line_at = time.monotonic()
         self._task = self._progress.add_task(
-            stage.name.replace(".", " "),
+            stage_title(stage.name),
             total=stage.pixels,
             completed=done_px,
             meter=self._meter,
@@ -141,8 +142,7 @@ class Bars(AbstractContextManager["Bars"]):
         if not self._moves:
             seconds, peak = summary["seconds"], summary["peak_worker_bytes"] / 2**30
             speed = rate(summary["pixels"] / max(seconds, 1e-3))
-            name = stage.name.replace(".", " ")
-            self._print(f"{name}: done in {duration(seconds)}, {speed}, {peak:.2f} GiB per worker")
+            self._print(f"{stage_title(stage.name)}: done in {duration(seconds)}, {speed}, {peak:.2f} GiB per worker")
         for note in summary.get("notes", ()):
             self._print(f"note: {note}")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, listing
 from axonflow.errors import InputError
 from axonflow.kernel.files import new_file
 from axonflow.kernel.text import to_cell
@@ -149,7 +149,7 @@ def _tables(scores: Scores, without: tuple[str, ...]) -> Iterator[Table | str]:
     from axonflow.training.score import QUANTITIES
 
     pixels, detection, matching = scores.pixels, scores.detection, scores.matching
-    table = Table("pixels", "Dice", "IoU", box=None)
+    table = listing("pixels", "Dice", "IoU")
     for name, dice, iou in zip(pixels.classes.names, pixels.dice, pixels.iou, strict=True):
         if not (without and name != pixels.classes[pixels.classes.axon].name):
             table.add_row(name, _share(dice), _share(iou))
@@ -158,7 +158,7 @@ def _tables(scores: Scores, without: tuple[str, ...]) -> Iterator[Table | str]:
     yield table
     yield "" if without else f"accuracy {_share(pixels.accuracy)}\n"
 
-    table = Table("axons", "precision", "sensitivity", "accuracy", "F1", box=None)
+    table = listing("axons", "precision", "sensitivity", "accuracy", "F1")
     table.add_row("by centroid", _share(detection.precision), _share(detection.sensitivity))
     overlap = (matching.precision, matching.recall, matching.accuracy, matching.f1)
     table.add_row("by overlap (IoU ≥ 0.5)", *map(_share, overlap))
@@ -166,7 +166,7 @@ def _tables(scores: Scores, without: tuple[str, ...]) -> Iterator[Table | str]:
     yield f"found {scores.found.axons:,}, true {scores.truth.axons:,}\n"
 
     found, true, errors = scores.found.numbers(), scores.truth.numbers(), scores.found.relative_errors(scores.truth)
-    table = Table("tissue", "found", "true", "error", box=None)
+    table = listing("tissue", "found", "true", "error")
     for name, (words, unit) in QUANTITIES.items():
         if name not in without:
             table.add_row(words, _number(found[name], unit), _number(true[name], unit), _error(errors[name]))

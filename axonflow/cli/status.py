@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, listing
 from axonflow.errors import StoreError
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ _WIDE = 100
 
 @app.command()
 def status(
-    path: Annotated[Path, typer.Argument(help="A store, or a folder with stores.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="A store, several, or a folder with stores.", show_default=False),
+    ],
 ) -> None:
     """Print the progress of runs, from the files of their stores; the driver may be on another machine.
 
@@ -34,16 +38,26 @@ def status(
     """
     from axonflow.workflow.status import read_status, stores
 
-    if (path / ".axonflow").is_dir():
-        _print_rows(path, read_status(path))
+    if len(paths) == 1 and (paths[0] / ".axonflow").is_dir():
+        _print_rows(paths[0], read_status(paths[0]))
         return
-    found = {store: read_status(store) for store in stores(path)}
-    if not found:
-        raise StoreError(
-            f"A store, or a folder with stores, was expected at {path}, none is there; give the .ome.zarr folder that "
-            "'axonflow run' writes, or one that holds several."
-        )
-    _print_table(path, found)
+    found: dict[Path, Status] = {}
+    for path in paths:
+        here = {store: read_status(store) for store in stores(path)}
+        if not here:
+            raise StoreError(
+                f"A store, or a folder with stores, was expected at {path}, none is there; give the .ome.zarr folder "
+                "that 'axonflow run' writes, or one that holds several."
+            )
+        found |= here
+    _print_table(_names(found), found)
+
+
+def _names(found: Iterable[Path]) -> dict[Path, str]:
+    """Return what to call each store: its path below the folder that holds all, which says nothing new."""
+    found = [*found]
+    top = Path(os.path.commonpath([store.absolute().parent for store in found]))
+    return {store: str(store.absolute().relative_to(top)).removesuffix(".ome.zarr") for store in found}
 
 
 def _print_rows(store: Path, status: Status) -> None:
@@ -62,10 +76,11 @@ def _print_rows(store: Path, status: Status) -> None:
 
 def _details(status: Status) -> Iterator[tuple[str, str]]:
     from axonflow.kernel.rate import duration, rate
+    from axonflow.stages.titles import stage_title
 
     running = status.state == "running"
     if status.state not in {"done", "queued"}:
-        yield "stage", f"{status.stage or 'none yet'}{_percent(', {}', status.share)}"
+        yield "stage", f"{stage_title(status.stage) or 'none yet'}{_percent(', {}', status.share)}"
         yield "run", _percent("{} of the pixels of all stages", status.all_share)
     if running:
         yield "rate", rate(status.rate_px_s) if status.rate_px_s else ""
@@ -83,35 +98,32 @@ def _details(status: Status) -> Iterator[tuple[str, str]]:
         yield "next", "the same command again; it continues"
 
 
-def _print_table(path: Path, found: dict[Path, Status]) -> None:
+def _print_table(names: dict[Path, str], found: dict[Path, Status]) -> None:
     """Print a row for each store and, under them, what is to be read."""
     from axonflow.kernel.rate import duration, rate
+    from axonflow.stages.titles import stage_title
 
     wide = console.width >= _WIDE
     columns = ["stage", "run", *(["rate"] if wide else []), "left", *(["workers", "driver"] if wide else [])]
-    table = Table(Column("store", overflow="fold"), "state", *columns, box=None, pad_edge=False)
+    table = listing("store", "state", *columns)
     for store, status in found.items():
         running = status.state == "running"
         cells = {
-            "stage": "" if status.state == "done" else status.stage + _percent(" {}", status.share),
+            "stage": "" if status.state == "done" else stage_title(status.stage) + _percent(" {}", status.share),
             "run": "" if status.state == "done" else _percent("{}", status.all_share),
             "rate": rate(status.rate_px_s) if running and status.rate_px_s else "",
             "left": duration(status.remaining_s) if running and status.remaining_s is not None else "",
             "workers": str(status.workers) if running and status.workers is not None else "",
             "driver": status.job or status.host,
         }
-        table.add_row(Text(_name(store, path)), _state(status), *(Text(cells[column]) for column in columns))
+        table.add_row(Text(names[store]), _state(status), *(Text(cells[column]) for column in columns))
     console.print(table, "")
     for store, status in found.items():
         if said := status.error or status.note:
-            line = Text.assemble((_name(store, path), _COLOURS[status.state]), f": {said}")
+            line = Text.assemble((names[store], _COLOURS[status.state]), f": {said}")
             console.print(line, soft_wrap=not console.is_terminal)
     counts = {state: sum(status.state == state for status in found.values()) for state in _COLOURS}
     console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count), highlight=False)
-
-
-def _name(store: Path, top: Path) -> str:
-    return str(store.relative_to(top)).removesuffix(".ome.zarr")
 
 
 def _state(status: Status) -> Text:

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 import typer
 import typer.core
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from axonflow.errors import AxonflowError, InputError
 from axonflow.kernel.caches import prepare_caches
 from axonflow.kernel.lock import do_without_hdf5_locks
 
-__all__ = ["app", "console", "replace_what_cannot_be_shown"]
+__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown"]
 
 
 class _ExitCodes(typer.core.TyperGroup):
@@ -61,6 +62,17 @@ app = typer.Typer(
 # What is printed holds names of files, in which brackets and colons are no markup.
 console = Console(markup=False, emoji=False)
 errors = Console(stderr=True, markup=False, emoji=False)
+
+
+def listing(*columns: str, show_header: bool = True) -> Table:
+    """Return an empty table of these columns, which fits 80 columns: what is too long goes on in the next line.
+
+    Nothing of a cell is left out. The first column holds names; all others are as wide as they need, if there is room.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=show_header)
+    for i, column in enumerate(columns):
+        table.add_column(column, overflow="fold", min_width=8 if i == 0 and len(columns) > 2 else None)
+    return table
 
 
 def replace_what_cannot_be_shown() -> None:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
+from axonflow.kernel.words import count
 
 if TYPE_CHECKING:
     from axonflow.training.curve import Point
@@ -70,10 +71,10 @@ class _Bar:
     def _begin(self, done: int, steps: int) -> None:
         self._steps = steps
         if done == steps:
-            console.print(f"All {steps} steps of this training are done; --fresh starts over.")
+            console.print(f"All {count(steps, 'step')} of this training; --fresh starts over.")
             return
         if done:
-            console.print(f"Going on after {done} of {steps} steps.")
+            console.print(f"Going on after {done:,} of {count(steps, 'step')}.")
         self._task = self._progress.add_task("training", total=steps, completed=done, loss=float("nan"))
 
     def _advance(self, point: Point) -> None:
@@ -217,12 +218,12 @@ def _introduce(training: Training, out: Path) -> None:
     recipe = training.recipe
     for title, samples in (("learnt from", training.samples), ("held out", training.held_out)):
         subjects = ", ".join(dict.fromkeys(sample.subject for sample in samples))
-        held = f"{len(samples)} images of {subjects}" if samples else "none"
+        held = f"{count(len(samples), 'image')} of {subjects}" if samples else "none"
         console.print(f"{title:<11} {held}", soft_wrap=True, highlight=False)
     start = "" if training.start is None else f", starting from {training.start.name}"
     console.print(
-        f"network     {training.architecture.name} at {training.pixel_size}{start}; {recipe.steps} steps of "
-        f"{recipe.batch} patches of {recipe.side} px",
+        f"network     {training.architecture.name} at {training.pixel_size}{start}; {count(recipe.steps, 'step')} of "
+        f"{count(recipe.batch, 'patch', 'patches')} of {recipe.side} px",
         soft_wrap=True,
         highlight=False,
     )

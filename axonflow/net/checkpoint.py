@@ -22,6 +22,8 @@ from axonflow.net.architecture import Architecture
 from axonflow.net.familiarity import TRAITS
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from axonflow.net.unet import UNet
 
 __all__ = ["EMBEDDED", "Checkpoint", "Precision"]
@@ -32,6 +34,9 @@ Precision = Literal["float32", "bfloat16", "float16"]
 EMBEDDED = Path(__file__).parent / "weights"
 """The folder of the models that come with the package."""
 
+
+NORMALISATION = "equalised by the whole slide's histogram, then mean 0 and standard deviation 1"
+"""What every model is trained on, and is given."""
 
 _SHA256 = Kind("a sha256, empty while there are no weights", str, lambda value: isinstance(value, str))
 
@@ -86,7 +91,7 @@ class Checkpoint:
     sha256: str = setting(_SHA256, "Of the weights' file.", required=True)
     trained_on: Mapping[str, Any] = field(default_factory=dict, hash=False)
     familiar: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
-    normalisation: str = "equalised by the whole slide's histogram, then mean 0 and standard deviation 1"
+    normalisation: str = NORMALISATION
     classes: Classes = AXON_MYELIN
     folder: Path = EMBEDDED
 
@@ -157,6 +162,7 @@ class Checkpoint:
                 raise TypeError(f"an object of JSON was expected, {str(content)[:40]!r} came")
             if "classes" in content:
                 content["classes"] = Classes.from_json(content["classes"])
+            _check_told(content)
             ranges = dict(content.get("familiar", {}))
             content["familiar"] = {name: _range(name, ends) for name, ends in ranges.items()}
             refuse_unknown(content, [each.name for each in fields(cls) if each.name != "folder"])
@@ -202,6 +208,12 @@ class Checkpoint:
                 f"Weights of a {self.architecture!r} network of {len(self.classes)} classes were expected in "
                 f"{self.weights}; give those that belong to the contract."
             ) from error
+        if odd := [name for name, values in net.state_dict().items() if _cannot_be(name, values)]:
+            raise ModelError(
+                f"Weights that are finite numbers, with variances of 0 or more, were expected in {self.weights}, "
+                f"others came in {odd[0]}{f' and {len(odd) - 1} more' * (len(odd) > 1)}; "
+                "its training failed: train it again."
+            )
         return net.eval()
 
     def save(self, net: UNet, folder: Path) -> Checkpoint:
@@ -214,6 +226,25 @@ class Checkpoint:
         stated = self.contract | {"sha256": hashlib.sha256(content).hexdigest()}
         write_file(folder / f"{self.name}.json", (json.dumps(stated, indent=2, ensure_ascii=False) + "\n").encode())
         return replace(self, sha256=stated["sha256"], folder=folder)
+
+
+def _check_told(content: Mapping[str, Any]) -> None:
+    """Refuse what a contract tells beside its settings if it is of another kind; a TypeError or ValueError says so."""
+    told = content.get("trained_on", {})
+    subjects = told.get("subjects", []) if isinstance(told, dict) else None
+    if not isinstance(subjects, list) or not all(isinstance(subject, str) for subject in subjects):
+        raise TypeError(
+            f"an object of JSON, with a list of text as subjects, was expected as trained_on, {str(told)[:40]} came"
+        )
+    if not isinstance(familiar := content.get("familiar", {}), dict):
+        raise TypeError(f"an object of JSON was expected as familiar, {str(familiar)[:40]} came")
+    if (said := content.get("normalisation", NORMALISATION)) != NORMALISATION:
+        raise ValueError(f"a model whose slides are {NORMALISATION} was expected, {str(said)[:60]!r} came")
+
+
+def _cannot_be(name: str, values: Tensor) -> bool:
+    """Tell whether some of a network's values are none that a training leaves: everything would be NaN."""
+    return bool((~values.isfinite()).any() or (name.endswith("running_var") and (values < 0).any()))
 
 
 def _range(name: str, ends: Any) -> tuple[float, float]:

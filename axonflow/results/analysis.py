@@ -15,6 +15,7 @@ from axonflow.errors import StoreError
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box
+from axonflow.kernel.words import area, count, mean_and_spread
 from axonflow.net.familiarity import SQUARE, square_traits
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.maps import read_maps
@@ -197,7 +198,7 @@ class Analysis:
         """The numbers a reader asks for first, over all that counts, with their units."""
         maps = self.maps
         area_mm2 = float(maps["covered_area"].sum())
-        count = int(maps["axon_count"].sum())
+        axons = int(maps["axon_count"].sum())
         avf, mvf = (
             float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf")
         )
@@ -206,15 +207,15 @@ class Analysis:
         bare = int((counting["myelin_area (um^2)"] == 0).sum())
         beyond = self.record["stages"]["measure"]["myelin_px_beyond_reach"]
         numbers = {
-            "axons": f"{count:,}"
-            + (f" ({self.axon_count:,} with those outside the mask)" if count != self.axon_count else ""),
-            "area": f"{area_mm2:.4g} mm²",
-            "density": f"{count / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
+            "axons": f"{axons:,}"
+            + (f" ({self.axon_count:,} with those outside the mask)" if axons != self.axon_count else ""),
+            "area": area(area_mm2),
+            "density": f"{axons / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
             "AVF": f"{avf:.3f}",
             "MVF": f"{mvf:.3f}",
             "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf else "–",
-            "axon diameter": f"{diameter.mean():.2f} ± {diameter.std(ddof=0):.2f} µm" if len(counting) else "–",
-            "without myelin": f"{bare:,} axons",
+            "axon diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), len(counting), "µm"),
+            "without myelin": count(bare, "axon"),
         }
         if beyond:
             numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
@@ -224,8 +225,8 @@ class Analysis:
         if mapped.get("unfamiliar_cells"):
             judged = int(maps["unfamiliar"].count())
             numbers["unfamiliar"] = (
-                f"{mapped['unfamiliar_cells']:,} of {judged:,} cells look unlike anything the network was trained on; "
-                "see maps/unfamiliar"
+                f"{mapped['unfamiliar_cells']:,} of {count(judged, 'cell')} look unlike anything the network was "
+                "trained on; see maps/unfamiliar"
             )
         return numbers
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from axonflow.engine.cpus import cpus
@@ -40,7 +39,7 @@ from axonflow.workflow.record import read_record, write_record
 if TYPE_CHECKING:
     from axonflow.engine.pool import Pool
 
-__all__ = ["Job", "estimate_seconds", "prepare", "run_job", "with_workers"]
+__all__ = ["Job", "cut_masks", "declare_job", "prepare", "run_job", "with_workers"]
 
 log = logging.getLogger(__name__)
 logging.getLogger("axonflow").addHandler(logging.NullHandler())  # without a log file nothing goes to the terminal
@@ -109,11 +108,11 @@ def prepare(config: Config, *, gpu: bool = False) -> Job:
     slide = _open_slide(config)
     if not config.own_masks and (made := _made_in(config.out)):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
-        before = _declare(config, slide, _segmentation(config, made))
+        before = declare_job(config, slide, _segmentation(config, made))
         if any(before.journal.record(stage).begun for stage in before.stages if stage.name == "segment"):
             return before
     # The driver may be on a node without the GPU that its workers have.
-    return _declare(config, slide, _segmentation(config, "float16" if gpu else None))
+    return declare_job(config, slide, _segmentation(config, "float16" if gpu else None))
 
 
 def run_job(
@@ -193,34 +192,6 @@ def _run(
     _note(job)
 
 
-def estimate_seconds(job: Job, workers: int) -> float:
-    """Estimate the time of a run, s.
-
-    A corner of the slide goes through every stage in a temporary store, twice, as the first time pays for loading
-    and compiling; the seconds of the second are scaled to the whole.
-    """
-    from axonflow.engine.pool import LocalPool
-    from axonflow.engine.runner import run_stages
-
-    side = min(1024, *job.slide.shape)
-    corner = replace(job.slide, shape=(side, side))
-    segmentation = job.segmentation
-    if isinstance(segmentation, Masks):
-        segmentation = _cut(segmentation, (side, side))
-    seconds: dict[str, float] = {}
-    for _ in range(2):
-        with TemporaryDirectory() as folder:
-            trial = _declare(replace(job.config, out=Path(folder), mask=None, regions=None), corner, segmentation)
-            trial.layout.private.mkdir()
-            run_stages(trial.stages, trial.journal, LocalPool())
-            seconds = {stage.group: 0.0 for stage in trial.stages}
-            for stage in trial.stages:
-                seconds[stage.group] += trial.journal.record(stage).summary["seconds"]
-    scale = job.slide.shape[0] * job.slide.shape[1] / side**2
-    alone = 1 if isinstance(segmentation, Network) else workers  # one network uses all cpus, as several do together
-    return scale * sum(s / (alone if group == "segment" else workers) for group, s in seconds.items())
-
-
 def _open_slide(config: Config) -> Slide:
     slide = open_slide(config.slide, series=config.series, channel=config.channel, pixel_size=config.pixel_size)
     bar = find_bar(slide)
@@ -229,7 +200,7 @@ def _open_slide(config: Config) -> Slide:
     return replace(slide, bar=bar) if config.keep_bar else without_bar(slide, bar)
 
 
-def _cut(masks: Masks, shape: tuple[int, int]) -> Masks:
+def cut_masks(masks: Masks, shape: tuple[int, int]) -> Masks:
     """Return masks that end where a slide of this shape does."""
 
     def cut(mask: LabelImage | Mask) -> LabelImage | Mask:
@@ -238,7 +209,8 @@ def _cut(masks: Masks, shape: tuple[int, int]) -> Masks:
     return Masks(cast("OwnMasks", tuple(map(cut, masks.images))))
 
 
-def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job:
+def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> Job:
+    """Declare the stages of a slide and of what finds axons in it; as :func:`prepare`."""
     if slide.pixel_size is None:
         raise PixelSizeError(
             f"The pixel size of {slide.path} was expected in the file, but it is {slide.pixel_size_source}; "
@@ -248,7 +220,7 @@ def _declare(config: Config, slide: Slide, segmentation: Network | Masks) -> Job
     below = 0 if slide.bar is None or config.keep_bar else slide.bar.rows
     with_bar = (slide.shape[0] + below, slide.shape[1])
     if below and isinstance(segmentation, Masks) and all(m.image.shape == with_bar for m in segmentation.images):
-        segmentation = _cut(segmentation, slide.shape)  # drawn on the image as the microscope saved it
+        segmentation = cut_masks(segmentation, slide.shape)  # drawn on the image as the microscope saved it
     min_axon_area_um2 = config.min_axon_area_um2 or 0.0
     if isinstance(segmentation, Network):
         if config.min_axon_area_um2 is None:

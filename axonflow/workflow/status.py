@@ -24,6 +24,7 @@ import psutil
 from axonflow.errors import StoreError
 from axonflow.kernel.rate import duration
 from axonflow.kernel.retry import retry
+from axonflow.stages.titles import stage_title
 
 __all__ = ["State", "Status", "read_status", "stores"]
 
@@ -132,7 +133,7 @@ def read_status(store: Path) -> Status:
         if complete:
             return replace(status, state="done", error="")
         if status.state == "done":
-            return replace(status, note=f"Up to the stage {status.stage}; 'axonflow run {store}' goes on.")
+            return replace(status, note=f"Up to the stage {stage_title(status.stage)}; 'axonflow run {store}' goes on.")
         return _alive(status, max(now - begun[0], 0.0)) if status.state == "running" else status
     if record:
         state: State = "done" if complete else "stopped"

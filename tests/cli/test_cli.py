@@ -184,7 +184,27 @@ def test_info_on_a_store(store: Path) -> None:
     said = " ".join(ran.out.split())
     assert "complete yes" in said
     assert "slide.tif" in said
+    assert "own masks" in said
+    assert "measuring axons, " in said
     assert axonflow.open(store).summary["density"] in said
+
+
+def test_info_prints_words_alone(store: Path, slide: Path, tmp_path: Path) -> None:
+    """Neither dictionaries nor lists, of any store: complete or not, of a network or of masks, or of the first version."""
+    out = tmp_path / "out"
+    model = write_model(tmp_path)
+    assert command("segment", slide, "--out", out, "--model", model, "--workers", 1).code == 0
+    first = tmp_path / "first"
+    first.mkdir()
+    record = read_record(out)
+    record["model"] = {"name": "sem", "precision": "float32"}
+    (first / "run.json").write_text(json.dumps(record))
+    for path in (store, out, first, slide):
+        ran = command("info", path)
+        assert ran.code == 0, ran.err
+        assert not re.search(r"[{}\[\]]|None|True|False|'", ran.out.replace(str(tmp_path), "").replace(str(slide), ""))
+    said = " ".join(command("info", out).out.split())
+    assert f"model tiny64 ({model}) works at 0.1 µm per pixel" in said
 
 
 @pytest.mark.parametrize("format_", sorted(FORMATS.keys() - {"regions-csv"}))
@@ -248,8 +268,10 @@ def test_a_plan_has_its_numbers_and_writes_nothing(slide: Path, tmp_path: Path) 
     assert ran.code == 0
     said = " ".join(ran.out.split())
     assert "220 × 290 px at 0.1 µm" in said
-    assert "shards of 64 px" in said
-    assert "measure 20 20 " in said  # tasks, and those to do
+    assert "masks" in said
+    assert "labels.png; no network" in said
+    assert "shards 64 px a side" in said
+    assert "measuring axons 20 20 " in said  # tasks, and those to do
     assert "2 workers" in said
     assert "time about" in said
     assert not out.exists()
@@ -257,9 +279,58 @@ def test_a_plan_has_its_numbers_and_writes_nothing(slide: Path, tmp_path: Path) 
 
 def test_a_plan_counts_what_is_left(store: Path) -> None:
     said = " ".join(command("plan", store, "--max-myelin", 1, "--workers", 1).out.split())
-    assert "label 1 0 " in said
-    assert "measure 1 1 " in said
+    assert "numbering axons 1 done " in said
+    assert "measuring axons 1 1 " in said
     assert read_record(store)["complete"]
+
+
+def test_a_plan_of_a_finished_store_says_that_nothing_is_left_and_what_is_there(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("axonflow.workflow.estimate.estimate_seconds", None)  # nothing is tried
+    ran = command("plan", store, "--workers", 1)
+    assert ran.code == 0
+    assert "Nothing is left to do" in ran.out
+    assert str(store / "maps") in ran.out
+    assert "time" not in ran.out
+    monkeypatch.undo()
+    said = " ".join(command("plan", store, "--fresh", "--workers", 1).out.split())
+    assert "measuring axons 1 1 " in said
+    assert "time about" in said
+
+
+def test_a_plan_runs_the_network_on_one_window_and_only_if_it_is_needed(
+    slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from axonflow.net.predict import Predictor
+
+    windows = []
+    predict = Predictor.predict
+
+    def counted(self: Predictor, *arguments: Any, **more: Any) -> Any:
+        windows.append(len(list(self.lattice.cores(arguments[2]))))
+        return predict(self, *arguments, **more)
+
+    monkeypatch.setattr(Predictor, "predict", counted)
+    flags = ["--model", write_model(tmp_path, pixel_size_um=0.13), "--workers", 1, "--cell", 7]
+    out = tmp_path / "out"
+    assert "time about" in command("plan", slide, "--out", out, *flags).out
+    assert windows == [1, 1]  # the first time pays for loading
+    assert command("segment", slide, "--out", out, *flags).code == 0
+    windows.clear()
+    assert "time about" in command("plan", slide, "--out", out, *flags).out
+    assert windows == []
+
+
+def test_a_run_says_first_what_finds_axons_and_at_which_pixel_size(slide: Path, tmp_path: Path) -> None:
+    model = write_model(tmp_path, pixel_size_um=0.13)
+    ran = command("convert", slide, "--out", tmp_path / "out", "--model", model, "--workers", 1)
+    assert ran.out.splitlines()[:2] == [
+        "slide   220 × 290 px at 0.1 µm",
+        "model   tiny64 at 0.13 µm per pixel; the slide is resampled to it, 169 × 223 px",
+    ]
+    ran = command("convert", slide, "--out", tmp_path / "o", "--labels", slide.with_name("labels.png"), "--workers", 1)
+    assert ran.out.splitlines()[1] == f"masks   {slide.with_name('labels.png')}; no network"
 
 
 def test_a_plan_refuses_what_does_not_fit_with_both_numbers(slide: Path, tmp_path: Path) -> None:

@@ -53,10 +53,10 @@ with Bars(Console()) as bars:
 def test_bars_fit_the_terminal(columns: int) -> None:
     shown = on_terminal(columns, RUN, "killed")
     rate = r" +[\d.]+ [Mk]px/s"
-    for line, name in zip(shown, ("convert", "segment", "segment seams"), strict=False):
+    for line, name in zip(shown, ("reading the slide", "axons and myelin", "checking seams"), strict=False):
         assert re.fullmatch(rf"{name} +━+ +100 %{rate} in 0\.\d s", line)
-    assert re.fullmatch(rf"label survey +━+[╸╺]━+ +43 %{rate} [\d.]+ s left", shown[3])
-    assert shown[4].startswith("workers       3, 2 jobs wait (Resources, and much more")
+    assert re.fullmatch(rf"finding axons +━+[╸╺]━+ +43 %{rate} [\d.]+ s left", shown[3])
+    assert shown[4].startswith("workers            3, 2 jobs wait (Resources, and")
     assert shown[4].endswith("…" if columns == 60 else "said of it)")
     assert len(shown) == 5
     assert max(map(len, shown[:4])) > 0.5 * columns
@@ -70,20 +70,20 @@ def test_a_file_gets_a_line_for_each_stage(columns: int, environment: dict[str, 
     assert text.splitlines() == [
         "workers: none, 12 jobs wait (Priority)",
         "workers: 64",
-        "convert: done in 13 min, 4.0 Mpx/s, 0.50 GiB per worker",
+        "reading the slide: done in 13 min, 4.0 Mpx/s, 0.50 GiB per worker",
         "workers: none, 12 jobs wait (Priority)",
         "workers: 64",
-        "segment: done in 13 min, 4.0 Mpx/s, 0.50 GiB per worker",
+        "axons and myelin: done in 13 min, 4.0 Mpx/s, 0.50 GiB per worker",
         "workers: none, 12 jobs wait (Priority)",
         "workers: 64",
-        "segment seams: done in 13 min, 4.0 Mpx/s, 0.50 GiB per worker",
+        "checking seams: done in 13 min, 4.0 Mpx/s, 0.50 GiB per worker",
     ]
 
 
 def test_a_terminal_that_cannot_move_gets_lines() -> None:
     shown = on_terminal(140, RUN, term="dumb")
     assert len(shown) == 9
-    assert shown[2] == "convert: done in 13 min, 4.0 Mpx/s, 0.50 GiB per worker"
+    assert shown[2] == "reading the slide: done in 13 min, 4.0 Mpx/s, 0.50 GiB per worker"
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def test_a_long_stage_gets_a_line_a_minute(clock: SimpleNamespace) -> None:
             clock.now += 7
             bars.show(BatchDone(10**7))
         lines = file.getvalue().splitlines()
-        assert lines[0] == "segment: 4 %, 1.4 Mpx/s, 22 min left"
+        assert lines[0] == "axons and myelin: 4 %, 1.4 Mpx/s, 22 min left"
         assert len(lines) == 199 // 9  # a minute is over with every ninth batch
-        assert lines[-1] == "segment: 99 %, 1.4 Mpx/s, 14 s left"
+        assert lines[-1] == "axons and myelin: 99 %, 1.4 Mpx/s, 14 s left"
         clock.now += 7000
         bars.show(BatchDone(10**7))
     assert file.getvalue().splitlines() == lines  # what is complete gets its own line
@@ -130,7 +130,7 @@ def test_workers_that_come_one_by_one_do_not_fill_the_file(clock: SimpleNamespac
     file = io.StringIO()
     with Bars(Console(file=file)) as bars:
         for count in [0, 0, *range(1, 33), *[32] * 100, 31, *[31] * 20, 0]:
-            bars.show(WorkersCounted(count, "" if count else "1 jobs wait"))
+            bars.show(WorkersCounted(count, "" if count else "1 job waits"))
             clock.now += 1
     told = [line.removeprefix("workers: ") for line in file.getvalue().splitlines()]
-    assert told == ["none, 1 jobs wait", "1", "11", "21", "31", "32", "31", "none, 1 jobs wait"]
+    assert told == ["none, 1 job waits", "1", "11", "21", "31", "32", "31", "none, 1 job waits"]

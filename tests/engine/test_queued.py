@@ -87,7 +87,7 @@ def test_a_job_that_ended_is_followed_by_one_that_may_wait_for_any_time(queue: Q
     look("b")
     assert {name: job.job_id for name, job in queue.workers.items()} == {"a": "2", "b": "1"}
     for _ in range(5):
-        assert look("b", after=GRACE_S) == "1 jobs wait (Resources)"
+        assert look("b", after=GRACE_S) == "1 job waits (Resources)"
     assert set(queue.jobs) == {"0", "1", "2"}
     assert queue.ended == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,3 +199,49 @@ def test_a_contract_that_cannot_be_meant_is_refused(
     with pytest.raises(ModelError, match="cannot be read") as refused:
         Checkpoint.find(tmp_path / "tiny.json")
     assert said in str(refused.value)
+
+
+ODD: list[object] = [None, True, -1, 0, 1.5, 10**30, float("nan"), float("inf"), "", "odd", [], [1], {}, [[]]]
+
+
+@pytest.mark.parametrize("key", sorted(CONTRACT.contract))
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_whatever_a_contract_says_is_read_or_refused_in_one_sentence(
+    saved: Checkpoint, tmp_path: Path, key: str, value: object
+) -> None:
+    content = json.loads((saved.folder / "tiny.json").read_text())
+    (tmp_path / "tiny.json").write_text(json.dumps(content | {key: value}))
+    (tmp_path / "tiny.safetensors").write_bytes(saved.weights.read_bytes())
+    refused, found = "", saved
+    try:
+        found = Checkpoint.find(tmp_path / "tiny.json")
+    except ModelError as error:
+        refused = str(error)
+    assert not refused or re.fullmatch(r".*expected.*came.*|.*expected.*nothing is there.*", refused)
+    assert hash(found) == hash(pickle.loads(pickle.dumps(found)))
+    assert set(found.trained_on.get("subjects", ())) >= set()
+    assert found.lattice_px % found.shape.stride == 0
+    assert found.halo_px >= 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("kind", ["weight", "bias", "running_mean", "running_var"])
+def test_weights_that_are_no_numbers_are_refused_whatever_their_digest(
+    saved: Checkpoint, tmp_path: Path, kind: str, value: float
+) -> None:
+    net = saved.network()
+    name = next(name for name in net.state_dict() if name.endswith(kind))
+    with torch.no_grad():
+        net.state_dict()[name].flatten()[-1] = value
+    broken = saved.save(net, tmp_path)
+    with pytest.raises(ModelError, match=rf"finite numbers.* others came in {name}; its training failed"):
+        Checkpoint.find(broken.weights).network()
+
+
+def test_a_variance_below_zero_is_refused(saved: Checkpoint, tmp_path: Path) -> None:
+    net = saved.network()
+    name = next(name for name in net.state_dict() if name.endswith("running_var"))
+    with torch.no_grad():
+        net.state_dict()[name][0] = -1
+    with pytest.raises(ModelError, match="variances of 0 or more"):
+        saved.save(net, tmp_path).network()

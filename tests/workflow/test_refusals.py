@@ -21,6 +21,7 @@ from slides import Ran, command, contents, files, picture, tissue, write_labels,
 
 import axonflow
 from axonflow.errors import StoreError
+from axonflow.net.checkpoint import Checkpoint
 
 SHAPE = (150, 170)
 CLASSES = tissue(SHAPE)
@@ -211,6 +212,23 @@ def unknown_architecture(desk: Desk) -> Arguments:
     return ["run", desk.slide, "--model", model]
 
 
+def lattice_of_nothing(desk: Desk) -> Arguments:
+    model = write_model(desk.folder)
+    model.write_text(json.dumps(json.loads(model.read_text()) | {"lattice_px": 0}))
+    return ["run", desk.slide, "--model", model]
+
+
+def weights_of_nan(desk: Desk) -> Arguments:
+    import torch
+
+    model = Checkpoint.find(write_model(desk.folder))
+    net = model.network()
+    with torch.no_grad():
+        next(net.parameters()).fill_(float("nan"))
+    model.save(net, desk.folder)
+    return ["run", desk.slide, "--model", model.path, "--workers", 1]
+
+
 def chunk_of_no_lattice(desk: Desk) -> Arguments:
     return ["run", desk.slide, "--model", write_model(desk.folder, 128), "--chunk", 192]
 
@@ -262,6 +280,13 @@ CASES: dict[str, tuple[Callable[[Desk], Arguments], str]] = {
     "chunk thinner than the halo": (chunk_thinner_than_the_halo, r"halo of 144 px, 64 came; use 192"),
     "odd chunk": (flag("--chunk", 100), r"--chunk was expected to be a multiple of 64, 64 to 65536 px, 100 came"),
     "halo in words": (flag("--halo", "wide"), r"'wide' came"),
+    "halo of a superscript": (flag("--halo", "²"), r"--halo was expected to be a whole number of px, .* '²' came"),
+    "myelin without end": (flag("--max-myelin", "1e308"), r"--max-myelin .* 1000 or less µm, 1e\+308 came"),
+    "no model's name": (lambda desk: ["run", desk.slide, "--model", ""], r"--model was expected to be .*, '' came"),
+    "model of a blank": (lambda desk: ["run", desk.slide, "--model", " "], r"--model was expected to be .*, ' ' came"),
+    "chunk of a hundred million": (flag("--chunk", 100_000_000), r"--chunk .* 64 to 65536 px, 100000000 came"),
+    "lattice of nothing": (lattice_of_nothing, r"lattice_px was expected to be 16 to 65536 px, 0 came"),
+    "weights that are no numbers": (weights_of_nan, r"Weights that are finite numbers"),
     "negative halo": (flag("--halo", "-3"), r"0 or more px, -3 came"),
     "cell of nothing": (flag("--cell", 0), r"--cell .* 0 came"),
     "cell smaller than a pixel": (flag("--cell", 0.05), r"at least one pixel"),

@@ -108,7 +108,7 @@ def test_a_run_up_to_a_stage_says_so(store: Path) -> None:
     record(store, complete=False)
     run(store, stages()[:2])
     assert read_status(store).state == "done"
-    assert read_status(store).note.startswith("Up to the stage label survey")
+    assert read_status(store).note.startswith("Up to the stage finding axons")
     record(store, complete=True)
     assert read_status(store).note == ""
 
@@ -419,7 +419,7 @@ def test_a_folder_is_a_table_that_fits(folder: Path, columns: int) -> None:
         ["d-stopped", "stopped"],
         ["e-queued", "queued"],
     ]
-    assert " ".join(table[1].split()).startswith("a-running running segment 43 % 14 %")
+    assert " ".join(table[1].split()).startswith("a-running running axons and myelin 43 % 14 %")
     assert "13 min" in table[1]
     assert ("1.4 Mpx/s" in table[1]) is ("node7" in table[1]) is (columns == 140)
     said = " ".join(shown)
@@ -428,12 +428,23 @@ def test_a_folder_is_a_table_that_fits(folder: Path, columns: int) -> None:
     assert shown[-1] == "1 queued, 1 running, 1 stopped, 1 failed, 1 done"
 
 
+def test_several_stores_and_folders_are_one_table(folder: Path) -> None:
+    ran = command("status", folder / "c-done.ome.zarr", folder / "batch", folder / "e-queued.ome.zarr")
+    assert ran.code == 0
+    rows = [line.split()[:2] for line in ran.out.splitlines()]
+    assert rows[1:4] == [["c-done", "done"], ["batch/b-failed", "failed"], ["e-queued", "queued"]]
+    assert ran.out.splitlines()[-1] == "1 queued, 1 failed, 1 done"
+    refused = command("status", folder / "c-done.ome.zarr", folder / "nowhere")
+    assert refused.code == 2
+    assert f"expected at {folder / 'nowhere'}, none is there" in refused.err
+
+
 @pytest.mark.parametrize("columns", [60, 140])
 def test_a_store_is_rows(folder: Path, columns: int) -> None:
     shown = on_terminal(columns, MAIN, "status", folder / "a-running.ome.zarr")
     rows = dict(line.split(maxsplit=1) for line in shown if not line.startswith(" "))
     assert rows["state"] == "running"
-    assert rows["stage"] == "segment, 43 %"
+    assert rows["stage"] == "axons and myelin, 43 %"
     assert rows["run"] == "14 % of the pixels of all stages"
     assert rows["rate"] == "1.4 Mpx/s"
     assert rows["left"] == "13 min of this stage"

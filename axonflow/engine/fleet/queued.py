@@ -17,6 +17,7 @@ from axonflow.engine.profile import Profile
 from axonflow.engine.queues import QUEUES
 from axonflow.engine.queues.system import JobState
 from axonflow.errors import FleetError
+from axonflow.kernel.words import count
 
 if TYPE_CHECKING:
     from distributed import SpecCluster
@@ -166,7 +167,8 @@ class Jobs:
             )
         if not waiting:
             return ""
-        return f"{len(waiting)} jobs wait" + (f" ({', '.join(reasons)})" if reasons else "")
+        waits = count(len(waiting), "job waits", "jobs wait")
+        return waits + (f" ({', '.join(reasons)})" if reasons else "")
 
 
 def _advice(profile: Profile) -> str:

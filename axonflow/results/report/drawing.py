@@ -11,12 +11,12 @@ import pandas as pd
 
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.grid import Box
+from axonflow.kernel.words import count, length, number
 from axonflow.ngff import Pyramid
 from axonflow.results import figures
 from axonflow.results.analysis import Analysis
 from axonflow.results.figures.overlay import coarse
 from axonflow.results.report.outlines import covered_pixels, region_pixels
-from axonflow.results.report.words import count, length, number
 
 __all__ = ["Figure", "draw_figures", "myelinated"]
 

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from axonflow.kernel.rate import duration
+from axonflow.kernel.words import count, memory, number, share, size
 from axonflow.results.analysis import Analysis
-from axonflow.results.report.words import Fact, count, memory, number, share, size
+from axonflow.results.report.words import Fact
+from axonflow.stages.titles import stage_title
 
 __all__ = ["StageRow", "network_in_words", "origin_facts", "steps", "versions"]
 
@@ -86,7 +88,7 @@ def steps(result: Analysis) -> list[StageRow]:
     made = result.record["stages"]
     rows = [
         StageRow(
-            name,
+            stage_title(name),
             duration(done["seconds"]),
             f"{done['pixels'] / 1e6:,.1f}",
             memory(done["peak_worker_bytes"]),

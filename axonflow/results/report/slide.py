@@ -12,11 +12,12 @@ from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.region_table import HISTOGRAM
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.files import new_folder, remove
+from axonflow.kernel.words import area, count, number, size
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
 from axonflow.results.report.trust import BORDER, doubts, left_out, warnings
-from axonflow.results.report.words import TISSUE, Fact, area, count, number, size
+from axonflow.results.report.words import TISSUE, Fact
 
 if TYPE_CHECKING:
     from axonflow.results.report.drawing import Figure

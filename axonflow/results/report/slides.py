@@ -13,10 +13,11 @@ import xarray as xr
 from axonflow.errors import StoreError
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.text import from_cell
+from axonflow.kernel.words import area, count, number
 from axonflow.ngff.maps import read_maps
 from axonflow.results.analysis import open_store
 from axonflow.results.report.page import vector, write_page
-from axonflow.results.report.words import TISSUE, Fact, area, count, number
+from axonflow.results.report.words import TISSUE, Fact
 
 __all__ = ["FIGURES", "write_batch_report", "write_comparison"]
 

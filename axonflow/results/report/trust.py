@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from axonflow.fiber.tissue import MYELIN_AREA
+from axonflow.kernel.words import area, count, number, share
 from axonflow.results.analysis import Analysis
-from axonflow.results.report.words import Fact, area, count, number, share
+from axonflow.results.report.words import Fact
 
 __all__ = ["BORDER", "doubts", "left_out", "warnings"]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from axonflow.kernel.words import count
 from axonflow.results.viewer.scene import IDS, SEMANTIC, Scene
 from axonflow.results.viewer.segments import QUERY
 from axonflow.results.viewer.shaders import SLIDE as SLIDE_SHADER
@@ -118,7 +119,7 @@ def legends(scenes: Sequence[Scene]) -> dict[str, dict[str, Any]]:
 def config_state(scenes: Sequence[Scene]) -> dict[str, Any]:
     """Return how the page itself behaves: a click chooses an axon, layers stand in a list, a thinned list says so."""
     notes = {
-        each.title: f"{each.title}: the {len(each.listed):,} thickest of {len(each.fibers):,} axons are listed"
+        each.title: f"{each.title}: the {len(each.listed):,} thickest of {count(len(each.fibers), 'axon')} are listed"
         for each in scenes
         if len(each.listed) < len(each.fibers)
     }

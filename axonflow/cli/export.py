@@ -1,0 +1,35 @@
+"""A result as a file of another format: export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from axonflow.cli.terminal import app, console
+
+__all__: list[str] = []
+
+
+@app.command()
+def export(
+    store: Annotated[Path, typer.Argument(help="The store of a finished run.", show_default=False)],
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="ads-csv, ads-mask, csv, geojson, netcdf, parquet, png, regions-csv or svg.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write.", show_default=False)] = None,
+) -> None:
+    """Write a result as a file of another format.
+
+    Example: [bold]axonflow export slide.ome.zarr --format ads-csv[/bold]
+    """
+    from axonflow.results.analysis import open_store
+    from axonflow.results.export import export_store
+
+    console.print(f"written: {export_store(open_store(store), format_, out)}", soft_wrap=True)

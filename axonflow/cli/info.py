@@ -1,0 +1,116 @@
+"""What a slide or a store is, in words: info."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from axonflow.cli.terminal import app, console
+
+__all__: list[str] = []
+
+Row = tuple[str, str]
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A slide or a store.", show_default=False)],
+    series: Annotated[int | None, typer.Option(help="Which image of a file that holds several.")] = None,
+    channel: Annotated[int | None, typer.Option(help="Which channel of an OME-Zarr.")] = None,
+) -> None:
+    """Print what a slide or a store is.
+
+    Example: [bold]axonflow info slide.svs[/bold]
+    """
+    rows = _of_store(path) if (path / "run.json").exists() else _of_slide(path, series, channel)
+    last = ""
+    for name, value in rows:
+        console.print(Text.assemble((f"{'' if name == last else name:<14}", "bold"), f" {value}"), soft_wrap=True)
+        last = name
+
+
+def _of_store(path: Path) -> Iterator[Row]:
+    from axonflow.kernel.units import PixelSize
+    from axonflow.workflow.record import read_record
+
+    record = read_record(path)
+    slide, labels = record["slide"], record["labels"]
+    yield "slide", slide["path"]
+    yield "size", _size(slide["shape"])
+    yield "pixel size", f"{PixelSize(*slide['pixel_size_um'])} ({slide['pixel_size_source']})"
+    yield "complete", "yes" if record["complete"] else "no: run it again to continue"
+    yield "labels", f"{_size(labels['shape'])} at {PixelSize(*labels['pixel_size_um'])}"
+    if smallest := labels.get("min_axon_area_um2"):
+        yield "labels", f"axons smaller than {smallest:g} µm² are left out"
+    yield from _found_by(record["model"])
+    yield from _seams(record["seams"])
+    yield from _stages(record["stages"])
+    if record["complete"]:
+        from axonflow.results.analysis import open_store
+
+        yield from open_store(path).summary.items()
+
+
+def _of_slide(path: Path, series: int | None, channel: int | None) -> Iterator[Row]:
+    from axonflow.slide import find_bar, open_slide
+
+    slide = open_slide(path, series=series, channel=channel)
+    bar = find_bar(slide)
+    yield "format", slide.format
+    yield "image", slide.series
+    for found in slide.series_found:
+        yield "images", found
+    yield "size", f"{_size(slide.shape)} (height × width)"
+    yield "pixels", f"{slide.dtype} {slide.channels}"
+    yield "pixel size", f"{slide.pixel_size or 'unknown'} ({slide.pixel_size_source})"
+    yield "info bar", f"{bar}; left out unless --keep-bar" if bar else "none"
+    yield "stored in", f"{slide.grain[0]} × {slide.grain[1]} px blocks"
+    yield "identity", slide.identity[:16]
+
+
+def _found_by(model: dict[str, Any]) -> Iterator[Row]:
+    """Say what decided which pixel is axon and which is myelin."""
+    if "masks" in model:
+        for mask in model["masks"]:
+            yield "own masks", mask["path"]
+        return
+    where = "comes with axonflow" if model.get("embedded") else model.get("path", "")
+    yield "model", f"{model['name']} ({where})" if where else str(model["name"])
+    if "pixel_size_um" in model:  # not there in the first versions
+        yield "model", f"works at {model['pixel_size_um']:g} µm per pixel, in {model['precision']}"
+    if "halo_px" in model and "lattice_px" in model:
+        yield "model", f"windows of {model['lattice_px']} px and {model['halo_px']} px more on each side"
+    if model.get("trained_on"):
+        yield "model", f"trained on {model['trained_on']}"
+
+
+def _seams(seams: dict[str, Any] | None) -> Iterator[Row]:
+    """Say what the measurement of the seams has found."""
+    from axonflow.kernel.words import count, share
+
+    if not seams:
+        return
+    yield "seams", f"{count(seams['seams_sampled'], 'pair')} of neighbouring windows compared"
+    for field, said in (
+        ("exact_halo_disagrees", "of the labels would be others with --halo exact"),
+        ("neighbours_disagree", "of the labels right at a seam differ between its windows"),
+    ):
+        if seams[field] is not None:
+            yield "seams", f"{share(seams[field])} {said}"
+
+
+def _stages(stages: dict[str, Any]) -> Iterator[Row]:
+    """Say how long each stage took."""
+    from axonflow.kernel.rate import duration
+    from axonflow.stages.titles import stage_title
+
+    for name, made in stages.items():
+        yield "stages", f"{stage_title(name)}, {duration(made['seconds'])}"
+
+
+def _size(shape: tuple[int, int]) -> str:
+    return f"{shape[0]} × {shape[1]} px"

@@ -1,0 +1,43 @@
+"""The first lines of a run and of its plan: which slide, what finds axons and myelin in it, at which pixel size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axonflow.cli.options import settings_of
+from axonflow.cli.terminal import console
+
+if TYPE_CHECKING:
+    from axonflow.workflow.config import Config
+    from axonflow.workflow.job import Job
+
+__all__ = ["config_of", "found_by", "introduce"]
+
+
+def config_of(path: Path, given: dict[str, Any]) -> Config:
+    """Build the settings from a slide and flags, or from a store's record and the flags that change it."""
+    from axonflow.workflow.settings import configure
+
+    return configure(path, settings_of(given))
+
+
+def introduce(job: Job) -> None:
+    """Print what is about to be analysed."""
+    h, w = job.slide.shape
+    console.print(f"slide   {h:,} × {w:,} px at {job.layout.native.pixel_size}", highlight=False, soft_wrap=True)
+    if job.slide.bar is not None:
+        what = "kept" if job.config.keep_bar else "left out; --keep-bar keeps it"
+        console.print(f"info bar {job.slide.bar}: {what}", highlight=False, soft_wrap=True)
+    console.print(found_by(job), highlight=False, soft_wrap=True)
+
+
+def found_by(job: Job) -> str:
+    """Return the line that says what finds axons and myelin."""
+    from axonflow.stages.segmentation import Masks
+
+    if isinstance(job.segmentation, Masks):
+        return f"masks   {' and '.join(str(mask.image.path) for mask in job.segmentation.images)}; no network"
+    checkpoint, (h, w) = job.segmentation.checkpoint, job.layout.work.shape
+    resampled = f"; the slide is resampled to it, {h:,} × {w:,} px" if job.layout.resamples else ", the slide's own"
+    return f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel{resampled}"
