@@ -121,6 +121,6 @@ def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
         read["out"] = given["out"]
     if given.get("pipeline") is None:
         return read
-    from axonflow.workflow.settings import read_pipeline
+    from axonflow.workflow.settings import read_pipeline, without_network
 
-    return read_pipeline(given["pipeline"]) | read
+    return without_network(read_pipeline(given["pipeline"]), read) | read

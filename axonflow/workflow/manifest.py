@@ -15,7 +15,7 @@ from axonflow.kernel.kinds import NUMBER, PIXEL_SIZE
 from axonflow.kernel.setting import settings
 from axonflow.kernel.text import from_cell, read_text
 from axonflow.workflow.config import Config
-from axonflow.workflow.settings import SETTINGS, configure, read_settings
+from axonflow.workflow.settings import SETTINGS, configure, read_settings, without_network
 
 __all__ = ["COLUMNS", "ListedSlide", "list_slides", "read_manifest"]
 
@@ -68,7 +68,7 @@ class ListedSlide:
             own["out"] = self.folder / Path(self.words["out"]).expanduser()
         elif not (slide / "run.json").exists():
             own["out"] = stores / Config.default_out(slide).name
-        return configure(slide, {**settings, **own})
+        return configure(slide, {**without_network(settings, own), **own})
 
 
 def read_manifest(path: Path) -> tuple[ListedSlide, ...]:

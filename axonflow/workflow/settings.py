@@ -13,10 +13,15 @@ from axonflow.workflow.config import Config
 from axonflow.workflow.pipeline import read_table
 from axonflow.workflow.record import read_record
 
-__all__ = ["SETTINGS", "configure", "read_pipeline", "read_settings"]
+__all__ = ["OF_NETWORKS", "SETTINGS", "configure", "read_pipeline", "read_settings", "without_network"]
 
 SETTINGS = tuple(settings(Config))
 """The names that a file may state, which are all but the slide and its store."""
+
+FLAGS = {name: known.flag for name, known in settings(Config).items()}
+
+OF_NETWORKS = ("model", "halo", "keep_probabilities")
+"""What own masks leave nothing to do for."""
 
 
 def read_settings(words: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -60,6 +65,8 @@ def read_pipeline(pipeline: str | Path) -> dict[str, Any]:
 def configure(path: Path, settings: Mapping[str, Any]) -> Config:
     """Build the Config of a slide, or of the store of an earlier run, whose settings are kept unless given anew.
 
+    What only a network heeds is refused beside own masks, as nothing would come of it.
+
     Parameters
     ----------
     path : Path
@@ -77,5 +84,26 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
             kept = replace(kept, axon_mask=None, myelin_mask=None)
         elif settings.get("axon_mask") is not None or settings.get("myelin_mask") is not None:
             kept = replace(kept, labels=None)
-        return replace(kept, **{"out": path, **settings})
-    return Config(slide=path, **{"out": Config.default_out(path), **settings})
+        config = replace(kept, **{"out": path, **settings})
+    else:
+        config = Config(slide=path, **{"out": Config.default_out(path), **settings})
+    if config.own_masks and (idle := [FLAGS[name] for name in OF_NETWORKS if settings.get(name) not in (None, False)]):
+        masks = " and ".join(str(mask) for mask in (config.labels, config.axon_mask, config.myelin_mask) if mask)
+        raise InputError(
+            f"Either own masks or {' and '.join(idle)} was expected, as masks need no network; {masks} came, too. "
+            "Leave one out; a store that was made of masks stays so: give another --out for a network."
+        )
+    return config
+
+
+def without_network(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings for many slides, or of a pipeline, without those of a network if masks are given more closely.
+
+    Parameters
+    ----------
+    settings : Mapping
+    own : Mapping
+        What is said more closely, and goes before them.
+    """
+    masks = any(own.get(name) is not None for name in ("labels", "axon_mask", "myelin_mask"))
+    return {name: value for name, value in settings.items() if not (masks and name in OF_NETWORKS)}
