@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,9 @@ from slides import command, files, picture, tissue, write_labels, write_model, w
 
 import axonflow
 from axonflow.cli import app
-from axonflow.errors import StoreError
+from axonflow.errors import InputError, StoreError
 from axonflow.results.export import FORMATS
+from axonflow.workflow.manifest import read_manifest
 from axonflow.workflow.record import read_record
 
 ADS_HEADER = (
@@ -190,7 +192,7 @@ def test_info_on_a_store(store: Path) -> None:
 
 
 def test_info_prints_words_alone(store: Path, slide: Path, tmp_path: Path) -> None:
-    """Neither dictionaries nor lists, of any store: complete or not, of a network or of masks, or of the first version."""
+    """Neither dictionaries nor lists, of any store: complete or not, of a network or of masks."""
     out = tmp_path / "out"
     model = write_model(tmp_path)
     assert command("segment", slide, "--out", out, "--model", model, "--workers", 1).code == 0
@@ -350,7 +352,7 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         *("--series", 0, "--keep-bar", "--pixel-size", "0.2,0.1", "--chunk", 192, "--cell", 5.5, "--mask", region),
         *("--mask-unit", "um", "--regions", region, "--regions-unit", "um"),
         *("--labels", slide.with_name("labels.png"), "--min-axon-area", 0.25),
-        *("--max-myelin", 1.5, "--model", "sem", "--halo", 30, "--keep-probabilities"),
+        *("--max-myelin", 1.5),
     ]
     assert command("run", slide, "--out", tmp_path / "out", "--workers", 1, *flags).code == 0
     config = read_record(tmp_path / "out")["config"]
@@ -362,7 +364,7 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         "keep_bar": True,
         "pixel_size": {"y": 0.2, "x": 0.1},
         "model": "sem",
-        "halo": 30,
+        "halo": None,
         "chunk": 192,
         "cell_um": 5.5,
         "mask": str(region),
@@ -372,10 +374,46 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         "axon_mask": None,
         "myelin_mask": None,
         "labels": str(slide.with_name("labels.png")),
-        "keep_probabilities": True,
+        "keep_probabilities": False,
         "min_axon_area_um2": 0.25,
         "max_myelin_um": 1.5,
     }
+
+
+def test_settings_of_a_network_arrive(slide: Path, tmp_path: Path) -> None:
+    model = write_model(tmp_path)
+    flags = ["--model", model, "--halo", 30, "--keep-probabilities"]
+    assert command("convert", slide, "--out", tmp_path / "out", "--workers", 1, *flags).code == 0
+    config = read_record(tmp_path / "out")["config"]
+    assert (config["model"], config["halo"], config["keep_probabilities"]) == (str(model), 30, True)
+
+
+@pytest.mark.parametrize("flags", [["--model", "tem"], ["--halo", 30], ["--keep-probabilities"]], ids=str)
+def test_what_only_a_network_heeds_is_refused_beside_own_masks(
+    slide: Path, store: Path, flags: list[object], tmp_path: Path
+) -> None:
+    labels = slide.with_name("labels.png")
+    for given in ([slide, "--labels", labels, "--out", tmp_path / "out"], [store]):
+        for name in ("run", "plan"):
+            ran = command(name, *given, *flags, "--workers", 1)
+            assert ran.code == 2
+            assert f"Either own masks or {flags[0]} was expected" in ran.err
+            assert str(labels) in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_masks_that_are_given_more_closely_go_before_a_network(slide: Path, tmp_path: Path) -> None:
+    labels, pipeline, manifest = slide.with_name("labels.png"), tmp_path / "p.toml", tmp_path / "m.csv"
+    pipeline.write_text("[run]\nmodel = 'tem'\nhalo = 30\n")
+    assert command("plan", slide, "--labels", labels, "--out", tmp_path / "o", "--pipeline", pipeline).code == 0
+    manifest.write_text(f"slide,labels\n{slide},{labels}\n")
+    (listed,) = read_manifest(manifest)
+    assert listed.config({"model": "tem"}, tmp_path).labels == labels
+    both = tmp_path / "both.csv"
+    both.write_text(f"slide,labels,model\n{slide},{labels},tem\n")
+    (listed,) = read_manifest(both)
+    with pytest.raises(InputError, match="Either own masks or --model"):
+        listed.config({}, tmp_path)
 
 
 def test_a_phantom_is_a_slide(tmp_path: Path) -> None:
