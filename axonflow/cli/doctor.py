@@ -1,4 +1,4 @@
-"""What this machine can do: ``axonflow doctor``."""
+"""The command that prints what :mod:`axonflow.cli.diagnosis` finds: doctor."""
 
 from __future__ import annotations
 

@@ -142,7 +142,8 @@ class Bars(AbstractContextManager["Bars"]):
         if not self._moves:
             seconds, peak = summary["seconds"], summary["peak_worker_bytes"] / 2**30
             speed = rate(summary["pixels"] / max(seconds, 1e-3))
-            self._print(f"{stage_title(stage.name)}: done in {duration(seconds)}, {speed}, {peak:.2f} GiB per worker")
+            cost = f", {speed}, {peak:.2f} GiB per worker" if summary["pixels"] else ""  # some stages only finish
+            self._print(f"{stage_title(stage.name)}: done in {duration(seconds)}{cost}")
         for note in summary.get("notes", ()):
             self._print(f"note: {note}")
 

@@ -13,7 +13,6 @@ from axonflow.fiber.columns import Column, for_csv
 from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, region_table
 from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.tally import Tally
-from axonflow.kernel.words import count
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.report import FIGURES, write_comparison
 from axonflow.stages.map import counted_axons
@@ -143,6 +142,6 @@ def _warnings(result: Analysis, axons: int) -> Iterator[str]:
         yield f"{beyond:,} px of myelin farther from an axon than --max-myelin"
     if cells := stages["map"].get("unfamiliar_cells"):
         judged = int(result.maps["unfamiliar"].count())
-        yield f"{cells:,} of {count(judged, 'cell')} look unlike anything the network was trained on"
+        yield f"{cells:,} of {judged:,} cells look unlike anything the network was trained on"
     if "not believed" in source or "disagrees" in source:
         yield f"pixel size from {source}"

@@ -316,11 +316,11 @@ def test_a_plan_runs_the_network_on_one_window_and_only_if_it_is_needed(
     monkeypatch.setattr(Predictor, "predict", counted)
     flags = ["--model", write_model(tmp_path, pixel_size_um=0.13), "--workers", 1, "--cell", 7]
     out = tmp_path / "out"
-    assert "time about" in command("plan", slide, "--out", out, *flags).out
+    assert "time    about" in command("plan", slide, "--out", out, *flags).out
     assert windows == [1, 1]  # the first time pays for loading
     assert command("segment", slide, "--out", out, *flags).code == 0
     windows.clear()
-    assert "time about" in command("plan", slide, "--out", out, *flags).out
+    assert "time    about" in command("plan", slide, "--out", out, *flags).out
     assert windows == []
 
 

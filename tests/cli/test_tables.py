@@ -49,7 +49,8 @@ def test_a_long_name_goes_on_in_the_next_line(columns: int) -> None:
 def test_a_batch_fits(level: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
     monkeypatch.setattr(batch, "console", Console(file=file, width=80))
-    done = {c.name: 1234567.891 if c.dtype != "str" else "" for c in COLUMNS}
+    done: dict[str, object] = {c.name: 12.345 if c.dtype != "str" else "" for c in COLUMNS}
+    done |= {"axon_count": 1_234_568, "axon_density (mm^-2)": 1_234_568.4}
     row = done | {"slide": f"/data/{LONG}.tif", "level": level, "state": "done"}
     batch._show(pd.DataFrame([row, row | {"state": "failed"}]))
     lines = file.getvalue().splitlines()

@@ -17,6 +17,7 @@ from slides import picture, tissue, write_model, write_slide
 from axonflow.fiber.maps import centroid_pixels
 from axonflow.fiber.table import read_parquet
 from axonflow.ngff import Pyramid
+from axonflow.results.report.slides import _read_summary
 from axonflow.results.summary import COLUMNS, write_results
 from axonflow.workflow.batch import open_batch
 from axonflow.workflow.manifest import COLUMNS as MANIFEST
@@ -94,3 +95,15 @@ def test_figures_of_slides_that_all_fail_go(masked_batch: Finished, tmp_path: Pa
     failed = tabulated(open_batch([ListedSlide("gone.tif", "C3")], {}, tmp_path))
     assert write_results(failed, tmp_path) == [tmp_path / "summary.csv"]
     assert [path.name for path in tmp_path.iterdir()] == ["summary.csv"]
+
+
+def test_names_that_would_be_formulas_are_read_back(masked_batch: Finished, tmp_path: Path) -> None:
+    named = masked_batch.table.assign(
+        slide=lambda table: "=cmd|" + table["slide"], level="+1", reason="@x", warnings="-"
+    )
+    write_results(named, tmp_path)
+    written = (tmp_path / "summary.csv").read_text()
+    assert not re.search(r"(^|,)[=+@-][^,\d]", written, re.MULTILINE)
+    read = _read_summary(tmp_path)
+    for column in ("slide", "level", "store", "state", "reason", "warnings"):
+        assert read[column].tolist() == named[column].tolist()
