@@ -79,7 +79,7 @@ def run(
     config = configure(Path(slide), values if out is None else {**values, "out": Path(out)})
     profile = cluster if isinstance(cluster, Profile) else Profile.find(cluster or local_profile())
     profile = profile.but(workers=workers)
-    run_job(prepare(config, gpu=profile.gpus > 0), profile, fresh=fresh)
+    run_job(prepare(config, gpu=profile.gpus > 0, fresh=fresh), profile, fresh=fresh)
     return open_store(config.out)
 
 

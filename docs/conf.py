@@ -24,6 +24,7 @@ from axonflow.kernel.setting import settings
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.recipe import Augmentation, Recipe
 from axonflow.workflow.config import Config
+from axonflow.workflow.sense import RULES
 
 project = "axonflow"
 author = "The axonflow authors"
@@ -103,6 +104,21 @@ def list_settings(cls: type) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (filled, ["---"] * len(filled), *rows))
 
 
+def list_warnings() -> str:
+    """Return a table of all warnings, in Markdown."""
+    rows = [("warning", "when", "what to do"), ("---",) * 3]
+    rows += [(f"`{rule.id}`", rule.when, rule.advice.replace("{", "").replace("}", "")) for rule in RULES]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+class Warnings(SphinxDirective):
+    """``{warnings}``: every warning that a run may give."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        return self.parse_text_to_nodes(list_warnings())
+
+
 class Settings(SphinxDirective):
     """``{settings} NAME``: the settings of a class, by their table."""
 
@@ -128,3 +144,4 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", run_tutorial)
     app.add_directive("commands", Commands)
     app.add_directive("settings", Settings)
+    app.add_directive("warnings", Warnings)

@@ -15,6 +15,7 @@ from axonflow.cli.terminal import app, console, listing
 if TYPE_CHECKING:
     from axonflow.results.analysis import Analysis
     from axonflow.workflow.job import Job
+    from axonflow.workflow.sense import Given
 
 __all__: list[str] = []
 
@@ -25,7 +26,7 @@ def _run(path: Path, until: str | None, given: dict[str, Any], then: Callable[[J
     from axonflow.workflow.job import prepare, run_job
 
     profile = profile_of(given)
-    job = prepare(config_of(path, given), gpu=profile.gpus > 0)
+    job = prepare(config_of(path, given), gpu=profile.gpus > 0, fresh=given["fresh"])
     introduce(job)
     with Interrupts() as interrupts, Bars(console) as bars:
         listener = interrupts.before(bars.show)
@@ -54,6 +55,7 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     for name, value in result.summary.items():
         table.add_row(Text(name, "bold"), value)
     console.print(table)
+    warn(result.warnings)
     console.print(f"report  {report}", soft_wrap=True)
     console.print(f"maps    {result.store / 'maps'}, drawn in {result.store / 'figures' / 'maps.png'}", soft_wrap=True)
     console.print(f"axons   {job.layout.table}", soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, warn
 
 __all__: list[str] = []
 
@@ -26,11 +26,17 @@ def info(
 
     Example: [bold]axonflow info slide.svs[/bold]
     """
-    rows = _of_store(path) if (path / "run.json").exists() else _of_slide(path, series, channel)
+    stored = (path / "run.json").exists()
+    rows = _of_store(path) if stored else _of_slide(path, series, channel)
     last = ""
     for name, value in rows:
         console.print(Text.assemble((f"{'' if name == last else name:<14}", "bold"), f" {value}"), soft_wrap=True)
         last = name
+    if stored:
+        from axonflow.workflow.record import read_record
+        from axonflow.workflow.sense import read_warnings
+
+        warn(read_warnings(read_record(path)))
 
 
 def _of_store(path: Path) -> Iterator[Row]:

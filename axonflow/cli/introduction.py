@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axonflow.cli.options import settings_of
-from axonflow.cli.terminal import console
+from axonflow.cli.terminal import console, warn
 
 if TYPE_CHECKING:
     from axonflow.workflow.config import Config
@@ -30,6 +30,9 @@ def introduce(job: Job) -> None:
         what = "kept" if job.config.keep_bar else "left out; --keep-bar keeps it"
         console.print(f"info bar {job.slide.bar}: {what}", highlight=False, soft_wrap=True)
     console.print(found_by(job), highlight=False, soft_wrap=True)
+    from axonflow.workflow.sense import judge
+
+    warn(judge(job.known))
 
 
 def found_by(job: Job) -> str:
@@ -39,5 +42,6 @@ def found_by(job: Job) -> str:
     if isinstance(job.segmentation, Masks):
         return f"masks   {' and '.join(str(mask.image.path) for mask in job.segmentation.images)}; no network"
     checkpoint, (h, w) = job.segmentation.checkpoint, job.layout.work.shape
+    why = ", chosen by the slide's pixel size; --model takes another" * job.chosen
     resampled = f"; the slide is resampled to it, {h:,} × {w:,} px" if job.layout.resamples else ", the slide's own"
-    return f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel{resampled}"
+    return f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel{resampled}{why}"

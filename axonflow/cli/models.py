@@ -24,11 +24,11 @@ def list_models() -> None:
 
     Example: [bold]axonflow models list[/bold]
     """
-    from axonflow.net.checkpoint import EMBEDDED, Checkpoint
+    from axonflow.net.checkpoint import Checkpoint, embedded_models
 
     table = listing("model", "network", "pixel size", "smallest axon", "trained on")
-    for path in sorted(EMBEDDED.glob("*.json")):
-        model = Checkpoint.find(path)
+    for name in embedded_models():
+        model = Checkpoint.find(name)
         table.add_row(
             model.name,
             model.architecture,

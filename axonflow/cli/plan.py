@@ -27,7 +27,7 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     from axonflow.workflow.job import prepare, with_workers
 
     profile = profile_of(given)
-    job = prepare(config_of(slide, given), gpu=profile.gpus > 0)
+    job = prepare(config_of(slide, given), gpu=profile.gpus > 0, fresh=given["fresh"])
     journal = Journal(job.layout.private / "none") if given["fresh"] else job.journal
     costs = Plan.of(job.stages, journal, job.config.out, with_workers(profile, job.layout))
     introduce(job)

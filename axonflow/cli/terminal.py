@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.core
@@ -20,7 +21,10 @@ from axonflow.errors import AxonflowError, InputError
 from axonflow.kernel.caches import prepare_caches
 from axonflow.kernel.lock import do_without_hdf5_locks
 
-__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown"]
+if TYPE_CHECKING:
+    from axonflow.workflow.sense import Given
+
+__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown", "warn"]
 
 
 class _ExitCodes(typer.core.TyperGroup):
@@ -80,6 +84,12 @@ def replace_what_cannot_be_shown() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def warn(warnings: Iterable[Given]) -> None:
+    """Print what does not look right, a line each."""
+    for given in warnings:
+        console.print(Text.assemble(("warning", "bold yellow"), f" {given.id}: {given.message}"), soft_wrap=True)
 
 
 @app.callback()

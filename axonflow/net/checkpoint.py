@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from axonflow.net.unet import UNet
 
-__all__ = ["EMBEDDED", "Checkpoint", "Precision"]
+__all__ = ["EMBEDDED", "Checkpoint", "Precision", "embedded_models"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Of the convolutions; the softmax is always float32."""
@@ -151,7 +151,7 @@ class Checkpoint:
         embedded = EMBEDDED / f"{model}.json"
         path = embedded if embedded.exists() else Path(model).with_suffix(".json")
         if not path.exists():
-            known = ", ".join(sorted(file.stem for file in EMBEDDED.glob("*.json")))
+            known = ", ".join(embedded_models())
             raise ModelError(
                 f"A model was expected, {str(model)!r} is none; give one that is embedded ({known}) or the path of a "
                 "model's .json file with its .safetensors beside it."
@@ -245,6 +245,9 @@ def _check_told(content: Mapping[str, Any]) -> None:
 def _cannot_be(name: str, values: Tensor) -> bool:
     """Tell whether some of a network's values are none that a training leaves: everything would be NaN."""
     return bool((~values.isfinite()).any() or (name.endswith("running_var") and (values < 0).any()))
+def embedded_models() -> list[str]:
+    """Return the names of the models that come with the package."""
+    return sorted(file.stem for file in EMBEDDED.glob("*.json"))
 
 
 def _range(name: str, ends: Any) -> tuple[float, float]:

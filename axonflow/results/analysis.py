@@ -20,6 +20,7 @@ from axonflow.net.familiarity import SQUARE, square_traits
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.maps import read_maps
 from axonflow.workflow.record import read_record
+from axonflow.workflow.sense import Given, read_warnings
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -44,6 +45,11 @@ class Analysis:
 
     store: Path
     record: dict[str, Any]
+
+    @property
+    def warnings(self) -> tuple[Given, ...]:
+        """What does not look right, each with ``.id``, ``.message`` and ``.values``; empty if nothing was found."""
+        return read_warnings(self.record)
 
     def pyramid(self, labels: str | None = None) -> Pyramid:
         """Return the slide with all its levels, or labels of a name with theirs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from axonflow.fiber.columns import Column, for_csv
 from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, region_table
 from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.tally import Tally
-from axonflow.results.analysis import Analysis, open_store
+from axonflow.results.analysis import open_store
 from axonflow.results.report import FIGURES, write_comparison
 from axonflow.stages.map import counted_axons
 from axonflow.workflow.batch import Outcome
@@ -58,7 +58,7 @@ def slide_numbers(job: Job) -> Numbers:
         **tissue,
         "confidence": noted.get("confidence"),
         "unfamiliar_cells": noted.get("unfamiliar_cells"),
-        "warnings": "; ".join(_warnings(result, tissue["axon_count"])),
+        "warnings": "; ".join(map(str, result.warnings)),
     }
 
 
@@ -132,16 +132,3 @@ def _tissue(job: Job) -> dict[str, Any]:
     )
     (row,) = described.to_dict("records")
     return {str(name): value for name, value in row.items()}
-
-
-def _warnings(result: Analysis, axons: int) -> Iterator[str]:
-    stages, source = result.record["stages"], result.record["slide"]["pixel_size_source"]
-    if not axons:
-        yield "no axon counts"
-    if beyond := stages["measure"]["myelin_px_beyond_reach"]:
-        yield f"{beyond:,} px of myelin farther from an axon than --max-myelin"
-    if cells := stages["map"].get("unfamiliar_cells"):
-        judged = int(result.maps["unfamiliar"].count())
-        yield f"{cells:,} of {judged:,} cells look unlike anything the network was trained on"
-    if "not believed" in source or "disagrees" in source:
-        yield f"pixel size from {source}"

@@ -54,7 +54,8 @@ def open_slide(
     """
     path = Path(path).absolute()
     image, dtype = find(path, series, channel, lambda image: image.luminance.dtype(image.stored))
-    believed, source = (pixel_size, "--pixel-size") if pixel_size else believe((*image.claims, *sidecar_claims(path)))
+    stated, stated_by = believe((*image.claims, *sidecar_claims(path)))
+    believed, source = (pixel_size, "--pixel-size") if pixel_size else (stated, stated_by)
     return Slide(
         path=path,
         format=image.format,
@@ -69,6 +70,7 @@ def open_slide(
         identity=image.identity,
         reader=image.reader,
         bar=image.bar,
+        stated=(stated, stated_by) if pixel_size and stated else None,
     )
 
 

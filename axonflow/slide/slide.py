@@ -82,6 +82,8 @@ class Slide:
     bar : InfoBar or None
         The bar of text below the image, where the file speaks of one, or one was found and taken off
         (:mod:`axonflow.slide.info_bar`).
+    stated : (PixelSize, str) or None
+        The pixel size that the file states, and where, beside one that was given.
     """
 
     path: Path
@@ -97,6 +99,7 @@ class Slide:
     identity: str
     reader: Reader
     bar: InfoBar | None = None
+    stated: tuple[PixelSize, str] | None = None
 
     def read(self, box: Box) -> NDArray[np.generic]:
         """Read a box; safe to call from several threads.

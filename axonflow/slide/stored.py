@@ -96,16 +96,16 @@ def shades_of(colours: NDArray[np.uint32]) -> Shades:
     return little.view(np.uint8).reshape(*colours.shape, 4)
 
 
-def open_stored(path: Path) -> StoredImage:
-    """Open the only image of a file; its pixels stay on disk.
+def open_stored(path: Path, *, series: int | None = None, channel: int | None = None) -> StoredImage:
+    """Open an image of a file, which one only if there are several; its pixels stay on disk.
 
     Raises
     ------
     SlideError
-        If it cannot be read, or holds several images.
+        If it cannot be read, or holds several images and none is chosen.
     """
     path = path.absolute()
-    _, stored = find(path, None, None, _stored)
+    _, stored = find(path, series, channel, _stored)
     return replace(stored, slide=replace(stored.slide, path=path))
 
 

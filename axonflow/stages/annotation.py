@@ -20,13 +20,44 @@ from axonflow.slide import StoredImage, open_stored
 from axonflow.stages.layout import Frame
 from axonflow.stages.masks import Mask, open_mask, place_of, refuse_inverted
 
-__all__ = ["Coverage", "Everywhere", "Regions", "open_annotation", "open_regions"]
+__all__ = ["Coverage", "Everywhere", "Fit", "Regions", "open_annotation", "open_regions"]
 
 _GEOJSON = {".json", ".geojson"}
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a drawing fits the slide.
+
+    Attributes
+    ----------
+    path : Path
+    identity : str
+        Of an image's content; empty for outlines.
+    shape : (int, int) or None
+        Height and width of an image, px.
+    alike : str
+        What every pixel of it is, as :attr:`axonflow.stages.masks.Mask.alike`.
+    off : tuple of str
+        Names of the outlines that lie off the slide.
+    left_out : tuple of str
+        What else of the file was left out, and why.
+    """
+
+    path: Path
+    identity: str = ""
+    shape: tuple[int, int] | None = None
+    alike: str = ""
+    off: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
 class Coverage(Protocol):
     """Which pixels count."""
+
+    @property
+    def fit(self) -> Fit | None:
+        """How it fits the slide; None if nothing was drawn."""
 
     @property
     def identity(self) -> str:
@@ -42,6 +73,10 @@ class Coverage(Protocol):
 
 class Regions(Protocol):
     """Which region each pixel lies in."""
+
+    @property
+    def fit(self) -> Fit | None:
+        """How they fit the slide."""
 
     @property
     def identity(self) -> str:
@@ -65,6 +100,7 @@ class Everywhere:
 
     identity: str = "everywhere"
     notes: tuple[str, ...] = ()
+    fit: Fit | None = None
 
     def cover(self, box: Box) -> NDArray[np.bool_]:
         """Return True for every pixel."""
@@ -121,7 +157,13 @@ class _DrawnImage:
     def notes(self) -> tuple[str, ...]:
         """How it is read."""
         soft = self.mask.rule == "threshold"
-        return (*self.mask.notes, *((f"{self.mask.image.path} was read as {self.mask.words}.",) if soft else ()))
+        return (f"{self.mask.image.path} was read as {self.mask.words}.",) if soft else ()
+
+    @property
+    def fit(self) -> Fit:
+        """Of the image."""
+        image = self.mask.image
+        return Fit(image.path, image.identity, image.shape, self.mask.alike)
 
     def cover(self, box: Box) -> NDArray[np.bool_]:
         """Look up whether the nearest pixel of the image is drawn."""
@@ -153,6 +195,11 @@ class _NumberedImage:
         """Nothing."""
         return ()
 
+    @property
+    def fit(self) -> Fit:
+        """Of the image."""
+        return Fit(self.image.path, self.image.identity, self.image.shape)
+
     def label(self, box: Box) -> NDArray[np.uint32]:
         """Look up the nearest pixel of the image."""
         rows, columns, have = self.over.under(box, self.image.shape)
@@ -168,7 +215,8 @@ class _Outlines:
 
     polygons: Polygons
     identity: str
-    notes: tuple[str, ...]
+    fit: Fit
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -253,12 +301,7 @@ def _outlines(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame)
             f"Outlines on the slide of {native.shape[0]} × {native.shape[1]} px (height × width) were expected, all of "
             f"{path} lie off it; give those of this slide, or say their unit (px or um)."
         )
-    notes = []
-    if polygons.left_out:
-        more = f" and {len(polygons.left_out) - 5} more" if len(polygons.left_out) > 5 else ""
-        notes.append(f"Left out of {path}: {'; '.join(polygons.left_out[:5])}{more}.")
-    if off:
-        notes.append(f"Off the slide lie these of {path}: {', '.join(off[:5])}{' …' * (len(off) > 5)}.")
     # A reading that other versions did not have is named, so that a store they made is not taken for this one's.
     new = f" {polygons.names} {polygons.left_out}" if polygons.by_word or polygons.left_out else ""
-    return _Outlines(polygons, sha256(f"{scale}{text}{new}".encode()).hexdigest(), tuple(notes))
+    fit = Fit(path, off=tuple(off), left_out=tuple(polygons.left_out))
+    return _Outlines(polygons, sha256(f"{scale}{text}{new}".encode()).hexdigest(), fit)

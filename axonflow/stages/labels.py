@@ -48,8 +48,8 @@ class LabelImage:
         Whether there are values between those of the classes.
     has_myelin : bool
         Whether myelin was seen.
-    notes : tuple of str
-        What a person should know of the file.
+    alike : str
+        The class of every pixel that was looked at; empty if they differ.
     """
 
     image: StoredImage
@@ -58,7 +58,7 @@ class LabelImage:
     rule: Literal["greys", "numbers", "colours"]
     soft: bool
     has_myelin: bool
-    notes: tuple[str, ...] = ()
+    alike: str = ""
 
     @property
     def plain(self) -> bool:
@@ -156,8 +156,7 @@ def _of_numbers(image: StoredImage, classes: Classes, form: Form, seen: Seen) ->
     if (values != np.floor(values)).any() or values[0] < 0 or top > 255:
         raise _refusal(image, classes, seen.words)
     if top == 0:
-        note = f"Nothing is drawn in {image.path}, as far as it was looked at; is it the right image?"
-        return LabelImage(image, classes, form, "greys", False, False, (note,))
+        return LabelImage(image, classes, form, "greys", False, False, "background")
     if 2 <= top < len(classes) and form == "values":
         return LabelImage(image, classes, form, "numbers", False, bool((values == classes.myelin).any()))
     if top < 127 - _ASTRAY:
@@ -167,9 +166,9 @@ def _of_numbers(image: StoredImage, classes: Classes, form: Form, seen: Seen) ->
     # Soft edges of axons pass through the grey of myelin: without more myelin than that it is no image of labels.
     if astray > _LARGEST_SHARE_ASTRAY * seen.total or myelin < 2 * astray:
         raise _refusal(image, classes, seen.words)
-    notes = () if myelin else (f"{image.path} holds no myelin (no grey of 127).",)
+    alike = ("myelin" if myelin else "axon") if len(values) == 1 else ""
     exact = bool(np.isin(values, (0, 127, 128, 255)).all())
-    return LabelImage(image, classes, form, "greys", not exact, bool(myelin), notes)
+    return LabelImage(image, classes, form, "greys", not exact, bool(myelin), alike)
 
 
 def _refusal(image: StoredImage, classes: Classes, found: str) -> InputError:

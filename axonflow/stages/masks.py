@@ -44,8 +44,8 @@ class Mask:
         ``"not zero"``, ``"threshold"`` or ``"ids"``.
     low, high : float
         Of a threshold, the values of the two modes; else 0 and the value that is drawn.
-    notes : tuple of str
-        What a person should know of the file.
+    alike : str
+        What every pixel that was looked at is, ``"drawn"`` or ``"not drawn"``; empty if they differ.
     """
 
     image: StoredImage
@@ -53,7 +53,7 @@ class Mask:
     rule: Literal["not zero", "threshold", "ids"]
     low: float
     high: float
-    notes: tuple[str, ...] = ()
+    alike: str = ""
 
     @property
     def plain(self) -> bool:
@@ -152,12 +152,10 @@ def open_mask(image: StoredImage, *, labels_flag: str = "--labels") -> Mask:
         raise InputError(f"{error} in {image.path}; give a mask of 0 and 255.") from None
     values = seen.values
     if len(values) == 1 and values[0] == 0:
-        note = f"Nothing is drawn in {image.path}, as far as it was looked at; is it the right mask?"
         top = 1 if image.dtype.kind == "f" or (form == "values" and image.palette is not None) else 255
-        return Mask(image, form, "not zero", 0, top, (note,))
+        return Mask(image, form, "not zero", 0, top, "not drawn")
     if len(values) == 1:
-        note = f"Every pixel of {image.path} is drawn, as far as it was looked at; is it the right mask?"
-        return Mask(image, form, "not zero", 0, float(values[0]), (note,))
+        return Mask(image, form, "not zero", 0, float(values[0]), "drawn")
     if len(values) == 2 and values[0] == 0:
         return Mask(image, form, "not zero", 0, float(values[1]))
     whole = bool((values == np.floor(values)).all() and values[0] == 0)

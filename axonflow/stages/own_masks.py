@@ -62,7 +62,7 @@ def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
     plain = all(mask.plain for mask in masks)
     # A store of plain masks keeps its key.
     readings = {} if plain else {"readings": [mask.words for mask in masks]}
-    noted = any(mask.notes for mask in masks) or not plain or any(_is_soft(mask) for mask in masks)
+    noted = not plain or any(_is_soft(mask) for mask in masks)
     first = Stage(
         name="segment",
         revision=1,
@@ -101,7 +101,6 @@ def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box
     notes: list[str] = []
     each: tuple[LabelImage | Mask, ...] = masks
     for mask, pixels in zip(each, between.tolist(), strict=True):
-        notes += mask.notes
         if _is_soft(mask):
             share = pixels / (shape[0] * shape[1])
             notes.append(
@@ -110,4 +109,5 @@ def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box
             )
         elif not (mask.plain or mask.image.bilevel):
             notes.append(f"{mask.image.path} was read as {mask.words}.")
-    return {"notes": notes}
+    most = max(between.tolist()) / (shape[0] * shape[1])
+    return {"notes": notes, "between": most} if any(map(_is_soft, masks)) else {"notes": notes}

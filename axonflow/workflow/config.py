@@ -66,11 +66,11 @@ class Config:
         flag="--keep-bar",
         decides=("convert", "segment"),
     )
-    model: str = setting(
+    model: str | None = setting(
         name_or_path("a model"),
         "An embedded model, or the path of one.",
-        default="sem",
         flag="--model",
+        usual="the embedded one nearest in pixel size",
         decides=("segment", "segment.seams"),
     )
     halo: Halo | None = setting(

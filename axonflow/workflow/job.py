@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -22,19 +23,23 @@ from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.lock import locked, unprotected
 from axonflow.kernel.resample import Resampling
+from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
 from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
-from axonflow.stages.annotation import Everywhere, open_annotation, open_regions
+from axonflow.stages.annotation import Coverage, Everywhere, Regions, open_annotation, open_regions
 from axonflow.stages.declare import GROUPS, declare
 from axonflow.stages.labels import LabelImage, open_labels
 from axonflow.stages.layout import Frame, Layout, default_chunk
 from axonflow.stages.masks import Mask, open_mask
 from axonflow.stages.own_masks import OwnMasks
 from axonflow.stages.segmentation import Masks, Network
+from axonflow.workflow.choice import choose_model
 from axonflow.workflow.config import Config
+from axonflow.workflow.evidence import Evidence, after, before
 from axonflow.workflow.heartbeat import Heartbeat
 from axonflow.workflow.record import read_record, write_record
+from axonflow.workflow.sense import judge
 
 if TYPE_CHECKING:
     from axonflow.engine.pool import Pool
@@ -59,6 +64,11 @@ class Job:
     min_axon_area_um2 : float
         Smaller axons are left out.
     stages : tuple of Stage
+    coverage : Coverage
+        What counts.
+    regions : Regions or None
+    chosen : bool
+        Whether the model was chosen by the slide's pixel size.
     """
 
     config: Config
@@ -67,11 +77,24 @@ class Job:
     segmentation: Network | Masks
     min_axon_area_um2: float
     stages: tuple[Stage, ...]
+    coverage: Coverage
+    regions: Regions | None
+    chosen: bool = False
 
     @property
     def journal(self) -> Journal:
         """Where the store keeps what was done."""
         return Journal(self.layout.private / "journal")
+
+    @cached_property
+    def known(self) -> Evidence:
+        """What is known beforehand that may show the run to be wrong."""
+        return before(self.config, self.slide, self.layout, self.segmentation, self.coverage, self.regions)
+
+    @property
+    def result(self) -> Evidence:
+        """The same with what a finished store holds."""
+        return after(self.known, self.layout, self.segmentation, self.stages, self.journal)
 
     def until(self, group: str | None) -> tuple[Stage, ...]:
         """Return the stages up to and with those of a group; all if None."""
@@ -91,7 +114,7 @@ def with_workers(profile: Profile, layout: Layout) -> Profile:
     return replace(profile, workers=max(min(cpus(), h * w), 1))
 
 
-def prepare(config: Config, *, gpu: bool = False) -> Job:
+def prepare(config: Config, *, gpu: bool = False, fresh: bool = False) -> Job:
     """Open slide, model and masks, and declare the stages.
 
     Parameters
@@ -99,6 +122,8 @@ def prepare(config: Config, *, gpu: bool = False) -> Job:
     config : Config
     gpu : bool
         Whether the network will be applied by workers with a GPU.
+    fresh : bool
+        Whether the store will be removed first, so that nothing of it decides.
 
     Raises
     ------
@@ -106,13 +131,18 @@ def prepare(config: Config, *, gpu: bool = False) -> Job:
         If anything that was given cannot be used. Nothing is written.
     """
     slide = _open_slide(config)
-    if not config.own_masks and (made := _made_in(config.out)):
+    if config.own_masks:
+        return declare_job(config, slide, _masks(config))
+    choice = choose_model(config.model, _pixel_size(slide), None if fresh else config.out)
+    config = replace(config, model=choice.called)
+    if made := None if fresh else _made_in(config.out):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
-        before = declare_job(config, slide, _segmentation(config, made))
-        if any(before.journal.record(stage).begun for stage in before.stages if stage.name == "segment"):
-            return before
+        begun = declare_job(config, slide, _network(config, choice.model, made))
+        if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name == "segment"):
+            return replace(begun, chosen=choice.by_pixel_size)
     # The driver may be on a node without the GPU that its workers have.
-    return declare_job(config, slide, _segmentation(config, "float16" if gpu else None))
+    network = _network(config, choice.model, "float16" if gpu else None)
+    return replace(declare_job(config, slide, network), chosen=choice.by_pixel_size)
 
 
 def run_job(
@@ -209,14 +239,19 @@ def cut_masks(masks: Masks, shape: tuple[int, int]) -> Masks:
     return Masks(cast("OwnMasks", tuple(map(cut, masks.images))))
 
 
-def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> Job:
-    """Declare the stages of a slide and of what finds axons in it; as :func:`prepare`."""
+def _pixel_size(slide: Slide) -> PixelSize:
     if slide.pixel_size is None:
         raise PixelSizeError(
             f"The pixel size of {slide.path} was expected in the file, but it is {slide.pixel_size_source}; "
             "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
         )
-    native = work = Frame(slide.shape, slide.pixel_size)
+    return slide.pixel_size
+
+
+def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> Job:
+    """Declare the stages of a slide and of what finds axons in it; as :func:`prepare`."""
+    size = _pixel_size(slide)
+    native = work = Frame(slide.shape, size)
     below = 0 if slide.bar is None or config.keep_bar else slide.bar.rows
     with_bar = (slide.shape[0] + below, slide.shape[1])
     if below and isinstance(segmentation, Masks) and all(m.image.shape == with_bar for m in segmentation.images):
@@ -226,9 +261,11 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         if config.min_axon_area_um2 is None:
             min_axon_area_um2 = segmentation.checkpoint.smallest_axon_um2
         wanted = segmentation.checkpoint.pixel_size
-        if not slide.pixel_size.matches(wanted):
-            work = Frame(Resampling(slide.shape, slide.pixel_size, wanted).out_shape, wanted)
+        if not size.matches(wanted):
+            work = Frame(Resampling(slide.shape, size, wanted).out_shape, wanted)
     chunk = _chunk(config, segmentation, native, work)
+    coverage = open_annotation(config.mask, config.mask_unit, native, work, below) if config.mask else Everywhere()
+    regions = open_regions(config.regions, config.regions_unit, native, work, below) if config.regions else None
     layout = Layout(config.out, native, work, slide.dtype.name, chunk, segmentation.classes)
     stages = declare(
         layout,
@@ -237,10 +274,10 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         min_axon_area_um2=min_axon_area_um2,
         max_myelin_um=config.max_myelin_um,
         cell_um=config.cell_um,
-        coverage=open_annotation(config.mask, config.mask_unit, native, work, below) if config.mask else Everywhere(),
-        regions=open_regions(config.regions, config.regions_unit, native, work, below) if config.regions else None,
+        coverage=coverage,
+        regions=regions,
     )
-    return Job(config, slide, layout, segmentation, min_axon_area_um2, stages)
+    return Job(config, slide, layout, segmentation, min_axon_area_um2, stages, coverage, regions)
 
 
 def _made_in(store: Path) -> Precision | None:
@@ -252,13 +289,16 @@ def _made_in(store: Path) -> Precision | None:
     return made
 
 
-def _segmentation(config: Config, precision: Precision | None) -> Network | Masks:
-    """Open the masks, or find the model, which computes in the precision that is best here if none is given."""
+def _masks(config: Config) -> Masks:
+    """Open the masks of a user who has given some."""
     if config.labels is not None:
         return Masks((open_labels(open_stored(config.labels), AXON_MYELIN),))
-    if config.axon_mask is not None and config.myelin_mask is not None:
-        return Masks((open_mask(open_stored(config.axon_mask)), open_mask(open_stored(config.myelin_mask))))
-    checkpoint = Checkpoint.find(config.model)
+    axon, myelin = (open_mask(open_stored(path)) for path in (config.axon_mask, config.myelin_mask) if path)
+    return Masks((axon, myelin))
+
+
+def _network(config: Config, checkpoint: Checkpoint, precision: Precision | None) -> Network:
+    """Put a model to work, in the precision that is best here if none is given."""
     halo = checkpoint.halo_px if config.halo is None else config.halo
     if halo == "exact":
         halo = checkpoint.shape.radius
@@ -329,7 +369,11 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
 
 
 def _note(job: Job) -> None:
-    write_record(job.config, job.slide, job.layout, job.segmentation, job.min_axon_area_um2, job.stages, job.journal)
+    done = all(job.journal.record(stage).complete for stage in job.stages)
+    warnings = [given.to_json() for given in judge(job.result if done else job.known)]
+    write_record(
+        job.config, job.slide, job.layout, job.segmentation, job.min_axon_area_um2, job.stages, job.journal, warnings
+    )
 
 
 class _LogFile(logging.FileHandler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ def write_record(
     min_axon_area_um2: float,
     stages: Sequence[Stage],
     journal: Journal,
+    warnings: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write what made the store: the settings as they were given, and the values that followed from them.
 
@@ -80,6 +81,7 @@ def write_record(
         "model": _model(segmentation),
         "seams": made.get("segment.seams"),
         "stages": made,
+        "warnings": [*warnings],
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
     }

@@ -47,7 +47,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 def tell(config: Config, familiar: dict[str, tuple[float, float]], folder: Path) -> Config:
     """Write the model again, with what is familiar to it."""
-    contract = Path(config.model)
+    contract = Path(str(config.model))
     (folder / contract.name).write_text(json.dumps(json.loads(contract.read_text()) | {"familiar": familiar}))
     weights = contract.with_suffix(".safetensors")
     (folder / weights.name).write_bytes(weights.read_bytes())

@@ -209,6 +209,6 @@ def test_labels_that_are_not_certain_are_refused(file: tuple[str, Write], tmp_pa
 
 def test_an_empty_mask_is_read_and_said(tmp_path: Path) -> None:
     image = open_stored(write(tmp_path, picture(np.zeros(SHAPE, np.uint8))))
-    assert "Nothing is drawn" in open_mask(image).notes[0]
-    assert "Nothing is drawn" in open_labels(image, AXON_MYELIN).notes[0]
+    assert open_mask(image).alike == "not drawn"
+    assert open_labels(image, AXON_MYELIN).alike == "background"
     assert not open_mask(image).drawn(WHOLE).any()

@@ -58,7 +58,7 @@ def test_what_is_written_does_not_depend_on_where_one_stands(tmp_path: Path, mon
     assert content["slide"] == str(tmp_path / "slide.tif")
     assert content["labels"] == str(tmp_path / "a" / "labels.png")
     assert content["model"] == str(tmp_path / "net.json")
-    assert Config(SLIDE, OUT).to_json()["model"] == "sem"
+    assert Config(SLIDE, OUT).to_json()["model"] is None
 
 
 def test_settings_of_another_version_are_refused() -> None:

@@ -119,7 +119,7 @@ def test_all_classes_are_scored(result: Analysis, tmp_path: Path) -> None:
 def test_other_roles_are_another_result(config: Config, result: Analysis) -> None:
     """The weights are the same, so nothing but the list says that what was made before is out of date."""
     assert analyse(config) == []
-    model = Path(config.model)
+    model = Path(str(config.model))
     content = json.loads(model.read_text())
     swapped = {"axon": "other", "nucleus": "axon"}
     content["classes"] = [each | {"role": swapped.get(each["name"], each["role"])} for each in content["classes"]]
@@ -136,6 +136,6 @@ def test_other_roles_are_another_result(config: Config, result: Analysis) -> Non
 
 
 def test_masks_of_axons_and_myelin_cannot_train_it(config: Config, tmp_path: Path) -> None:
-    assert Checkpoint.find(config.model).classes == FIVE
+    assert Checkpoint.find(str(config.model)).classes == FIVE
     with pytest.raises(ModelError, match=r"tells background, axon, nucleus, myelin, unmyelinated axon apart"):
         prepare_training(tmp_path, start=config.model)

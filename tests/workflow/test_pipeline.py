@@ -30,7 +30,7 @@ def test_the_named_pipelines_are_there() -> None:
 def test_a_named_pipeline_makes_a_run(name: str) -> None:
     settings = read_pipeline(name)
     config = Config(Path("slide.tif"), Path("out"), **settings)
-    assert Checkpoint.find(config.model).name == config.model
+    assert Checkpoint.find(str(config.model)).name == config.model
     assert settings["model"] in {"sem", "tem"}
 
 

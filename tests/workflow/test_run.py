@@ -267,7 +267,7 @@ def test_segmentation_is_the_networks_over_the_whole_resampled_slide(network: Ca
     whole = Box.whole(resampling.out_shape)
     image = np.rint(resampling(pixels[resampling.needs(whole).slices], whole)).astype(np.uint8)
     np.testing.assert_array_equal(level0(network.store, "resampled"), image)
-    checkpoint = Checkpoint.find(network.config.model)
+    checkpoint = Checkpoint.find(str(network.config.model))
     from axonflow.net.predict import Predictor
 
     predictor = Predictor(checkpoint, Lattice(whole.shape, 64, 25, 16), best_precision())
@@ -416,7 +416,7 @@ def test_the_record_says_what_made_the_store(case: Case, network: Case) -> None:
     assert record["versions"]["zarr"]
     assert record["host"]["cores"]
     theirs = read_record(network.store)
-    assert theirs["model"]["sha256"] == Checkpoint.find(network.config.model).sha256
+    assert theirs["model"]["sha256"] == Checkpoint.find(str(network.config.model)).sha256
     assert theirs["model"]["precision"] == best_precision()
     assert theirs["labels"] == {
         "shape": [210, 189],

@@ -16,7 +16,7 @@ from axonflow.kernel.words import area, count, number, size
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
-from axonflow.results.report.trust import BORDER, doubts, left_out, warnings
+from axonflow.results.report.trust import BORDER, doubts, left_out
 from axonflow.results.report.words import TISSUE, Fact
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder:
         "title": Path(slide["path"]).name,
         "subtitle": f"{size(height, width)}, {h:,} × {w:,} px",
         "network": network_in_words(result),
-        "warnings": warnings(result, axons),
+        "warnings": result.warnings,
         "numbers": _numbers(result, axons),
         "figures": {figure.name: (figure, _embedded(figure, folder)) for figure in drawn},
         "regions": _regions(result),

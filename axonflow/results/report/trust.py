@@ -13,35 +13,13 @@ from axonflow.kernel.words import area, count, number, share
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
 
-__all__ = ["BORDER", "doubts", "left_out", "warnings"]
+__all__ = ["BORDER", "doubts", "left_out"]
 
 BORDER = "image_border_touching"
 """The column of the table of axons that is read here, beside those of the tissue."""
 
 SAMPLED_PX = 4096
 """Of the levels of the labels, the finest of which no side is longer is looked at for axons that were left out."""
-
-MANY_UNFAMILIAR = 0.5
-"""Share of unfamiliar cells beyond which the report begins with a warning."""
-
-
-def warnings(result: Analysis, axons: pd.DataFrame) -> list[str]:
-    """Return what a reader must know before the numbers."""
-    said = []
-    if axons.empty:
-        said.append("No axon counts: there is nothing to measure. Look at the slide, at its mask, and at the network.")
-    unfamiliar, judged = _unfamiliar(result)
-    if judged and unfamiliar / judged > MANY_UNFAMILIAR:
-        said.append(
-            f"Most of this slide is unlike anything the network was trained on: {unfamiliar:,} of "
-            f"{count(judged, 'cell')}. Do not use these numbers before you have compared the outlines with the tissue. "
-            "Is the pixel size right? Are bright and dark as the network knows them? A network that was trained on "
-            "such slides would serve better."
-        )
-    source = result.record["slide"]["pixel_size_source"]
-    if "not believed" in source or "disagrees" in source:
-        said.append(f"The pixel size was taken from {source}. Every length and density depends on it.")
-    return said
 
 
 def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:

@@ -1,0 +1,254 @@
+"""What is known of a run that may show it to be wrong: before it begins, and once its maps are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from axonflow.engine.journal import Journal, Record
+from axonflow.engine.stage import Stage
+from axonflow.errors import AxonflowError
+from axonflow.fiber.maps import Cells
+from axonflow.kernel.tally import Tally
+from axonflow.net.familiarity import JUDGED_PX, TRAITS, traits
+from axonflow.net.familiarity import unfamiliar as outside
+from axonflow.ngff.maps import read_maps
+from axonflow.slide import Slide
+from axonflow.slide.colour import coloured_share
+from axonflow.stages.annotation import Coverage, Fit, Regions
+from axonflow.stages.convert import read_greys
+from axonflow.stages.enclosure import enclosed
+from axonflow.stages.inverted import axons_upright_and_inverted
+from axonflow.stages.layout import Layout
+from axonflow.stages.segmentation import Masks, Network
+from axonflow.workflow.choice import scale
+from axonflow.workflow.config import Config
+
+__all__ = ["Evidence", "after", "before"]
+
+FEW_AXONS = 0.12
+"""AVF below which the network is asked whether the slide is inverted."""
+
+FITTING_CELLS = 16
+"""How many cells a suggested side gives at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known; None is not known (yet), or does not apply.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Of the slide, px.
+    pixel_um, stated_um : (float, float)
+        Height and width of its pixels; those that the file states, beside one that was given.
+    pixel_size_source, stated_by : str
+    twice : tuple of (str, str, str)
+        What one file was given for, twice, and the file.
+    alike : tuple of (str, str)
+        Masks of one value, and what it means.
+    drawings : tuple of Fit
+        Of mask and regions.
+    bar_rows : int
+        Of an info bar that is kept.
+    coloured : float
+        Share of pixels in colour.
+    model, model_um, scale
+        Of a network: name, pixel size, and how many times larger or smaller that is than the slide's.
+    cells, cell_um, fitting_um
+        Number of cells that count, their side, and a smaller one that gives more.
+    greys : int
+        Number of greys, two or more being no further told apart.
+    extreme : (float, str)
+        Largest share of pixels in the darkest or brightest grey, and which of the two.
+    between, beyond, avf, mvf, area_mm2, axons, diameter_um, density_mm2
+        Of all that counts.
+    one_label : str
+        The only class that counts; empty if there are others.
+    enclosed : (float, float)
+        Share of axon enclosed by myelin, and of myelin by axon.
+    inverted : (float, float)
+        Share of axon in some windows as they are, and with bright and dark exchanged.
+    judged_px : int
+        Pixels that count, of a network that says what is familiar.
+    too_few : bool
+        Whether they are too few to be judged.
+    unfamiliar : float
+        Share of what could be judged that is unfamiliar.
+    unfamiliar_words, traits_words : str
+    """
+
+    shape: tuple[int, int]
+    pixel_um: tuple[float, float]
+    pixel_size_source: str
+    stated_um: tuple[float, float] | None = None
+    stated_by: str = ""
+    twice: tuple[tuple[str, str, str], ...] = ()
+    alike: tuple[tuple[str, str], ...] = ()
+    drawings: tuple[Fit, ...] = ()
+    bar_rows: int = 0
+    coloured: float | None = None
+    model: str = ""
+    model_um: float | None = None
+    scale: float | None = None
+    cells: int | None = None
+    cell_um: float = 0.0
+    fitting_um: float = 0.0
+    greys: int | None = None
+    extreme: tuple[float, str] | None = None
+    between: float | None = None
+    beyond: float | None = None
+    avf: float | None = None
+    mvf: float | None = None
+    area_mm2: float | None = None
+    axons: int | None = None
+    diameter_um: float | None = None
+    density_mm2: float | None = None
+    one_label: str = ""
+    enclosed: tuple[float, float] | None = None
+    inverted: tuple[float, float] | None = None
+    judged_px: int | None = None
+    too_few: bool = False
+    unfamiliar: float | None = None
+    unfamiliar_words: str = ""
+    traits_words: str = ""
+
+
+def before(
+    config: Config,
+    slide: Slide,
+    layout: Layout,
+    segmentation: Network | Masks,
+    coverage: Coverage,
+    regions: Regions | None,
+) -> Evidence:
+    """Collect what is known before a run begins."""
+    size = layout.native.pixel_size
+    stated = None if slide.stated is None else (slide.stated[0].y, slide.stated[0].x)
+    fits = tuple(drawn.fit for drawn in (coverage, regions) if drawn is not None and drawn.fit is not None)
+    masks = segmentation.images if isinstance(segmentation, Masks) else ()
+    alike = [(str(mask.image.path), mask.alike) for mask in masks if mask.alike]
+    alike += [(str(fit.path), fit.alike) for fit in fits if fit.alike]
+    cells = Cells(layout.work.shape, layout.work.pixel_size, config.cell_um)
+    known = Evidence(
+        shape=slide.shape,
+        pixel_um=(size.y, size.x),
+        pixel_size_source=slide.pixel_size_source,
+        stated_um=stated,
+        stated_by="" if slide.stated is None else slide.stated[1],
+        twice=tuple(_twice(slide, segmentation, coverage, regions)),
+        alike=tuple(alike),
+        drawings=fits,
+        bar_rows=slide.bar.rows if slide.bar is not None and config.keep_bar else 0,
+        cells=None if config.mask else cells.counts[0] * cells.counts[1],
+        cell_um=config.cell_um,
+        fitting_um=_fitting(layout.work.shape, (layout.work.pixel_size.y, layout.work.pixel_size.x)),
+    )
+    if isinstance(segmentation, Network):
+        model = segmentation.checkpoint
+        known = replace(
+            known,
+            coloured=coloured_share(slide, config.series, config.channel),
+            model=model.name,
+            model_um=model.pixel_size_um,
+            scale=scale(model, size),
+        )
+    return known
+
+
+def after(
+    known: Evidence, layout: Layout, segmentation: Network | Masks, stages: Sequence[Stage], journal: Journal
+) -> Evidence:
+    """Add what the store of a finished run holds to what was known :func:`before`."""
+    maps = read_maps(layout.maps)
+    area = maps["covered_area"].to_numpy()
+    counts, total = maps["axon_count"].fillna(0).to_numpy(), float(area.sum())
+    axons = int(counts.sum())
+    known = replace(known, area_mm2=total, axons=axons, cells=int(np.count_nonzero(area)))
+    records = {stage.name: journal.record(stage) for stage in stages}
+    known = replace(known, between=records["segment"].summary.get("between"))
+    if not total:
+        return known
+    avf, mvf = (float(np.nansum(maps[name].to_numpy() * area)) / total for name in ("avf", "mvf"))
+    diameters = maps["axon_diameter_mean"].to_numpy()
+    myelin_px = mvf * total * 1e6 / layout.work.pixel_size.area_um2
+    inner, around = enclosed(layout)
+    greys = read_greys(layout).counts.total[:, 0]
+    known = replace(
+        known,
+        avf=avf,
+        mvf=mvf,
+        density_mm2=axons / total,
+        diameter_um=float(np.nansum(diameters * counts)) / axons if axons else None,
+        beyond=records["measure"].summary["myelin_px_beyond_reach"] / myelin_px if myelin_px >= 1 else None,
+        one_label=next((name for name, part in (("axon", avf), ("myelin", mvf)) if part > 1 - 1e-9), ""),
+        enclosed=(inner, around),
+        greys=min(len(greys), 2),
+    )
+    if avf == mvf == 0:
+        known = replace(known, one_label="background")
+    if isinstance(segmentation, Network):
+        ends = {"darkest": float(greys[0] / greys.sum()), "brightest": float(greys[-1] / greys.sum())}
+        which = max(ends, key=lambda name: ends[name])
+        known = replace(_doubted(known, segmentation, records["map"]), extreme=(ends[which], which))
+        if avf < FEW_AXONS and len(greys) > 1:
+            with suppress(AxonflowError):  # such as an accelerator that is in use; nothing depends on it
+                known = replace(known, inverted=axons_upright_and_inverted(layout, segmentation))
+    return known
+
+
+def _doubted(known: Evidence, network: Network, mapped: Record) -> Evidence:
+    """Add how much is unlike anything that the network was trained on."""
+    familiar = network.checkpoint.familiar
+    if not familiar:
+        return known
+    found = (Tally.from_arrays(result, "doubt") for _, result in mapped.results())
+    cells = Tally.merge(found).total
+    whole = cells.sum(axis=0)
+    if (pixels := int(whole[4])) < JUDGED_PX:
+        return replace(known, judged_px=pixels, too_few=True)
+    flagged = outside(cells, familiar)
+    judged = int(np.count_nonzero(~np.isnan(flagged)))
+    if judged:
+        unlike = int(np.nansum(flagged))
+        share, words = unlike / judged, f"{unlike:,} of {judged:,} {'cell looks' if judged == 1 else 'cells look'}"
+        whole = cells[flagged == 1].sum(axis=0) if unlike else whole
+    else:  # the cells are too small to be judged one by one
+        share, words = float(outside(whole, familiar)), "All that counts looks"
+    values = dict(zip(TRAITS, traits(whole).tolist(), strict=True))
+    away = [
+        f"{name} {values[name]:.3f}, familiar is {low:g} to {high:g}"
+        for name, (low, high) in familiar.items()
+        if not low <= values[name] <= high
+    ]
+    said = f" ({'; '.join(away)})" if away else ""
+    return replace(known, judged_px=pixels, unfamiliar=share, unfamiliar_words=words, traits_words=said)
+
+
+def _twice(
+    slide: Slide, segmentation: Network | Masks, coverage: Coverage, regions: Regions | None
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what has the content of another thing that it cannot be."""
+    given = [("the slide", slide.identity, str(slide.path))]
+    if isinstance(segmentation, Masks):
+        images = [mask.image for mask in segmentation.images]
+        names = ("--labels",) if len(images) == 1 else ("--axon-mask", "--myelin-mask")
+        given += [(name, image.identity, str(image.path)) for name, image in zip(names, images, strict=True)]
+    drawn = (("--mask", coverage.fit), ("--regions", regions.fit if regions else None))
+    given += [(name, fit.identity, str(fit.path)) for name, fit in drawn if fit is not None and fit.identity]
+    for (first, one, _), (second, other, path) in combinations(given, 2):
+        if one == other and (first, second) != ("--mask", "--regions"):
+            yield first, second, path
+
+
+def _fitting(shape: tuple[int, int], pixel_um: tuple[float, float]) -> float:
+    """Return the largest side of 1, 2 or 5 times a power of ten that gives enough cells, but not less than a pixel."""
+    sides = [n * um for n, um in zip(shape, pixel_um, strict=True)]
+    steps = (base * 10.0**power for power in range(3, -5, -1) for base in (5, 2, 1))
+    fitting = (step for step in steps if np.prod([max(side // step, 1) for side in sides]) >= FITTING_CELLS)
+    return max(float(f"{next(fitting, 0.0):.6g}"), *pixel_um)

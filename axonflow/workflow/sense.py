@@ -1,0 +1,352 @@
+"""What cannot be right of a run is said: every warning there is, when it is given, in which words, and what to do.
+
+The report, the record, the terminal, Python and the reference page of the documentation all take them from this table.
+A rule looks at the :class:`~axonflow.workflow.evidence.Evidence` of a run; what is not known yet gives no warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from axonflow.slide.scale import AGREE
+from axonflow.workflow.choice import LARGEST_SCALE
+from axonflow.workflow.evidence import Evidence
+
+__all__ = ["RULES", "Given", "Rule", "judge", "read_warnings"]
+
+Numbers = Mapping[str, Any]
+
+LARGEST_AVF = 0.9
+DIAMETER_UM = (0.2, 20.0)
+DENSITY_MM2 = (1e3, 5e6)
+"""Manual masks of mouse corpus callosum in fields of 3 µm hold up to 2.5 million axons per mm²."""
+
+FEWEST_CELLS = 5
+CLIPPED, COLOURED, BETWEEN, BEYOND, UNFAMILIAR = 1 / 3, 0.2, 0.02, 0.05, 0.5
+"""Shares from which on: of pixels in one extreme grey, and in colour; of a mask between its values; of myelin out of
+reach; of cells unlike the training."""
+
+SWAPPED = 0.1
+"""Share of the myelin that axons enclose, from which on the two are thought to be exchanged."""
+
+PROPORTIONS = 0.05
+"""By how much height / width of a drawing may differ from the slide's, beside the rounding to whole pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A warning that was given.
+
+    Attributes
+    ----------
+    id : str
+        The rule's.
+    message : str
+        What was seen, and what to do.
+    values : Mapping
+        The numbers behind it, as JSON values.
+    """
+
+    id: str
+    message: str
+    values: Numbers = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.id}]"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the record holds."""
+        return {"id": self.id, "message": self.message, "values": dict(self.values)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One warning.
+
+    Attributes
+    ----------
+    id : str
+        Stable: other programs may look for it.
+    when : str
+        The condition, in words.
+    says : str
+        What was seen; a format string of the values.
+    advice : str
+        What to do; likewise.
+    sees : callable
+        Returns the values of each warning that the evidence gives.
+    """
+
+    id: str
+    when: str
+    says: str
+    advice: str
+    sees: Callable[[Evidence], Iterable[Numbers]]
+
+    def given(self, evidence: Evidence) -> Iterable[Given]:
+        """Yield the warnings that the evidence gives."""
+        for values in self.sees(evidence):
+            yield Given(self.id, f"{self.says.format(**values)} {self.advice.format(**values)}", values)
+
+
+def judge(evidence: Evidence) -> tuple[Given, ...]:
+    """Return all warnings that the evidence gives, in the order of the table."""
+    return tuple(given for rule in RULES for given in rule.given(evidence))
+
+
+def read_warnings(record: Mapping[str, Any]) -> tuple[Given, ...]:
+    """Return the warnings that a store's record holds; none of a store that an earlier version has made."""
+    return tuple(Given(said["id"], said["message"], said["values"]) for said in record.get("warnings", ()))
+
+
+def _if(condition: bool, **values: Any) -> Iterable[Numbers]:
+    return [values] if condition else []
+
+
+def _pixel_size(e: Evidence) -> Iterable[Numbers]:
+    if e.stated_um is None:
+        return ()
+    factor = max(max(a / b, b / a) for a, b in zip(e.pixel_um, e.stated_um, strict=True))
+    return _if(factor > 1 + AGREE, given_um=e.pixel_um[0], stated_um=e.stated_um[0], factor=factor, source=e.stated_by)
+
+
+def _proportions(e: Evidence) -> Iterable[Numbers]:
+    h, w = e.shape
+    for fit in e.drawings:
+        if fit.shape is None:
+            continue
+        rows, columns = fit.shape
+        allowed = PROPORTIONS + 1 / rows + 1 / columns  # a thumbnail's sides are rounded to whole pixels
+        if abs(rows * w / (columns * h) - 1) > allowed:
+            yield {"path": str(fit.path), "rows": rows, "columns": columns, "height": h, "width": w}
+
+
+def _outside(value: float | None, bounds: tuple[float, float], **values: Any) -> Iterable[Numbers]:
+    return _if(value is not None and not bounds[0] <= value <= bounds[1], value=value, **values)
+
+
+def _cells(e: Evidence) -> Iterable[Numbers]:
+    return _if(e.cells is not None and 0 < e.cells < FEWEST_CELLS, cells=e.cells, side_um=e.cell_um, fits=e.fitting_um)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+RULES = (
+    Rule(
+        "same-file",
+        "the same file is given for two things, such as the slide for its mask",
+        "One file, or the same content, was given for {first} and {second}: {path}.",
+        "Give the file that belongs to each.",
+        lambda e: ({"first": first, "second": second, "path": path} for first, second, path in e.twice),
+    ),
+    Rule(
+        "one-value",
+        "every pixel of a mask that was looked at is the same",
+        "Every pixel of {path} that was looked at is {what}.",
+        "Is it the right file?",
+        lambda e: ({"path": path, "what": what} for path, what in e.alike),
+    ),
+    Rule(
+        "mask-proportions",
+        f"an image of a mask or of regions differs from the slide in height / width by more than {PROPORTIONS:.0%}",
+        "{path} is {rows} × {columns} px (height × width), which are other proportions than the slide's {height} × "
+        "{width} px; it was stretched over the whole slide.",
+        "Give a drawing of the whole slide, of any resolution, or outlines as GeoJSON.",
+        _proportions,
+    ),
+    Rule(
+        "off-slide",
+        "outlines of a mask or of regions lie off the slide (if all do, the run is refused)",
+        "Off the slide lie these outlines of {path}: {names}.",
+        "Are they of this slide? Is their unit right (--mask-unit, --regions-unit)?",
+        lambda e: ({"path": str(fit.path), "names": _some(fit.off)} for fit in e.drawings if fit.off),
+    ),
+    Rule(
+        "left-out",
+        "parts of a GeoJSON file are no regions",
+        "Left out of {path}: {names}.",
+        "Draw them as polygons if they are to count.",
+        lambda e: ({"path": str(fit.path), "names": _some(fit.left_out)} for fit in e.drawings if fit.left_out),
+    ),
+    Rule(
+        "soft-edges",
+        f"more than {BETWEEN:.0%} of a mask's pixels lie between its two values, or far from those of labels",
+        "{share:.1%} of the pixels of a mask have a value that could be read as either.",
+        "Save masks without smoothing or JPEG compression, with two values.",
+        lambda e: _if((e.between or 0) > BETWEEN, share=e.between),
+    ),
+    Rule(
+        "pixel-size-given",
+        f"--pixel-size and the file disagree by more than {AGREE:.0%}",
+        "The pixel size that was given, {given_um:.6g} µm, is not the file's, {stated_um:.6g} µm ({source}): a factor "
+        "of {factor:.4g}.",
+        "Every length and density depends on it; leave --pixel-size out if the file is right.",
+        _pixel_size,
+    ),
+    Rule(
+        "pixel-size-source",
+        f"two sources of the pixel size disagree by more than {AGREE:.0%}, or one could not be believed",
+        "The pixel size was taken from {source}.",
+        "Every length and density depends on it; give it with --pixel-size if it is another.",
+        lambda e: _if(
+            any(word in e.pixel_size_source for word in ("not believed", "disagrees")), source=e.pixel_size_source
+        ),
+    ),
+    Rule(
+        "model-scale",
+        f"the model works at pixels more than {LARGEST_SCALE:g} times larger or smaller than the slide's; only of a "
+        "store whose labels were begun so, any other run is refused",
+        "The model {model} works at {model_um:g} µm per pixel, the slide has {pixel_um:.4g} µm: a factor of "
+        "{factor:.3g}.",
+        "What it finds means nothing; start over with --fresh and a model that fits.",
+        lambda e: _if(
+            (e.scale or 1) > LARGEST_SCALE, model=e.model, model_um=e.model_um, pixel_um=e.pixel_um[0], factor=e.scale
+        ),
+    ),
+    Rule(
+        "info-bar-kept",
+        "the microscope's bar of text is analysed, too (--keep-bar)",
+        "The info bar of {rows} px below the image is analysed as if it were tissue; its letters may count as axons.",
+        "Leave --keep-bar out, unless what was taken for a bar is tissue.",
+        lambda e: _if(bool(e.bar_rows), rows=e.bar_rows),
+    ),
+    Rule(
+        "image-coloured",
+        f"more than {COLOURED:.0%} of the pixels of a slide for a network are in colour",
+        "The slide is a colour picture ({share:.0%} of its pixels are in colour), as of a stain such as H&E; its "
+        "luminance alone is analysed.",
+        "The networks know electron microscopy; give a model that was trained on such pictures, or masks.",
+        lambda e: _if((e.coloured or 0) > COLOURED, share=e.coloured),
+    ),
+    Rule(
+        "image-constant",
+        "all pixels of the slide have one grey",
+        "All pixels of the slide have the same grey.",
+        "There is nothing to see; is it the right image, channel or series?",
+        lambda e: _if(e.greys == 1),
+    ),
+    Rule(
+        "image-saturated",
+        f"more than {CLIPPED:.0%} of the pixels of a slide for a network have its darkest, or its brightest, grey",
+        "{share:.0%} of the slide's pixels have its {which} grey: it is clipped, or much of it is empty.",
+        "What is clipped cannot be told apart, and emptiness shifts the contrast of the tissue; scan it with less "
+        "contrast, or crop it.",
+        lambda e: _if(
+            (e.greys or 0) > 1 and e.extreme is not None and e.extreme[0] > CLIPPED,
+            share=e.extreme and e.extreme[0],
+            which=e.extreme and e.extreme[1],
+        ),
+    ),
+    Rule(
+        "image-inverted",
+        "the network finds few axons, and many more where bright and dark are exchanged",
+        "With bright and dark exchanged, the network classes {inverted:.1%} of some windows as axon, as the slide is "
+        "{upright:.1%}.",
+        "The slide looks inverted: myelin is bright for sem, dark for tem; invert its greys, or give another model.",
+        lambda e: (
+            _if(e.inverted[1] > max(3 * e.inverted[0], 0.1), upright=e.inverted[0], inverted=e.inverted[1])
+            if e.inverted
+            else ()
+        ),
+    ),
+    Rule(
+        "too-small-to-judge",
+        "fewer pixels than 32,768 of the network's size count, so that nothing is known of how familiar the slide is",
+        "What counts of the slide is {pixels:,} px at the network's pixel size, too little to tell whether the network "
+        "was trained on the like.",
+        "Its confidence says nothing then; compare the outlines with the tissue.",
+        lambda e: _if(e.judged_px is not None and e.too_few, pixels=e.judged_px),
+    ),
+    Rule(
+        "unfamiliar",
+        f"more than {UNFAMILIAR:.0%} of the cells are unlike anything the network was trained on; where no cell is "
+        "large enough to be judged, all that counts is judged together",
+        "{which} unlike anything the network was trained on{traits}.",
+        "Do not use the numbers before you have compared the outlines with the tissue. Is the pixel size right? Are "
+        "bright and dark as the network knows them? A network that was trained on such slides would serve better.",
+        lambda e: _if(
+            (e.unfamiliar or 0) > UNFAMILIAR, share=e.unfamiliar, which=e.unfamiliar_words, traits=e.traits_words
+        ),
+    ),
+    Rule(
+        "nothing-counts",
+        "the mask covers no pixel of the slide",
+        "Nothing counts: the mask leaves out the whole slide.",
+        "Look at the mask, and at its unit.",
+        lambda e: _if(e.area_mm2 == 0),
+    ),
+    Rule(
+        "no-axons",
+        "no axon counts",
+        "No axon counts: there is nothing to measure.",
+        "Look at the slide, its mask and its pixel size, and at the network or the masks of axons.",
+        lambda e: _if(e.axons == 0 and bool(e.area_mm2)),
+    ),
+    Rule(
+        "one-label",
+        "every pixel that counts is of one class",
+        "Every pixel that counts is {what}.",
+        "An image of labels has background, myelin and axons; is it the right file or model?",
+        lambda e: _if(bool(e.one_label), what=e.one_label),
+    ),
+    Rule(
+        "avf-large",
+        f"AVF above {LARGEST_AVF:g}",
+        "The axon volume fraction is {avf:.3f}, which no tissue has.",
+        "Are axons white and all else black in the mask, or does the mask of what counts hold axons alone?",
+        lambda e: _if((e.avf or 0) > LARGEST_AVF, avf=e.avf),
+    ),
+    Rule(
+        "axon-myelin-swapped",
+        f"more than {SWAPPED:.0%} of the myelin lies in rings of axon, and more than axon in rings of myelin",
+        "Axons enclose {myelin:.0%} of the myelin, and myelin {axon:.0%} of the axons: the two look exchanged.",
+        "Exchange --axon-mask and --myelin-mask, or the values 127 (myelin) and 255 (axon) of the labels.",
+        lambda e: (
+            _if(e.enclosed[1] > max(e.enclosed[0], SWAPPED), axon=e.enclosed[0], myelin=e.enclosed[1])
+            if e.enclosed
+            else ()
+        ),
+    ),
+    Rule(
+        "no-myelin",
+        "no axon that counts has any myelin",
+        "None of the {axons:,} axons has any myelin, so there is no g-ratio.",
+        "Is the mask of myelin the right one?",
+        lambda e: _if(bool(e.axons) and e.mvf == 0, axons=e.axons),
+    ),
+    Rule(
+        "myelin-out-of-reach",
+        f"more than {BEYOND:.0%} of the myelin lies farther from an axon than --max-myelin",
+        "{share:.0%} of the myelin lies farther from an axon than --max-myelin and belongs to none.",
+        "Is the pixel size right? Raise --max-myelin if myelin is as thick as that.",
+        lambda e: _if((e.beyond or 0) > BEYOND, share=e.beyond),
+    ),
+    Rule(
+        "axon-diameter",
+        f"mean axon diameter outside {DIAMETER_UM[0]:g}–{DIAMETER_UM[1]:g} µm",
+        "The mean axon diameter is {value:.3g} µm, which lies outside what nerves have "
+        f"({DIAMETER_UM[0]:g}–{DIAMETER_UM[1]:g} µm).",
+        "Is the pixel size right? It is {pixel_um:.4g} µm.",
+        lambda e: _outside(e.diameter_um, DIAMETER_UM, pixel_um=e.pixel_um[0]),
+    ),
+    Rule(
+        "axon-density",
+        f"density outside {DENSITY_MM2[0]:,.0f}–{DENSITY_MM2[1]:,.0f} axons per mm²",
+        "The density is {value:,.0f} axons per mm², which lies outside what tissue has "
+        f"({DENSITY_MM2[0]:,.0f}–{DENSITY_MM2[1]:,.0f}).",
+        "Is the pixel size right? It is {pixel_um:.4g} µm.",
+        lambda e: _outside(e.density_mm2 if e.axons else None, DENSITY_MM2, pixel_um=e.pixel_um[0]),
+    ),
+    Rule(
+        "few-cells",
+        f"the maps have fewer than {FEWEST_CELLS} cells",
+        "The maps have fewer than 5 cells: {cells}, with a side of {side_um:g} µm.",
+        "Choose smaller ones: --cell {fits:g}.",
+        _cells,
+    ),
+)
+"""All warnings, in the order in which they are said."""

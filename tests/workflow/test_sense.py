@@ -1,0 +1,224 @@
+"""What cannot be right is said, each by its identifier, and nothing is said of what can be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from slides import command, picture, tissue, write_labels, write_masks, write_model, write_slide
+
+import axonflow
+from axonflow.stages.annotation import Fit
+from axonflow.workflow.evidence import Evidence
+from axonflow.workflow.sense import RULES, judge
+
+SOUND = Evidence(
+    shape=(1000, 2000),
+    pixel_um=(0.1, 0.1),
+    pixel_size_source="TIFF resolution",
+    cells=8,
+    cell_um=50.0,
+    fitting_um=20.0,
+    coloured=0.0,
+    model="sem",
+    model_um=0.1,
+    scale=1.0,
+    greys=2,
+    extreme=(0.05, "brightest"),
+    beyond=0.0,
+    avf=0.3,
+    mvf=0.3,
+    area_mm2=0.02,
+    axons=800,
+    diameter_um=2.0,
+    density_mm2=40_000.0,
+    enclosed=(0.9, 0.0),
+    judged_px=2_000_000,
+    unfamiliar=0.1,
+)
+"""Of a slide of which nothing is wrong."""
+
+BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
+    "same-file": [({"twice": (("the slide", "--labels", "a.png"),)}, True)],
+    "one-value": [({"alike": (("a.png", "drawn"),)}, True)],
+    "mask-proportions": [
+        ({"drawings": (Fit(Path("a.png"), shape=(500, 500)),)}, True),
+        ({"drawings": (Fit(Path("a.png"), shape=(10, 20)),)}, False),
+        ({"drawings": (Fit(Path("a.png"), shape=(5, 11)),)}, False),  # a thumbnail is rounded to whole pixels
+    ],
+    "off-slide": [({"drawings": (Fit(Path("a.json"), off=("cst",)),)}, True)],
+    "left-out": [({"drawings": (Fit(Path("a.json"), left_out=("a point",)),)}, True)],
+    "soft-edges": [({"between": 0.03}, True), ({"between": 0.01}, False)],
+    "pixel-size-given": [
+        ({"stated_um": (1.0, 1.0)}, True),
+        ({"stated_um": (0.0001, 0.0001)}, True),
+        ({"stated_um": (0.102, 0.102)}, False),
+    ],
+    "pixel-size-source": [
+        ({"pixel_size_source": "OME (0.1 × 0.1 µm was taken; TIFF disagrees: 1 × 1 µm)"}, True),
+        ({"pixel_size_source": "BIDS (not believed: TIFF: 93.75 × 93.75 µm)"}, True),
+    ],
+    "model-scale": [({"scale": 3.1}, True), ({"scale": 3.0}, False)],
+    "info-bar-kept": [({"bar_rows": 64}, True)],
+    "image-coloured": [({"coloured": 0.3}, True), ({"coloured": 0.1}, False)],
+    "image-constant": [({"greys": 1}, True)],
+    "image-saturated": [
+        ({"extreme": (0.4, "darkest")}, True),
+        ({"extreme": (0.3, "darkest")}, False),
+        ({"extreme": (1.0, "darkest"), "greys": 1}, False),  # it is constant
+    ],
+    "image-inverted": [
+        ({"inverted": (0.01, 0.3)}, True),
+        ({"inverted": (0.01, 0.02)}, False),
+        ({"inverted": (0.11, 0.12)}, False),
+    ],
+    "too-small-to-judge": [({"judged_px": 900, "too_few": True}, True)],
+    "unfamiliar": [
+        ({"unfamiliar": 0.51, "unfamiliar_words": "All that counts looks"}, True),
+        ({"unfamiliar": 0.5}, False),
+    ],
+    "nothing-counts": [({"area_mm2": 0.0, "axons": 0}, True)],
+    "no-axons": [({"axons": 0}, True), ({"axons": 0, "area_mm2": 0.0}, False)],
+    "one-label": [({"one_label": "myelin"}, True)],
+    "avf-large": [({"avf": 0.91}, True), ({"avf": 0.9}, False)],
+    "axon-myelin-swapped": [
+        ({"enclosed": (0.0, 0.8)}, True),
+        ({"enclosed": (0.4, 0.3)}, False),
+        ({"enclosed": (0.0, 0.05)}, False),
+    ],
+    "no-myelin": [({"mvf": 0.0}, True), ({"mvf": 0.0, "axons": 0}, False)],
+    "myelin-out-of-reach": [({"beyond": 0.06}, True), ({"beyond": 0.05}, False)],
+    "axon-diameter": [({"diameter_um": um}, not 0.2 <= um <= 20) for um in (0.19, 0.2, 20.0, 20.1)],
+    "axon-density": [({"density_mm2": n}, not 1e3 <= n <= 5e6) for n in (999.0, 1e3, 2.5e6, 5.1e6)],
+    "few-cells": [({"cells": n}, 0 < n < 5) for n in (0, 1, 4, 5)],
+}
+"""What to change of it, and whether that is said."""
+
+
+def test_nothing_is_said_of_what_is_sound() -> None:
+    assert judge(SOUND) == ()
+
+
+def test_every_warning_has_its_case() -> None:
+    assert list(BESIDE) == [rule.id for rule in RULES]
+    assert all(any(said for _, said in cases) for cases in BESIDE.values())
+
+
+@pytest.mark.parametrize(("id_", "changed", "said"), [(i, *case) for i, cases in BESIDE.items() for case in cases])
+def test_a_warning_is_given_where_its_condition_holds(id_: str, changed: dict[str, Any], said: bool) -> None:
+    given = [each for each in judge(replace(SOUND, **changed)) if each.id == id_]
+    assert bool(given) == said
+    for each in given:
+        assert each.message == each.message.strip()
+        assert not set("{}") & set(each.message)
+        assert json.loads(json.dumps(each.to_json())) == each.to_json() | {
+            "values": {name: list(v) if isinstance(v, tuple) else v for name, v in each.values.items()}
+        }
+
+
+def test_before_a_run_nothing_of_its_result_is_said() -> None:
+    bare = Evidence(shape=(10, 10), pixel_um=(0.1, 0.1), pixel_size_source="TIFF resolution")
+    assert judge(bare) == ()
+
+
+SHAPE = (300, 420)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slide whose masks are right."""
+    folder = tmp_path_factory.mktemp("desk")
+    classes = tissue(SHAPE)
+    write_slide(folder / "slide.tif", picture(classes))
+    write_labels(folder / "labels.png", classes)
+    write_masks(folder, classes)
+    for name, grey in (("nothing", 0), ("everything", 255), ("all-myelin", 127)):
+        Image.fromarray(np.full(SHAPE, grey, np.uint8)).save(folder / f"{name}.png")
+    nearly = np.full(SHAPE, 255, np.uint8)
+    nearly[:10], nearly[10:20] = 0, 127
+    Image.fromarray(nearly).save(folder / "nearly.png")
+    Image.fromarray(np.array([[0], [255]], np.uint8).repeat(40, 0)).save(folder / "tall.png")
+    return folder
+
+
+MASKS = ("--axon-mask", "axon.png", "--myelin-mask", "myelin.png")
+
+USES = {
+    "right": ((*MASKS,), set()),
+    "no axons": (("--labels", "nothing.png"), {"no-axons", "one-label", "one-value"}),
+    "all axon": (("--labels", "everything.png"), {"avf-large", "one-label", "one-value", "axon-density", "no-myelin"}),
+    "all myelin": (("--labels", "all-myelin.png"), {"no-axons", "one-label", "one-value"}),
+    "nearly all axon": (("--labels", "nearly.png"), {"avf-large"}),
+    "swapped": (("--axon-mask", "myelin.png", "--myelin-mask", "axon.png"), {"axon-myelin-swapped"}),
+    "region of interest is the axon mask": ((*MASKS, "--mask", "axon.png"), {"same-file", "avf-large", "one-label"}),
+    "nothing counts": ((*MASKS, "--mask", "nothing.png"), {"nothing-counts", "one-value"}),
+    "other proportions": ((*MASKS, "--mask", "tall.png"), {"mask-proportions"}),
+    "pixel size ten times the file's": (
+        (*MASKS, "--pixel-size", "1", "--cell", "50"),
+        {"pixel-size-given", "axon-density"},
+    ),
+    "one cell": ((*MASKS, "--cell", "100"), {"few-cells"}),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_user_is_told(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str) -> None:
+    words, expected = USES[use]
+    monkeypatch.chdir(desk)
+    cells = () if "--cell" in words else ("--cell", "5")
+    ran = command("run", "slide.tif", *words, *cells, "--out", tmp_path / "out", "--workers", 1)
+    assert ran.code == 0, ran.err
+    told = axonflow.open(tmp_path / "out").warnings
+    assert expected <= {each.id for each in told}
+    if not expected:
+        assert not told
+    end = ran.out.partition("axons")[2]
+    info, report = command("info", tmp_path / "out").out, (tmp_path / "out" / "report.html").read_text()
+    for each in told:
+        assert f"warning {each.id}: {each.message}" in end
+        assert f"warning {each.id}: {each.message}" in info
+        assert f"<code>{each.id}</code>" in report
+
+
+def test_what_is_known_is_said_before_the_run(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk)
+    ran = command("segment", "slide.tif", "--labels", "nothing.png", "--out", tmp_path / "out", "--workers", 1)
+    assert "warning one-value: " in ran.out.partition("segment: done")[0]
+    assert [each["id"] for each in json.loads((tmp_path / "out" / "run.json").read_text())["warnings"]] == [
+        "one-value",
+        "few-cells",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["constant", "saturated", "coloured", "grey in colours"])
+def test_images_that_show_nothing_a_network_knows(tmp_path: Path, kind: str) -> None:
+    grey = picture(tissue((300, 320)))
+    pixels = {
+        "constant": np.full_like(grey, 117),
+        "saturated": np.where(grey > 110, np.uint8(255), grey),
+        "coloured": np.stack([grey, grey // 3, grey // 2 + 90], axis=-1),
+        "grey in colours": np.stack([grey] * 3, axis=-1),
+    }[kind]
+    slide = tmp_path / "slide.tif"
+    colours = {"photometric": "rgb"} if pixels.ndim == 3 else {}
+    tifffile.imwrite(slide, pixels, resolution=(1e5, 1e5), resolutionunit="CENTIMETER", **colours)
+    result = axonflow.run(slide, model=str(write_model(tmp_path)), cell=5.0, workers=1)
+    expected = {"constant": {"image-constant"}, "saturated": {"image-saturated"}, "coloured": {"image-coloured"}}
+    assert {each.id for each in result.warnings if each.id.startswith("image-")} == expected.get(kind, set())
+
+
+def test_an_older_store_has_none(desk: Path, tmp_path: Path) -> None:
+    axonflow.run(desk / "slide.tif", tmp_path / "out", labels=desk / "nothing.png", cell=5.0, workers=1)
+    record = tmp_path / "out" / "run.json"
+    content = json.loads(record.read_text())
+    del content["warnings"]
+    record.write_text(json.dumps(content))
+    assert axonflow.open(tmp_path / "out").warnings == ()
+    again = axonflow.run(tmp_path / "out", workers=1)
+    assert {each.id for each in again.warnings} >= {"no-axons"}
