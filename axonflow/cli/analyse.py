@@ -10,12 +10,11 @@ from rich.text import Text
 
 from axonflow.cli.introduction import config_of, introduce
 from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, profile_of, takes
-from axonflow.cli.terminal import app, console, listing
+from axonflow.cli.terminal import app, console, listing, warn
 
 if TYPE_CHECKING:
     from axonflow.results.analysis import Analysis
     from axonflow.workflow.job import Job
-    from axonflow.workflow.sense import Given
 
 __all__: list[str] = []
 

@@ -245,6 +245,8 @@ def _check_told(content: Mapping[str, Any]) -> None:
 def _cannot_be(name: str, values: Tensor) -> bool:
     """Tell whether some of a network's values are none that a training leaves: everything would be NaN."""
     return bool((~values.isfinite()).any() or (name.endswith("running_var") and (values < 0).any()))
+
+
 def embedded_models() -> list[str]:
     """Return the names of the models that come with the package."""
     return sorted(file.stem for file in EMBEDDED.glob("*.json"))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
 from axonflow.slide.slide import Slide
-from axonflow.slide.stored import Shades, open_stored, unpack
+from axonflow.slide.stored import Shades, open_stored, shades_of
 
 __all__ = ["coloured_share"]
 
@@ -58,6 +58,6 @@ def _tiles(shape: tuple[int, int]) -> list[Box]:
 
 def _spread(shades: Shades | None, values: NDArray[Any]) -> NDArray[np.uint8]:
     """Return how far red, green and blue of each pixel are apart."""
-    rgb = (unpack(values) if shades is None else shades[values])[..., :3]
+    rgb = (shades_of(values) if shades is None else shades[values])[..., :3]
     spread: NDArray[np.uint8] = rgb.max(axis=-1) - rgb.min(axis=-1)
     return spread
