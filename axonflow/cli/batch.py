@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from axonflow.cli.introduction import found_by
 from axonflow.cli.options import ENGINE, SETTINGS, profile_of, settings_of, takes
 from axonflow.cli.terminal import app, console, listing
 from axonflow.kernel.words import count
@@ -91,6 +92,8 @@ def batch(
                 case SlideBegun(entry):
                     bars.clear()
                     _say(f"slide {next(numbers)} of {ready}", _name(entry.listed.level, entry.listed.name))
+                    if entry.job is not None:
+                        console.print(found_by(entry.job), highlight=False, soft_wrap=True)
                 case SlideFailed(entry, reason):
                     _say(_FAILED, _name(entry.listed.level, entry.listed.name), reason)
                 case SlideDone():

@@ -39,7 +39,7 @@ def test_a_broken_slide_stops_nobody_and_again_does_what_is_missing(batch_folder
     (batch_folder.path / "away.tif").rename(batch_folder.path / "C5.tif")
     repaired = command("batch", batch_folder.manifest, *FLAGS)
     assert repaired.code == 0
-    assert repaired.out.count("convert: done in") == 1
+    assert repaired.out.count("reading the slide: done in") == 1
     assert made.items() <= batch_folder.digests().items()
     assert batch_folder.summary["state"].tolist() == ["done"] * 3
     stores = {f"{level}.ome.zarr" for level in SHAPES}
@@ -76,7 +76,7 @@ def test_slides_may_be_named_or_found(batch_folder: BatchFolder, monkeypatch: py
     ours, again = (pd.read_csv(f"{folder}/summary.csv") for folder in ("batch", "of stores"))
     pd.testing.assert_frame_equal(again.drop(columns="slide"), ours.drop(columns="slide"))
     fresh = command("batch", "batch/C5.ome.zarr", "--workers", 1, "--out", "of stores", "--fresh")
-    assert fresh.out.count("convert: done in") == 1
+    assert fresh.out.count("reading the slide: done in") == 1
     assert command("batch", "T*.png", "nothing*").code == 2
 
 
