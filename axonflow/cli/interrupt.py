@@ -28,6 +28,8 @@ class Interrupts(AbstractContextManager["Interrupts"]):
     ) -> None:
         for number, answer in self._answers.items():
             signal.signal(number, answer)
+        if self._came and isinstance(error, Exception):
+            raise KeyboardInterrupt from error  # whatever failed, failed because it was interrupted
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's
         """Answer a signal."""

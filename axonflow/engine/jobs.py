@@ -16,10 +16,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dask_jobqueue.core import Job, JobQueueCluster
 from distributed.core import Status
 
 from axonflow.engine import certificates
+from axonflow.engine.jobqueue import Job, JobQueueCluster
 from axonflow.engine.profile import Profile
 from axonflow.engine.queues import QUEUES
 from axonflow.engine.queues.system import JOB_NAME, QueueingSystem, Request

@@ -7,12 +7,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
 
 from axonflow.engine.cpus import cpus
-from axonflow.engine.fleet.workers import GRACE_S, no_workers_left, start_workers
+from axonflow.engine.fleet.workers import GRACE_S, no_workers_left, opened, start_workers
 from axonflow.engine.profile import Profile
 from axonflow.errors import FleetError, InputError
 
@@ -47,7 +48,8 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
     count = profile.workers or len(found) or 1
     memory = profile.memory or psutil.virtual_memory().total // (count + profile.cpu_workers)
     own = profile.cpus or max(cpus() // (count + profile.cpu_workers), 1)
-    with LocalCluster(
+    make = partial(
+        LocalCluster,
         n_workers=0,
         memory_limit=memory,
         dashboard_address=profile.dashboard,
@@ -56,7 +58,8 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
         security=Security.temporary(),  # in memory: every user of this machine could connect
         silence_logs=50,
         local_directory=None if profile.scratch is None else os.path.expandvars(profile.scratch),
-    ) as cluster:
+    )
+    with opened(make) as cluster:
         for i in range(count + profile.cpu_workers):
             gpu = profile.gpus and i < count
             env = {"OMP_NUM_THREADS": str(own), "NUMBA_NUM_THREADS": str(own)}

@@ -6,11 +6,12 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axonflow.engine import certificates
-from axonflow.engine.fleet.workers import GRACE_S, start_workers
+from axonflow.engine.fleet.workers import GRACE_S, opened, start_workers
 from axonflow.engine.jobs import cluster_class, command_output, job_options
 from axonflow.engine.ledger import Ledger
 from axonflow.engine.profile import Profile
@@ -49,7 +50,7 @@ def queued(profile: Profile, private: Path) -> Iterator[tuple[SpecCluster, Jobs]
     folder = private / "certificates"
     certificates.make(folder)
     try:
-        with cluster_class(profile)(**job_options(profile, folder, gpu=profile.gpus > 0)) as cluster:
+        with opened(partial(cluster_class(profile), **job_options(profile, folder, gpu=profile.gpus > 0))) as cluster:
             _queue_jobs(cluster, profile, folder)
             jobs = Jobs(profile, cluster, ledger)
             jobs.note_in_ledger()  # a driver may be killed at any moment

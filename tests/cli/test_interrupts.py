@@ -1,0 +1,145 @@
+"""A run that is interrupted while it has no workers yet ends like any other: one message, 130, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from distributed import LocalCluster
+from slides import picture, tissue, write_labels, write_slide
+
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+PATIENCE_S = 100.0
+
+Driver = subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slide with its labels beside it, whose run needs a while."""
+    folder, classes = tmp_path_factory.mktemp("slide"), tissue((320, 320))
+    write_labels(folder / "labels.png", classes)
+    return write_slide(folder / "slide.tif", picture(classes))
+
+
+@pytest.fixture
+def waiting_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Slurm whose jobs wait until they are cancelled; the file of their ids."""
+    jobs, programs = tmp_path / "jobs", tmp_path / "bin"
+    programs.mkdir()
+    jobs.touch()
+    for name, does in {
+        "sbatch": f'echo $$ >>"{jobs}"; echo Submitted batch job $$',
+        "squeue": f"sed 's/$/|PENDING|Priority/' \"{jobs}\"",
+        "scancel": f': >"{jobs}"',
+    }.items():
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+        (programs / name).chmod(0o700)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    return jobs
+
+
+@contextmanager
+def driven(slide: Path, out: Path, *flags: str) -> Iterator[tuple[Driver, Callable[[], str]]]:
+    """Run it in a process group of its own; yield the process, and what tells what it has said."""
+    words = ["run", str(slide), "--labels", str(slide.with_name("labels.png")), "--out", str(out), "--chunk", "64"]
+    said = out.with_suffix(".said")
+    with said.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "axonflow", *words, *flags],
+            stdout=log, stderr=log, start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+    try:
+        yield process, said.read_text
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait(process: Driver, until: Callable[[], bool]) -> None:
+    limit = time.monotonic() + PATIENCE_S
+    while not until() and process.poll() is None and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert process.poll() is None
+    assert until()
+
+
+def of_group(leader: int) -> list[psutil.Process]:
+    """Return the processes of a group that are not just waiting to be noticed."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def assert_ended(process: Driver, said: Callable[[], str]) -> None:
+    assert process.wait(PATIENCE_S) == 130, said()
+    assert "interrupted; run the same command again to continue" in said()
+    assert "Traceback" not in said()
+    limit = time.monotonic() + 10
+    while of_group(process.pid) and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert not of_group(process.pid)
+
+
+@SIGNALS
+@pytest.mark.parametrize("all_of_them", [True, False], ids=["the group", "the driver"])
+@pytest.mark.parametrize("begun", [1, 5])
+def test_while_processes_start(
+    slide: Path, tmp_path: Path, number: signal.Signals, all_of_them: bool, begun: int
+) -> None:
+    def starting() -> bool:
+        with suppress(psutil.Error):
+            return (
+                sum("spawn_main" in " ".join(one.cmdline()) for one in psutil.Process(process.pid).children()) >= begun
+            )
+        return False
+
+    flags = ("--cluster", "local", "--workers", "5", "--memory", "0.5")
+    with driven(slide, tmp_path / "out", *flags) as (process, said):
+        wait(process, starting)
+        (os.killpg if all_of_them else os.kill)(process.pid, number)
+        assert_ended(process, said)
+
+
+@SIGNALS
+def test_while_jobs_wait(slide: Path, tmp_path: Path, number: signal.Signals, waiting_queue: Path) -> None:
+    with driven(slide, tmp_path / "out", "--cluster", "slurm", "--workers", "2") as (process, said):
+        wait(process, lambda: "2 jobs wait (Priority)" in said())
+        assert len(waiting_queue.read_text().split()) == 2
+        os.killpg(process.pid, number)
+        assert_ended(process, said)
+    assert not waiting_queue.read_text()
+    assert not (tmp_path / "out" / ".axonflow" / "certificates").exists()
+
+
+@SIGNALS
+def test_while_a_scheduler_has_no_workers(slide: Path, tmp_path: Path, number: signal.Signals) -> None:
+    with (
+        LocalCluster(
+            n_workers=0, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        driven(slide, tmp_path / "out", "--cluster", cluster.scheduler_address) as (process, said),
+    ):
+        wait(process, lambda: "none has come yet" in said())
+        os.killpg(process.pid, number)
+        assert_ended(process, said)
+
+
+def test_what_queues_jobs_leaves_the_answer_to_interrupts_alone() -> None:
+    script = "import signal; before = signal.getsignal(signal.SIGINT); import axonflow.engine.jobs; "
+    script += "print(signal.getsignal(signal.SIGINT) is before)"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
+    assert ran.stdout.split() == ["True"]
