@@ -200,7 +200,7 @@ def stage(model: str, limit: float, repeats: int, drawn: Path | None) -> tuple[l
         private.mkdir(mode=0o700)
         with open_pool(profile := Profile.find("local-gpu"), private) as pool:
             for i, path in enumerate([small] + [slide] * repeats):  # on the small one workers load what they need
-                job = prepare(Config(path, Path(folder) / f"{i}.ome.zarr", model=model, chunk=CHUNK_PX), gpu=True)
+                job = prepare(Config(path, Path(folder) / f"{i}.ome.zarr", model=model, chunk=CHUNK_PX))
                 run_job(job, profile, pool=pool, until="segment")
                 made = read_record(job.config.out)["stages"]["segment"]
                 rates.append(made["pixels"] / made["seconds"] / 1e6)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 settings.register_profile("axonflow", deadline=None)
 settings.load_profile("axonflow")
 
-pytest_plugins = ("without_torch", "astih_sets", "batch_folders", "trial_slides")
+pytest_plugins = ("without_torch", "astih_sets", "batch_folders", "slurm_stand_in", "trial_slides")
 
 PARTS = {
     "slurm": "a Slurm that answers sinfo (scripts/slurm start gives one)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,11 @@ __all__: list[str] = []
 def _run(path: Path, until: str | None, given: dict[str, Any], then: Callable[[Job], object] = lambda _: None) -> Job:
     from axonflow.cli.interrupt import Interrupts
     from axonflow.cli.progress import Bars
+    from axonflow.workflow.hardware import precision_of_workers
     from axonflow.workflow.job import prepare, run_job
 
     profile = profile_of(given)
-    job = prepare(config_of(path, given), gpu=profile.gpus > 0, fresh=given["fresh"])
+    job = prepare(config_of(path, given), partial(precision_of_workers, profile), fresh=given["fresh"])
     introduce(job)
     with Interrupts() as interrupts, Bars(console) as bars:
         listener = interrupts.before(bars.show)

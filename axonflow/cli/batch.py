@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from itertools import count as numbered
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,6 +68,7 @@ def batch(
     from axonflow.results.report import keep_report
     from axonflow.results.summary import slide_numbers, summarise, write_results
     from axonflow.workflow.batch import SlideBegun, SlideDone, SlideFailed, open_batch, run_batch
+    from axonflow.workflow.hardware import precision_of_workers
     from axonflow.workflow.job import with_workers
     from axonflow.workflow.manifest import list_slides, read_manifest
 
@@ -74,7 +76,7 @@ def batch(
     listed = read_manifest(manifest) if manifest else list_slides(slides)
     folder = out or (manifest.with_suffix("") if manifest else Path("batch"))
     profile = profile_of(given)
-    entries = open_batch(listed, settings_of(given), folder, gpu=profile.gpus > 0)
+    entries = open_batch(listed, settings_of(given), folder, partial(precision_of_workers, profile))
     waiting = [entry.job for entry in entries if entry.job and (given["fresh"] or not entry.complete)]
     private = folder / ".axonflow"
     private.mkdir(parents=True, exist_ok=True)

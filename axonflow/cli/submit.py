@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from axonflow.cli.options import DRIVER, ENGINE, SETTINGS, as_flags, profile_of, settings_of, takes
 from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
+
+if TYPE_CHECKING:
+    from axonflow.net.checkpoint import Precision
 
 __all__: list[str] = []
 
@@ -33,6 +38,7 @@ def submit(
     from axonflow.engine.jobs import driver_job
     from axonflow.engine.jobs import submit as submit_job
     from axonflow.kernel.files import make_folder, write_file
+    from axonflow.workflow.hardware import precision_of_workers
 
     profile = profile_of(given).but(**{name: given[name] for name in DRIVER})
     if not profile.queued:
@@ -40,8 +46,9 @@ def submit(
             f"A cluster with a queueing system was expected, {profile.name!r} has none; give one with --cluster, such "
             "as --cluster slurm."
         )
+    best = partial(precision_of_workers, profile)
     several = len(slides) > 1 or slides[0].lower().endswith(".csv")
-    folder, stores = _batch(slides, given) if several else _single(slides[0], given, gpu=profile.gpus > 0)
+    folder, stores = _batch(slides, given, best) if several else _single(slides[0], given, best)
     flags = as_flags(given, SETTINGS, ENGINE)
     command = [sys.executable, "-m", "axonflow", "batch" if several else "run", *flags, "--", *slides]
     job = driver_job(profile, command, folder.absolute() / ".axonflow" / "jobs")
@@ -62,21 +69,21 @@ def submit(
     console.print(f"next    axonflow status {folder}", soft_wrap=True, highlight=False)
 
 
-def _single(slide: str, given: dict[str, Any], *, gpu: bool) -> tuple[Path, list[Path]]:
+def _single(slide: str, given: dict[str, Any], best: Callable[[], Precision]) -> tuple[Path, list[Path]]:
     """Return where a run's files go, and its store; refuse now what the job would refuse when its turn comes."""
     from axonflow.workflow.job import prepare
     from axonflow.workflow.settings import configure
 
-    store = prepare(configure(Path(slide), settings_of(given)), gpu=gpu).config.out
+    store = prepare(configure(Path(slide), settings_of(given)), best).config.out
     return store, [store]
 
 
-def _batch(slides: list[str], given: dict[str, Any]) -> tuple[Path, list[Path]]:
+def _batch(slides: list[str], given: dict[str, Any], best: Callable[[], Precision]) -> tuple[Path, list[Path]]:
     from axonflow.workflow.batch import open_batch
     from axonflow.workflow.manifest import list_slides, read_manifest
 
     manifest = Path(slides[0]) if len(slides) == 1 else None
     settings = settings_of({**given, "out": None})
     folder = given["out"] or (manifest.with_suffix("") if manifest else Path("batch"))
-    entries = open_batch(read_manifest(manifest) if manifest else list_slides(slides), settings, folder)
+    entries = open_batch(read_manifest(manifest) if manifest else list_slides(slides), settings, folder, best)
     return folder, [entry.job.config.out for entry in entries if entry.job and not entry.complete]

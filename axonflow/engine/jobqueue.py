@@ -8,9 +8,7 @@ __all__ = ["Job", "JobQueueCluster"]
 
 _answer = signal.getsignal(signal.SIGINT)
 try:
-    from dask_jobqueue.core import (
-        Job,
-        JobQueueCluster,
-    )  # its runner, which nobody asks for, ends with exit code 0 on ^C
+    # It loads a runner of which we have no use, and which has ^C end any process with exit code 0.
+    from dask_jobqueue.core import Job, JobQueueCluster
 finally:
     signal.signal(signal.SIGINT, _answer)

@@ -161,13 +161,16 @@ def worker_arguments(profile: Profile, *, gpu: bool) -> list[str]:
 
 
 def environment(profile: Profile, *, gpu: bool) -> dict[str, str]:
-    """Return the variables of a worker's environment: how many threads its libraries may use, and dask's settings."""
+    """Return the variables of a worker's environment.
+
+    They say how many threads its libraries may use, and dask's settings. A worker that declares no GPU sees none: the
+    network was given the precision of a processor, and several such workers of a node would compete for one.
+    """
     threads = "1" if gpu else str(_size(profile, gpu=gpu)[0])
-    return {f"{library}_NUM_THREADS": threads for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")} | {
-        # tasks write their output themselves, so there is nothing to spill; a job does not see the driver's settings
-        f"DASK_DISTRIBUTED__WORKER__MEMORY__{limit}": "False"
-        for limit in ("TARGET", "SPILL")
-    }
+    variables = {f"{library}_NUM_THREADS": threads for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
+    # Tasks write their output themselves, so there is nothing to spill; a job does not see the driver's settings.
+    variables |= {f"DASK_DISTRIBUTED__WORKER__MEMORY__{limit}": "False" for limit in ("TARGET", "SPILL")}
+    return variables if gpu else variables | {"CUDA_VISIBLE_DEVICES": ""}
 
 
 def worker_script(profile: Profile, *, gpu: bool | None = None) -> str:

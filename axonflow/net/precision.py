@@ -7,7 +7,7 @@ from pathlib import Path
 
 from axonflow.net.checkpoint import Precision
 
-__all__ = ["best_precision"]
+__all__ = ["best_precision", "has_gpu", "processor_precision"]
 
 _CPUINFO = Path("/proc/cpuinfo")
 _DRIVERS = tuple(map(Path, ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")))
@@ -17,16 +17,27 @@ _BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def best_precision() -> Precision:
-    """Return bfloat16 where the processor multiplies it in hardware, float16 on a GPU, else float32."""
+    """Return float16 where a GPU computes, else what is best for the processor."""
+    return "float16" if has_gpu() else processor_precision()
+
+
+def has_gpu() -> bool:
+    """Return whether networks of this process run on a GPU; ``CUDA_VISIBLE_DEVICES=""`` hides all of them."""
+    if _flags() is not None and not any(driver.exists() for driver in _DRIVERS):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def processor_precision() -> Precision:
+    """Return bfloat16 where the processor multiplies it in hardware, else float32."""
     flags = _flags()
-    if flags is None or any(driver.exists() for driver in _DRIVERS):
+    if flags is None:
         import torch
 
-        if torch.cuda.is_available():
-            return "float16"
-        if flags is None:
-            known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-            flags = {name for name, there in known.items() if there is True}
+        known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        flags = {name for name, there in known.items() if there is True}
     return "bfloat16" if _BFLOAT16 & flags else "float32"
 
 

@@ -7,8 +7,9 @@ caller's throughout.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -17,6 +18,8 @@ from axonflow.engine.pool import Pool
 from axonflow.engine.profile import Profile
 from axonflow.errors import AxonflowError, FleetError, InputError
 from axonflow.kernel.kinds import is_one_line
+from axonflow.net.checkpoint import Precision
+from axonflow.net.precision import best_precision
 from axonflow.workflow.job import Job, prepare, run_job
 from axonflow.workflow.manifest import ListedSlide
 
@@ -110,7 +113,10 @@ SlideEvent = SlideBegun | SlideDone | SlideFailed
 
 
 def open_batch(
-    slides: Iterable[ListedSlide], settings: Mapping[str, Any], stores: Path, *, gpu: bool = False
+    slides: Iterable[ListedSlide],
+    settings: Mapping[str, Any],
+    stores: Path,
+    precision: Callable[[], Precision] = best_precision,
 ) -> tuple[Entry, ...]:
     """Open all slides, with their models and masks.
 
@@ -121,8 +127,8 @@ def open_batch(
         Values of fields of :class:`~axonflow.workflow.config.Config` for all slides.
     stores : Path
         Folder of the stores.
-    gpu : bool
-        Whether the network will be applied by workers with a GPU.
+    precision : callable
+        As for :func:`~axonflow.workflow.job.prepare`; asked once.
 
     Returns
     -------
@@ -132,7 +138,8 @@ def open_batch(
     Raises
     ------
     InputError
-        If two slides would write the same store, or a name has control characters or is not in UTF-8.
+        If nobody answers what the precision is, two slides would write the same store, or a name has control
+        characters or is not in UTF-8.
     """
     slides = tuple(slides)
     for name in (str(stores), *(listed.name for listed in slides)):
@@ -141,7 +148,7 @@ def open_batch(
                 f"Names in UTF-8 without control characters were expected, {name!a} came; rename it, or give a link "
                 "with another name."
             )
-    entries = tuple(_entry(listed, settings, stores, gpu=gpu) for listed in slides)
+    entries = tuple(_entries(slides, settings, stores, precision))
     writers: dict[Path, Entry] = {}
     for entry in entries:
         if entry.job is None:
@@ -197,11 +204,26 @@ def run_batch(
     return tuple(_run(entry, pool, profile, on_event, then, fresh=fresh) for entry in entries)
 
 
-def _entry(listed: ListedSlide, settings: Mapping[str, Any], stores: Path, *, gpu: bool) -> Entry:
-    try:
-        return Entry(listed, prepare(listed.config(settings, stores), gpu=gpu))
-    except Exception as error:
-        return Entry(listed, None, _reason(error))
+def _entries(
+    slides: Iterable[ListedSlide], settings: Mapping[str, Any], stores: Path, precision: Callable[[], Precision]
+) -> Iterator[Entry]:
+    unanswered: list[AxonflowError] = []
+
+    @cache
+    def asked_once() -> Precision:
+        try:
+            return precision()
+        except AxonflowError as error:
+            unanswered.append(error)
+            raise
+
+    for listed in slides:
+        try:
+            yield Entry(listed, prepare(listed.config(settings, stores), asked_once))
+        except Exception as error:
+            if unanswered:  # which is no fault of a slide
+                raise
+            yield Entry(listed, None, _reason(error))
 
 
 def _run(

@@ -37,6 +37,7 @@ from axonflow.stages.segmentation import Masks, Network
 from axonflow.workflow.choice import choose_model
 from axonflow.workflow.config import Config
 from axonflow.workflow.evidence import Evidence, after, before
+from axonflow.workflow.hardware import with_gpus
 from axonflow.workflow.heartbeat import Heartbeat
 from axonflow.workflow.record import read_record, write_record
 from axonflow.workflow.sense import judge
@@ -108,20 +109,22 @@ class Job:
 
 def with_workers(profile: Profile, layout: Layout) -> Profile:
     """Say how many workers a profile has: on this machine one per cpu, but not more than a slide has shards."""
-    if profile.system != "local" or profile.workers or profile.gpus:
-        return profile
-    h, w = (-(-side // layout.chunk) for side in layout.work.shape)
-    return replace(profile, workers=max(min(cpus(), h * w), 1))
+    if profile.system == "local" and not profile.workers and not profile.gpus:
+        h, w = (-(-side // layout.chunk) for side in layout.work.shape)
+        profile = replace(profile, workers=max(min(cpus(), h * w), 1))
+    return with_gpus(profile)
 
 
-def prepare(config: Config, *, gpu: bool = False, fresh: bool = False) -> Job:
+def prepare(config: Config, precision: Callable[[], Precision] = best_precision, *, fresh: bool = False) -> Job:
     """Open slide, model and masks, and declare the stages.
 
     Parameters
     ----------
     config : Config
-    gpu : bool
-        Whether the network will be applied by workers with a GPU.
+    precision : callable
+        Says what those who apply the network compute best in, as
+        :func:`~axonflow.workflow.hardware.precision_of_workers` does; asked only where a network begins. This process
+        if left out.
     fresh : bool
         Whether the store will be removed first, so that nothing of it decides.
 
@@ -140,9 +143,7 @@ def prepare(config: Config, *, gpu: bool = False, fresh: bool = False) -> Job:
         begun = declare_job(config, slide, _network(config, choice.model, made))
         if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name == "segment"):
             return replace(begun, chosen=choice.by_pixel_size)
-    # The driver may be on a node without the GPU that its workers have.
-    network = _network(config, choice.model, "float16" if gpu else None)
-    return replace(declare_job(config, slide, network), chosen=choice.by_pixel_size)
+    return replace(declare_job(config, slide, _network(config, choice.model, precision())), chosen=choice.by_pixel_size)
 
 
 def run_job(
@@ -291,19 +292,21 @@ def _made_in(store: Path) -> Precision | None:
 
 def _masks(config: Config) -> Masks:
     """Open the masks of a user who has given some."""
+
+
+def _masks(config: Config) -> Masks:
+    """Open the masks of a user who has given some."""
     if config.labels is not None:
         return Masks((open_labels(open_stored(config.labels), AXON_MYELIN),))
     axon, myelin = (open_mask(open_stored(path)) for path in (config.axon_mask, config.myelin_mask) if path)
     return Masks((axon, myelin))
 
 
-def _network(config: Config, checkpoint: Checkpoint, precision: Precision | None) -> Network:
-    """Put a model to work, in the precision that is best here if none is given."""
+def _network(config: Config, checkpoint: Checkpoint, precision: Precision) -> Network:
+    """Put a model to work."""
     halo = checkpoint.halo_px if config.halo is None else config.halo
     if halo == "exact":
         halo = checkpoint.shape.radius
-    if precision is None:
-        precision = best_precision()
     return Network(checkpoint, halo, precision, config.keep_probabilities)
 
 

@@ -30,23 +30,6 @@ def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_slide(folder / "slide.tif", picture(classes))
 
 
-@pytest.fixture
-def waiting_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Slurm whose jobs wait until they are cancelled; the file of their ids."""
-    jobs, programs = tmp_path / "jobs", tmp_path / "bin"
-    programs.mkdir()
-    jobs.touch()
-    for name, does in {
-        "sbatch": f'echo $$ >>"{jobs}"; echo Submitted batch job $$',
-        "squeue": f"sed 's/$/|PENDING|Priority/' \"{jobs}\"",
-        "scancel": f': >"{jobs}"',
-    }.items():
-        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
-        (programs / name).chmod(0o700)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
-    return jobs
-
-
 @contextmanager
 def driven(slide: Path, out: Path, *flags: str) -> Iterator[tuple[Driver, Callable[[], str]]]:
     """Run it in a process group of its own; yield the process, and what tells what it has said."""
@@ -101,9 +84,8 @@ def test_while_processes_start(
 ) -> None:
     def starting() -> bool:
         with suppress(psutil.Error):
-            return (
-                sum("spawn_main" in " ".join(one.cmdline()) for one in psutil.Process(process.pid).children()) >= begun
-            )
+            children = psutil.Process(process.pid).children()
+            return sum("spawn_main" in " ".join(child.cmdline()) for child in children) >= begun
         return False
 
     flags = ("--cluster", "local", "--workers", "5", "--memory", "0.5")
@@ -114,13 +96,13 @@ def test_while_processes_start(
 
 
 @SIGNALS
-def test_while_jobs_wait(slide: Path, tmp_path: Path, number: signal.Signals, waiting_queue: Path) -> None:
+def test_while_jobs_wait(slide: Path, tmp_path: Path, number: signal.Signals, waiting_jobs: Path) -> None:
     with driven(slide, tmp_path / "out", "--cluster", "slurm", "--workers", "2") as (process, said):
         wait(process, lambda: "2 jobs wait (Priority)" in said())
-        assert len(waiting_queue.read_text().split()) == 2
+        assert len(waiting_jobs.read_text().split()) == 2
         os.killpg(process.pid, number)
         assert_ended(process, said)
-    assert not waiting_queue.read_text()
+    assert not waiting_jobs.read_text()
     assert not (tmp_path / "out" / ".axonflow" / "certificates").exists()
 
 

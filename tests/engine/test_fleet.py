@@ -123,6 +123,32 @@ def await_workers(fleet: WorkersPool, count: int) -> Census:
     return census
 
 
+def visible() -> str:
+    """Return the GPUs that this process sees."""
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+@pytest.mark.parametrize(("workers", "gpus"), [(None, 2), (1, 1), (3, 2)])
+def test_every_gpu_goes_to_one_process(
+    workers: int | None, gpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers beyond the number of GPUs have none, and are given nothing that wants one."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,GPU-a1b2")
+    profile = Profile.find("local-gpu").but(workers=workers, beside=1, cores=2, memory=1.0)
+    with open_pool(profile, tmp_path / "private") as pool:
+        assert isinstance(pool, WorkersPool)
+        assert pool.gpu
+        count = (workers or 2) + 1
+        await_workers(pool, count)
+        seen = pool.client.run(visible)
+        declared = {
+            address: worker["resources"].get("GPU", 0)
+            for address, worker in pool.client.scheduler_info(n_workers=-1)["workers"].items()
+        }
+    assert sorted(seen.values()) == sorted([*["7", "GPU-a1b2"][:gpus], *[""] * (count - gpus)])
+    assert {address for address, card in seen.items() if card} == {a for a, card in declared.items() if card == 1}
+
+
 def test_only_what_applies_is_annotated(stage: Stage) -> None:
     for gpu in (True, False):
         graph = build(stage, stage.batches[0], gpu=gpu)

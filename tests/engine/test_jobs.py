@@ -140,6 +140,7 @@ def test_how_a_worker_is_started(
     assert called["folder"] == str(here)
     libraries = {called["environment"][f"{name}_NUM_THREADS"] for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
     assert libraries == {"1" if gpu else "3"}
+    assert called["environment"].get("CUDA_VISIBLE_DEVICES") == (None if gpu else "")
     assert called["environment"]["SITE"] == "a b"
     assert called["environment"]["PATH"].endswith(":/site")
 

@@ -117,3 +117,13 @@ def test_what_slurm_says_is_passed_on(short_trial: Trial, flags: list[object], r
     ran = command("run", "slide.tif", *short_trial.flags, "--cluster", "slurm", "--workers", 1, *SMALL)
     assert ran.code == 0, ran.err
     assert files(short_trial.store) == short_trial.expected
+
+
+def test_as_many_jobs_as_there_is_work_for(trial: Trial) -> None:
+    """Dask queues jobs and ends them while the run looks after them."""
+    with trial.driven("--adapt", "1:3") as driver:
+        trial.strike(driver, 3)
+        assert 1 <= len(trial.jobs()) <= 3
+        assert driver.wait(200) == 0, trial.said()
+    assert files(trial.store) == trial.expected
+    assert not trial.jobs()

@@ -296,7 +296,7 @@ def test_the_seams_are_measured_and_recorded(network: Case) -> None:
 def test_an_exact_halo_makes_the_lattice_irrelevant(
     network: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("axonflow.workflow.job.best_precision", lambda: "float32")
+    monkeypatch.setattr("axonflow.net.precision.processor_precision", lambda: "float32")
     found = []
     for lattice in (64, 128):
         model = str(write_model(tmp_path, lattice))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from axonflow.engine import certificates
 from axonflow.engine.fleet.workers import GRACE_S, no_workers_left
+from axonflow.engine.graph import GPU
 from axonflow.engine.profile import Profile
 from axonflow.errors import FleetError, InputError
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from axonflow.engine.census import Census
 
-__all__ = ["JoinedWorkers", "joined"]
+__all__ = ["JoinedWorkers", "ask_workers", "joined"]
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -40,6 +43,26 @@ def joined(profile: Profile) -> Iterator[Client]:
         ) from error
     with client:
         yield client
+
+
+def ask_workers(profile: Profile, question: Callable[[], T]) -> list[T]:
+    """Ask the workers that accelerated work will go to: those that declare a GPU, or all if none does.
+
+    Returns
+    -------
+    list
+        An answer of each; nothing if there is no worker yet.
+
+    Raises
+    ------
+    InputError
+        If nothing answers at the scheduler's address.
+    """
+    with joined(profile) as client:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        with_gpu = [address for address, worker in workers.items() if worker["resources"].get(GPU)]
+        asked = with_gpu or list(workers)
+        return list(client.run(question, workers=asked).values()) if asked else []
 
 
 class JoinedWorkers:

@@ -29,6 +29,9 @@ __all__ = ["Processes", "local_profile", "processes", "visible_gpus"]
 def processes(profile: Profile) -> Iterator[SpecCluster]:
     """Start the processes of a profile: one for each GPU, or as many as it says.
 
+    Each GPU goes to one process, so that no two compete for its memory; those beyond the number of GPUs have none, and
+    do what needs none.
+
     Raises
     ------
     InputError
@@ -61,10 +64,10 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
     )
     with opened(make) as cluster:
         for i in range(count + profile.cpu_workers):
-            gpu = profile.gpus and i < count
+            gpu = profile.gpus and i < (min(count, len(found)) if found else count)
             env = {"OMP_NUM_THREADS": str(own), "NUMBA_NUM_THREADS": str(own)}
             if profile.gpus:
-                env["CUDA_VISIBLE_DEVICES"] = found[i % len(found)] if gpu and found else ""
+                env["CUDA_VISIBLE_DEVICES"] = found[i] if gpu and found else ""
             # Beside a GPU the processor reads, writes and measures; without one it is the network's, a task at a time.
             options = {"nthreads": max(own, 2) if gpu else 1, "resources": {GPU: 1} if gpu else {}, "env": env}
             spec = cluster.new_spec | {"options": cluster.new_spec["options"] | options}
