@@ -1,4 +1,4 @@
-"""A Slurm of three shell scripts: jobs wait until they are cancelled, and a file holds the ids of those there are."""
+"""A Slurm of three shell scripts: jobs wait until they are cancelled, and a folder holds a file for each."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 @pytest.fixture
 def waiting_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of their ids, a line each."""
+    """The folder of their ids."""
     jobs, programs = tmp_path / "queued-jobs", tmp_path / "slurm"
     programs.mkdir()
-    jobs.touch()
+    jobs.mkdir()
     for name, does in {
-        "sbatch": f'echo $$ >>"{jobs}"; echo Submitted batch job $$',
-        "squeue": f"sed 's/$/|PENDING|Priority/' \"{jobs}\"",
-        "scancel": f'for job; do sed -i "/^$job\\$/d" "{jobs}"; done',
+        "sbatch": f'touch "{jobs}/$$"; echo Submitted batch job $$',
+        "squeue": f"ls \"{jobs}\" | sed 's/$/|PENDING|Priority/'",
+        "scancel": f'cd "{jobs}" && rm -f "$@"',
     }.items():
         (programs / name).write_text(f"#!/bin/sh\n{does}\n")
         (programs / name).chmod(0o700)

@@ -99,10 +99,10 @@ def test_while_processes_start(
 def test_while_jobs_wait(slide: Path, tmp_path: Path, number: signal.Signals, waiting_jobs: Path) -> None:
     with driven(slide, tmp_path / "out", "--cluster", "slurm", "--workers", "2") as (process, said):
         wait(process, lambda: "2 jobs wait (Priority)" in said())
-        assert len(waiting_jobs.read_text().split()) == 2
+        assert len(list(waiting_jobs.iterdir())) == 2
         os.killpg(process.pid, number)
         assert_ended(process, said)
-    assert not waiting_jobs.read_text()
+    assert not list(waiting_jobs.iterdir())
     assert not (tmp_path / "out" / ".axonflow" / "certificates").exists()
 
 

@@ -122,7 +122,7 @@ class Jobs:
             if not states[job].known:
                 self._forget(name, job, alone=not census.names)
         self._end_silent([job for job in away.values() if job in self.met and states[job].runs], now)
-        self.cluster.scale(len(self.cluster.worker_spec))  # opens what is wanted and not there
+        self.cluster.loop.add_callback(self._open_what_is_wanted)  # in dask's thread, as it adapts their number there
         self.note = self._note([states[job] for job in away.values()])
         return self.note
 
@@ -135,10 +135,10 @@ class Jobs:
 
     def _forget(self, name: str, job: str, *, alone: bool) -> None:
         """Have the cluster forget a job that ended; several that never worked, while no other does, end the run."""
-        # Dask may have retired it while the system was asked: an adaptive cluster takes jobs away by itself.
+        # An adaptive cluster takes jobs away by itself: dask may be ending this one, or have done so meanwhile.
         there = ((key, one) for key, one in dict(self.cluster.workers).items() if str(key) == name)
         key, ended = next(there, (None, None))
-        if ended is None or str(ended.job_id) != job:
+        if ended is None or str(ended.job_id) != job or key not in self.cluster.worker_spec:
             return
         log.warning("job %s of worker %s has ended", job, name)
         self.cluster.loop.add_callback(self.cluster.workers.pop, key, None)
@@ -149,6 +149,10 @@ class Jobs:
                 f"Workers were expected, but {self.early} jobs of {self.profile.system} in a row ended before theirs "
                 f"had come, the last one {job}: {_last_line(ended.output)} {_advice(self.profile)}"
             )
+
+    def _open_what_is_wanted(self) -> None:
+        """Have the cluster queue a job for each worker that it wants and does not have."""
+        self.cluster.scale(len(self.cluster.worker_spec))
 
     def _end_silent(self, jobs: list[str], now: float) -> None:
         """End jobs whose worker has not come back in a while; once they have ended, others follow them."""
