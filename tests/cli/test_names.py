@@ -6,19 +6,24 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from slides import command, picture, tissue, write_labels, write_slide
 
 import axonflow
+from axonflow.cli import app
 from axonflow.engine.jobs import driver_job
 from axonflow.engine.profile import Profile
 from axonflow.errors import InputError
 
 CLASSES = tissue((150, 170))
-MARKED = ["x[/red]", "[bold]", "[/bold]", "[link]", ":smile:", "a[b]c"]
+MARKED = "x[/red][bold][/bold][link=a]:smile:[b]c[/]"
+WORD = "x[bold]:smile:[b]c"
 UNFIT = ["a\nb", "a\rb", "a\tb", "a\x1b[31mb", "a\x7fb", "a\u2028b", os.fsdecode(b"a\xe4b")]
 
 
@@ -28,26 +33,85 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_slide(folder / "slide.tif", picture(CLASSES)), write_labels(folder / "labels.png", CLASSES)
 
 
-@pytest.mark.parametrize("name", MARKED)
-def test_markup_in_names_is_printed_as_it_is(name: str, given: tuple[Path, Path], tmp_path: Path) -> None:
-    slide, labels = tmp_path / f"{name}.tif", given[1]
-    slide.parent.mkdir(exist_ok=True)
+def all_commands(group: Any, *above: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command."""
+    for name, known in group.commands.items():
+        if hasattr(known, "commands"):
+            yield from all_commands(known, *above, name)
+        else:
+            yield (*above, name)
+
+
+@pytest.fixture
+def marked(given: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting_jobs: Path) -> Path:
+    """A slide whose path, and a profile whose name, is markup all over."""
+    monkeypatch.setenv("COLUMNS", "1000")  # nothing is folded
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    profiles = tmp_path / "config" / "axonflow" / "cluster"
+    profiles.mkdir(parents=True)
+    (profiles / f"{WORD}.toml").write_text('extends = "slurm"\n')
+    slide = tmp_path / f"{MARKED}.tif"
+    slide.parent.mkdir(parents=True)
     shutil.copy(given[0], slide)
-    store = tmp_path / f"{name}.ome.zarr"
-    for arguments in (
-        ("run", slide, "--labels", labels, "--workers", 1),
-        ("convert", slide, "--labels", labels, "--workers", 1),
-        ("info", store),
-        ("status", store),
-        ("report", store),
-        ("export", store, "--format", "csv"),
-    ):
-        ran = command(*arguments)
-        assert ran.code == 0, ran.err
-        assert name in ran.out
-    refused = command("info", tmp_path / f"none{name}.tif")
-    assert refused.code == 2
-    assert name in refused.err
+    return slide
+
+
+def test_markup_in_names_is_printed_as_it_is(marked: Path, given: tuple[Path, Path], tmp_path: Path) -> None:
+    """By every command where it works, and by every command where it does not."""
+    store, batch, none = marked.with_suffix(".ome.zarr"), tmp_path / f"{MARKED} batch", tmp_path / f"none{MARKED}"
+    own = ("--labels", given[1], "--workers", 1)
+    works: dict[tuple[str, ...], tuple[object, ...]] = {
+        **{(group,): (marked, *own) for group in ("convert", "segment", "label", "measure", "map", "run")},
+        ("info",): (store,),
+        ("status",): (store,),
+        ("report",): (store,),
+        ("export",): (store, "--format", "csv"),
+        ("batch",): (marked, "--out", batch, *own),
+        ("submit",): (marked, "--cluster", WORD, "--labels", given[1], "--out", tmp_path / f"{MARKED} submitted"),
+        ("score",): (store, given[1], "--csv", tmp_path / f"{WORD}.csv"),
+        ("phantom",): (tmp_path / f"{MARKED} phantom.tif", "--size", 256),
+    }
+    fails: dict[tuple[str, ...], tuple[object, ...]] = {
+        **{(group,): (none, *own) for group in ("convert", "segment", "label", "measure", "map", "run", "plan")},
+        ("info",): (none,),
+        ("status",): (none,),
+        ("report",): (none,),
+        ("export",): (none, "--format", MARKED),
+        ("batch",): (none, "--out", batch, *own),
+        ("submit",): (none, "--cluster", "slurm", *own),
+        ("phantom",): (given[1] / MARKED, "--size", 256),
+        ("view",): (none,),
+        ("score",): (none, none),
+        ("evaluate",): (MARKED, none),
+        ("train",): (none, "--arch", MARKED),
+        ("cluster", "show"): (MARKED,),
+        ("cluster", "scheduler"): (none, f"--{WORD}"),
+        ("cluster", "worker"): (none, "--lifetime", MARKED),
+        ("models", "show"): (MARKED,),
+        ("models", "path"): (MARKED,),
+        ("astih", "download"): (MARKED, none),
+        ("astih", "evaluate"): (MARKED, "sem", "--data", none),
+        ("astih", "models", "download"): (MARKED, none),
+    }
+    lists: dict[tuple[str, ...], tuple[object, ...]] = {
+        ("cluster", "list"): (),
+        ("doctor",): (),
+    }  # this site's profiles
+    silent = {("models", "list"), ("astih", "list")}  # of what comes with axonflow
+    assert {*works, *fails, *lists, *silent} == set(all_commands(typer.main.get_command(app)))
+    wrong: list[object] = []
+    for codes, cases in (({0}, works), ({1, 2}, fails), ({0}, lists)):
+        for words, arguments in cases.items():
+            ran = command(*words, *arguments)
+            said = ran.out + ran.err
+            if ran.code not in codes or not any(name in said for name in (MARKED, WORD)):
+                wrong.append((words, ran.code, said[-500:]))
+    for refused in ((MARKED,), ("run", f"--{WORD}"), ("run", marked, "--workers", MARKED), ("run", marked, MARKED)):
+        ran = command(*refused)
+        if ran.code != 2 or not any(name in ran.err for name in (MARKED, WORD)):
+            wrong.append((refused, ran.code, ran.err))
+    assert not wrong
 
 
 @pytest.mark.parametrize("name", UNFIT)
