@@ -292,10 +292,6 @@ def _made_in(store: Path) -> Precision | None:
 
 def _masks(config: Config) -> Masks:
     """Open the masks of a user who has given some."""
-
-
-def _masks(config: Config) -> Masks:
-    """Open the masks of a user who has given some."""
     if config.labels is not None:
         return Masks((open_labels(open_stored(config.labels), AXON_MYELIN),))
     axon, myelin = (open_mask(open_stored(path)) for path in (config.axon_mask, config.myelin_mask) if path)
