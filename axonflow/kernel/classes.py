@@ -7,14 +7,14 @@ name and colour from there. Axons and myelin are found by their role, whatever t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AXON_MYELIN", "Classes", "Labels", "PixelClass", "Role"]
+__all__ = ["AXON_MYELIN", "UNMYELINATED", "WITH_UNMYELINATED", "Classes", "Labels", "PixelClass", "Role"]
 
 Labels = NDArray[np.uint8]
 """Semantic labels: the number of each pixel's class."""
@@ -144,12 +144,28 @@ class Classes:
         """Return the labels that an image of about 0 background, 127 myelin and 255 axon stands for."""
         return self.from_masks(image >= _AXON_FROM, image >= _MYELIN_FROM)
 
-    def from_masks(self, axon: NDArray[np.bool_], myelin: NDArray[np.bool_]) -> Labels:
-        """Return the labels that a mask of axons and one of myelin stand for: axon where both are."""
-        labels = myelin.astype(np.uint8)
-        labels *= np.uint8(self.myelin)
+    def from_masks(
+        self, axon: NDArray[np.bool_], myelin: NDArray[np.bool_], others: Mapping[int, NDArray[np.bool_]] | None = None
+    ) -> Labels:
+        """Return the labels that masks stand for.
+
+        Parameters
+        ----------
+        axon, myelin : (h, w) bool
+            Axon where both are.
+        others : Mapping of int to (h, w) bool, optional
+            Masks of other classes by their number: they change nothing of axons and myelin, only what is neither.
+        """
+        labels = np.zeros(myelin.shape, np.uint8)
+        for number, mask in (others or {}).items():
+            np.copyto(labels, np.uint8(number), where=mask)
+        np.copyto(labels, np.uint8(self.myelin), where=myelin)
         np.copyto(labels, np.uint8(self.axon), where=axon)
         return labels
+
+    def number_of(self, name: str) -> int | None:
+        """Return the number of the class with a name; None if there is none."""
+        return next((each.number for each in self.all if each.name == name), None)
 
     def left_out(self, labels: Labels, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return which pixels are of an axon that does not count: it is too small, so it has no id.
@@ -217,3 +233,9 @@ AXON_MYELIN = Classes(
     )
 )
 """The classes of AxonDeepSeg's paper and of every model that names no others, numbered as its models number them."""
+
+UNMYELINATED = "unmyelinated axon"
+"""The name of the class of axons that have no myelin, whatever its number."""
+
+WITH_UNMYELINATED = Classes((*AXON_MYELIN, PixelClass(3, UNMYELINATED, "#7fc97f", "other")))
+"""The same and axons without myelin, for images in which these are drawn."""

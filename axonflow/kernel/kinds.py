@@ -168,18 +168,20 @@ def whole_or(word: str, unit: str) -> Kind:
     )
 
 
-def numbers(count: int) -> Kind:
-    """Return the kind of a tuple of so many numbers."""
+def numbers(count: int, most: int | None = None) -> Kind:
+    """Return the kind of a tuple of so many numbers, or of ``count`` to ``most``."""
+    counts = range(count, (most or count) + 1)
 
     def read(word: Any) -> tuple[float, ...]:
-        if not isinstance(word, list | tuple) or len(word) != count:
+        if not isinstance(word, list | tuple) or len(word) not in counts:
             raise ValueError(word)
         return tuple(map(_number, word))
 
     def holds(value: Any) -> bool:
-        return isinstance(value, tuple) and len(value) == count and all(map(_is_number, value))
+        return isinstance(value, tuple) and len(value) in counts and all(map(_is_number, value))
 
-    return Kind(f"a list of {count} numbers", read, holds, write=_plain, each=NUMBER)
+    several = f"{count}" if most is None else f"{count} to {most}"
+    return Kind(f"a list of {several} numbers", read, holds, write=_plain, each=NUMBER)
 
 
 def name_or_path(what: str) -> Kind:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,6 +57,11 @@ class Checkpoint:
         Fixed; part of the contract so that a reader of the file knows it.
     classes : Classes
         What the network tells apart, one output each; background, myelin and axon if the contract names none.
+    working_um : tuple of float
+        Sides of pixels, µm, at which it works; a run takes the one nearest to the slide's. Empty if ``pixel_size_um``
+        is the only one.
+    slides_um : (float, float), optional
+        Least and largest pixel size of slides that it was made for, µm; None if only its own.
     """
 
     name: str = setting(TEXT, "Its name, and its files'.", required=True)
@@ -93,15 +99,34 @@ class Checkpoint:
     familiar: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     normalisation: str = NORMALISATION
     classes: Classes = AXON_MYELIN
+    working_um: tuple[float, ...] = ()
+    slides_um: tuple[float, float] | None = None
     folder: Path = EMBEDDED
 
     def __post_init__(self) -> None:
         check(self)
+        if self.working_um and self.pixel_size_um not in self.working_um:
+            raise ModelError(
+                f"The pixel size of {self.pixel_size_um:g} µm was expected among those at which {self.name!r} works, "
+                f"{', '.join(f'{size:g}' for size in self.working_um)} came; name it under working_um."
+            )
 
     @property
     def pixel_size(self) -> PixelSize:
-        """The pixel size the network works at."""
+        """The pixel size the network works at, or the one of several by which the contract states areas."""
         return PixelSize.square(self.pixel_size_um)
+
+    @property
+    def working_sizes(self) -> tuple[PixelSize, ...]:
+        """All pixel sizes at which the network works."""
+        return tuple(map(PixelSize.square, self.working_um or (self.pixel_size_um,)))
+
+    def working_size(self, slide: PixelSize) -> PixelSize:
+        """Return the pixel size to which a slide is brought: the nearest by its ratio; of two as near the coarser."""
+        return min(
+            sorted(self.working_sizes, key=lambda size: -size.y),
+            key=lambda size: round(abs(log(size.geometric_um / slide.geometric_um)), 9),
+        )
 
     @property
     def shape(self) -> Architecture:
@@ -132,6 +157,9 @@ class Checkpoint:
     def contract(self) -> dict[str, Any]:
         """All but the folder, as it is written."""
         content = {name: value for name, value in asdict(self).items() if name != "folder"}
+        for name in ("working_um", "slides_um"):  # contracts of one pixel size are as they were before there were more
+            if not content[name]:
+                del content[name]
         return content | {"classes": self.classes.to_json()}
 
     @classmethod
@@ -165,6 +193,7 @@ class Checkpoint:
             _check_told(content)
             ranges = dict(content.get("familiar", {}))
             content["familiar"] = {name: _range(name, ends) for name, ends in ranges.items()}
+            content |= {name: _sizes(name, content[name]) for name in ("working_um", "slides_um") if name in content}
             refuse_unknown(content, [each.name for each in fields(cls) if each.name != "folder"])
             content |= {key: each.read(content.get(key), key) for key, each in settings(cls).items()}
             checkpoint = cls(**content, folder=path.parent.resolve())
@@ -250,6 +279,15 @@ def _cannot_be(name: str, values: Tensor) -> bool:
 def embedded_models() -> list[str]:
     """Return the names of the models that come with the package."""
     return sorted(file.stem for file in EMBEDDED.glob("*.json"))
+
+
+def _sizes(name: str, given: Any) -> tuple[float, ...]:
+    """Return pixel sizes that a contract states; a ValueError says what is wrong with them."""
+    numbers = isinstance(given, list | tuple) and all(map(NUMBER.holds, given)) and PixelSize.plausible(*given)
+    if not numbers or not given or (name == "slides_um" and (len(given) != 2 or given[0] > given[1])):
+        form = "the least and the largest of slides" if name == "slides_um" else "each"
+        raise ValueError(f"pixel sizes in µm, {form}, were expected under {name!r}, {given} came")
+    return tuple(map(float, given))
 
 
 def _range(name: str, ends: Any) -> tuple[float, float]:

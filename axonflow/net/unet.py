@@ -104,7 +104,7 @@ class UNet(nn.Module):
         for up, decode, skip, (wanted, around) in zip(
             reversed(self.up), reversed(self.decode), reversed(skips), reversed(seen), strict=True
         ):
-            x = up(F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False))  # (n, f, h, w)
+            x = up(_doubled(x))  # (n, f, h, w)
             there = Box(2 * there.y0, 2 * there.x0, 2 * there.y1, 2 * there.x1)
             x = decode(torch.cat([skip[:, :, *around.slices], x[:, :, *around.relative_to(there).slices]], dim=1))
             x, there = _cut(x, wanted.relative_to(around)), wanted
@@ -131,6 +131,20 @@ def _cut(maps: Tensor, part: Box) -> Tensor:
     if part == Box.whole(_shape(maps)):
         return maps
     return maps[:, :, *part.slices].contiguous(memory_format=torch.channels_last)
+
+
+def _doubled(maps: Tensor) -> Tensor:
+    """Interpolate maps bilinearly to twice their sides, the middles of pixels staying where they are."""
+    if not (maps.is_cuda and torch.are_deterministic_algorithms_enabled()):
+        doubled: Tensor = F.interpolate(maps, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return doubled
+    # Training on a GPU: torch's own way to do so reproducibly sorts all pixels on the way back, which takes far longer.
+    for axis in (2, 3):
+        last = maps.shape[axis] - 1
+        before = torch.cat([maps.narrow(axis, 0, 1), maps.narrow(axis, 0, last)], axis)
+        after = torch.cat([maps.narrow(axis, 1, last), maps.narrow(axis, last, 1)], axis)
+        maps = torch.stack([0.25 * before + 0.75 * maps, 0.75 * maps + 0.25 * after], axis + 1).flatten(axis, axis + 1)
+    return maps.contiguous(memory_format=torch.channels_last)
 
 
 def _shape(maps: Tensor) -> tuple[int, int]:

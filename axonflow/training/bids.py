@@ -6,6 +6,7 @@
     sub-rat1/micr/sub-rat1_sample-data1_SEM.json                  PixelSize, µm; may be shared, see below
     derivatives/labels/sub-rat1/micr/…_SEM_seg-axon-manual.png    its masks
     derivatives/labels/sub-rat1/micr/…_SEM_seg-myelin-manual.png
+    derivatives/labels/sub-rat1/micr/…_SEM_seg-uaxon-manual.png   axons without myelin; may be left out
 
 A JSON file holds for every image below its folder whose name has all the parts of its own (BIDS' inheritance
 principle); the most particular one counts.
@@ -14,6 +15,7 @@ principle); the most particular one counts.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +24,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from axonflow.errors import InputError
-from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
+from axonflow.kernel.classes import AXON_MYELIN, UNMYELINATED, WITH_UNMYELINATED, Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import open_stored
 from axonflow.stages.masks import open_mask
 
-__all__ = ["LabelledImage", "labelled_images", "read_grey", "read_labels", "read_mask"]
+__all__ = ["LabelledImage", "drawn_classes", "labelled_images", "read_grey", "read_labels", "read_mask"]
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg")
 
@@ -44,6 +46,8 @@ class LabelledImage:
     image, axon, myelin : Path
         The files.
     pixel_size : PixelSize
+    unmyelinated : Path, optional
+        The mask of axons without myelin; None if nobody drew them.
     """
 
     subject: str
@@ -52,6 +56,7 @@ class LabelledImage:
     axon: Path
     myelin: Path
     pixel_size: PixelSize
+    unmyelinated: Path | None = None
 
 
 def labelled_images(folder: Path) -> tuple[LabelledImage, ...]:
@@ -65,16 +70,21 @@ def labelled_images(folder: Path) -> tuple[LabelledImage, ...]:
     found = []
     for image in sorted(path for path in folder.glob("sub-*/micr/sub-*") if path.suffix.lower() in SUFFIXES):
         truth = folder / "derivatives" / "labels" / image.parts[-3] / "micr"
-        axon, myelin = (truth / f"{image.stem}_seg-{kind}-manual.png" for kind in ("axon", "myelin"))
+        axon, myelin, without = (truth / f"{image.stem}_seg-{kind}-manual.png" for kind in ("axon", "myelin", "uaxon"))
         if axon.exists() and myelin.exists():
-            size = _pixel_size(image, folder)
-            found.append(LabelledImage(image.parts[-3], image.stem, image, axon, myelin, size))
+            size, drawn = _pixel_size(image, folder), without if without.exists() else None
+            found.append(LabelledImage(image.parts[-3], image.stem, image, axon, myelin, size, drawn))
     if not found:
         raise InputError(
             f"Labelled images were expected in {folder} (sub-*/micr/*.png with derivatives/labels/…), none came; "
             "give the top folder of a BIDS microscopy data set."
         )
     return tuple(found)
+
+
+def drawn_classes(images: Iterable[LabelledImage]) -> Classes:
+    """Return the classes that images tell apart: axons without myelin are one if they are drawn on any."""
+    return WITH_UNMYELINATED if any(image.unmyelinated for image in images) else AXON_MYELIN
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
@@ -95,14 +105,27 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def read_labels(image: LabelledImage, classes: Classes = AXON_MYELIN) -> Labels:
-    """Read the masks of an image as labels of these classes, (h, w) uint8; axon where both masks are."""
+    """Read the masks of an image as labels of these classes, (h, w) uint8.
+
+    Axon where it is drawn, myelin where that is drawn besides; axons without myelin, if they are a class, where neither
+    is.
+    """
     axon, myelin = read_mask(image.axon), read_mask(image.myelin)
     if axon.shape != myelin.shape:
         raise InputError(
             f"Masks of one size were expected for {image.name}, axons of {axon.shape} px and myelin of {myelin.shape} "
             "px came; draw both on the same image."
         )
-    return classes.from_masks(axon, myelin)
+    number = classes.number_of(UNMYELINATED)
+    if number is None or image.unmyelinated is None:
+        return classes.from_masks(axon, myelin)
+    without = read_mask(image.unmyelinated)
+    if without.shape != axon.shape:
+        raise InputError(
+            f"Masks of one size were expected for {image.name}, axons of {axon.shape} px and axons without myelin of "
+            f"{without.shape} px came; draw both on the same image."
+        )
+    return classes.from_masks(axon, myelin, {number: without})
 
 
 def _open(path: Path) -> Image.Image:

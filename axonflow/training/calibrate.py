@@ -49,7 +49,9 @@ def predict(checkpoint: Checkpoint, sample: Sample) -> NDArray[np.uint8]:
     return predictor.predict(sample.grey, whole, whole, sample.table)[:2]
 
 
-def calibrate(contract: Checkpoint, network: UNet, samples: Sequence[Sample]) -> Checkpoint:
+def calibrate(
+    contract: Checkpoint, network: UNet, samples: Sequence[Sample], resized: Sequence[Sample] = ()
+) -> Checkpoint:
     """Fill in what the training images decide.
 
     Parameters
@@ -59,6 +61,8 @@ def calibrate(contract: Checkpoint, network: UNet, samples: Sequence[Sample]) ->
         Its network.
     samples : sequence of Sample
         The images it was trained on.
+    resized : sequence of Sample
+        The same at its other working sizes, which are familiar to it too.
 
     Returns
     -------
@@ -67,13 +71,16 @@ def calibrate(contract: Checkpoint, network: UNet, samples: Sequence[Sample]) ->
     """
     with TemporaryDirectory() as folder:
         saved = contract.save(network, Path(folder))
-        planes = [predict(saved, sample) for sample in samples]
+        planes = [predict(saved, sample) for sample in (*samples, *resized)]
     smallest = choose_smallest_axon(
-        [labels for labels, _ in planes], [sample.labels for sample in samples], contract.pixel_size, contract.classes
+        [labels for labels, _ in planes[: len(samples)]],
+        [sample.labels for sample in samples],
+        contract.pixel_size,
+        contract.classes,
     )
     squares = [
         square_traits(block_sums(confidence, sample.tones[grey_codes(sample.grey)]), confidence.shape).reshape(-1, 4)
-        for (_, confidence), sample in zip(planes, samples, strict=True)
+        for (_, confidence), sample in zip(planes, (*samples, *resized), strict=True)
     ]
     return replace(contract, smallest_axon_um2=smallest, familiar=familiar_ranges(squares))
 

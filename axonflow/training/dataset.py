@@ -21,20 +21,23 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from axonflow.errors import InputError
-from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.classes import AXON_MYELIN, UNMYELINATED, Classes
 from axonflow.kernel.grid import Box
 from axonflow.kernel.resample import Resampling
 from axonflow.kernel.tally import Tally
 from axonflow.kernel.units import PixelSize
 from axonflow.net.normalise import grey_codes, grey_table, histogram, lookup_table
 from axonflow.training.augment import patch
-from axonflow.training.bids import LabelledImage, labelled_images, read_grey, read_labels
+from axonflow.training.bids import LabelledImage, drawn_classes, labelled_images, read_grey, read_labels
 from axonflow.training.recipe import Recipe, Sampling
 
-__all__ = ["Patches", "Sample", "batches", "default_workers", "likelihoods", "read_samples"]
+__all__ = ["NEITHER", "Patches", "Sample", "batches", "default_workers", "likelihoods", "read_sample", "read_samples"]
 
 Batch = tuple[Tensor, Tensor]
 """(n, 1, side, side) float32 images, and their classes, (n, side, side) int64."""
+
+NEITHER = 255
+"""In a patch's classes: neither axon nor myelin, and which of the others nobody drew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,9 @@ class Sample:
     invert : bool
         Whether bright and dark are exchanged.
     labels : (h, w) uint8
-        Numbers of :data:`axonflow.kernel.classes.AXON_MYELIN`.
+        Numbers of the data set's classes.
+    undrawn : bool
+        Whether axons without myelin are a class that nobody drew on this image: they are background in ``labels``.
     """
 
     subject: str
@@ -61,6 +66,7 @@ class Sample:
     greys: Tally
     invert: bool
     labels: NDArray[np.uint8]
+    undrawn: bool = False
 
     @cached_property
     def table(self) -> NDArray[np.float32]:
@@ -82,6 +88,29 @@ class Sample:
     def identity(self) -> str:
         """Sha256 of what is learnt from, in whole numbers: the greys and their classes."""
         return sha256(repr(self.grey.shape).encode() + self.grey.tobytes() + self.labels.tobytes()).hexdigest()
+
+
+def read_sample(
+    image: LabelledImage, pixel_size: PixelSize, classes: Classes = AXON_MYELIN, *, invert: bool = False
+) -> Sample:
+    """Read one labelled image at a pixel size.
+
+    Raises
+    ------
+    InputError
+        If its masks are of another size.
+    """
+    pixels, labels = read_grey(image.image), read_labels(image, classes)
+    if pixels.shape != labels.shape:
+        raise InputError(
+            f"Masks of the image's size of {pixels.shape} px were expected for {image.name}, {labels.shape} px came; "
+            "draw them on the image itself."
+        )
+    resampling = Resampling((pixels.shape[0], pixels.shape[1]), image.pixel_size, pixel_size)
+    grey = np.rint(resampling(pixels, Box.whole(resampling.out_shape))).astype(np.uint8)
+    labels = resampling.classes(labels, len(classes))
+    undrawn = image.unmyelinated is None and classes.number_of(UNMYELINATED) is not None
+    return Sample(image.subject, image.name, grey, histogram(pixels), invert, labels, undrawn)
 
 
 def read_samples(folder: Path, pixel_size: PixelSize, *, invert: bool = False) -> list[Sample]:
@@ -106,7 +135,8 @@ def read_samples(folder: Path, pixel_size: PixelSize, *, invert: bool = False) -
     InputError
         If the folder holds no labelled image, an image has no pixel size, or its masks are of another size.
     """
-    return [_read(image, pixel_size, invert=invert) for image in labelled_images(folder)]
+    images = labelled_images(folder)
+    return [read_sample(image, pixel_size, drawn_classes(images), invert=invert) for image in images]
 
 
 def likelihoods(samples: Sequence[Sample], sampling: Sampling) -> NDArray[np.float64]:
@@ -129,10 +159,14 @@ class Patches(Dataset[tuple[NDArray[np.float32], NDArray[np.int64]]]):
     ----------
     samples : sequence of Sample
     recipe : Recipe
+    shown : sequence of sequence of Sample, optional
+        The pixel sizes of each sample at which it is shown, each equally often; as it is if left out.
     """
 
-    def __init__(self, samples: Sequence[Sample], recipe: Recipe) -> None:
-        self.images = [(sample.image, sample.labels) for sample in samples]
+    def __init__(
+        self, samples: Sequence[Sample], recipe: Recipe, shown: Sequence[Sequence[Sample]] | None = None
+    ) -> None:
+        self.images = [[(each.image, _unsure(each)) for each in sizes] for sizes in shown or [[s] for s in samples]]
         self.likelihoods = likelihoods(samples, recipe.sampling)
         self.recipe = recipe
 
@@ -141,7 +175,8 @@ class Patches(Dataset[tuple[NDArray[np.float32], NDArray[np.int64]]]):
 
     def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         random = np.random.default_rng([self.recipe.seed, *divmod(number, self.recipe.batch)])
-        image, labels = self.images[random.choice(len(self.images), p=self.likelihoods)]
+        sizes = self.images[random.choice(len(self.images), p=self.likelihoods)]
+        image, labels = sizes[random.integers(len(sizes))] if len(sizes) > 1 else sizes[0]
         grey, classes = patch(image, labels, self.recipe.side, self.recipe.augmentation, random)
         return grey[None], classes.astype(np.int64)
 
@@ -186,14 +221,6 @@ def _leave_signals_to_the_parent(_worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _read(image: LabelledImage, pixel_size: PixelSize, *, invert: bool) -> Sample:
-    pixels, labels = read_grey(image.image), read_labels(image)
-    if pixels.shape != labels.shape:
-        raise InputError(
-            f"Masks of the image's size of {pixels.shape} px were expected for {image.name}, {labels.shape} px came; "
-            "draw them on the image itself."
-        )
-    resampling = Resampling((pixels.shape[0], pixels.shape[1]), image.pixel_size, pixel_size)
-    grey = np.rint(resampling(pixels, Box.whole(resampling.out_shape))).astype(np.uint8)
-    labels = resampling.classes(labels, len(AXON_MYELIN))
-    return Sample(image.subject, image.name, grey, histogram(pixels), invert, labels)
+def _unsure(sample: Sample) -> NDArray[np.uint8]:
+    """Return the labels to learn: where an image was not drawn on, a class is not background for certain."""
+    return np.where(sample.labels == 0, np.uint8(NEITHER), sample.labels) if sample.undrawn else sample.labels

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import exp
+from math import ceil, exp, log2
 from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
 from axonflow.kernel.kinds import NUMBER, WHOLE, Kind, choice, numbers
 from axonflow.kernel.setting import check, read_words, setting
+from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 from axonflow.workflow.pipeline import read_table
 
 __all__ = ["Augmentation", "Recipe", "Sampling"]
@@ -113,10 +114,11 @@ class Recipe:
         NUMBER, "Patches after which 1 − 1/e of the way between these two is gone.", default=16_000.0, least=1
     )
     dropout: float = setting(NUMBER, "Share of the activations left out.", default=0.25, least=0, most=0.95)
-    class_weights: tuple[float, float, float] = setting(
-        numbers(3),
-        "Of background, myelin and axon in the cross-entropy; divided by their mean. The paper's move the boundary of "
-        "the axons outwards, and area fractions with it; [1, 1, 1] does not.",
+    class_weights: tuple[float, ...] = setting(
+        numbers(3, 4),
+        "Of background, myelin and axon in the cross-entropy, and of axons without myelin where these are drawn (1 "
+        "unless given); divided by their mean. The paper's move the boundary of the axons outwards, and area fractions "
+        "with it; [1, 1, 1] does not.",
         default=(1.1, 1.0, 1.3),
         least=1e-3,
         most=1e3,
@@ -136,6 +138,23 @@ class Recipe:
         "What is drawn equally often: each µm², each image, or each subject (and each image of it).",
         default="area",
     )
+    pixel_sizes: tuple[float, float] | None = setting(
+        numbers(2),
+        "Least and largest pixel size at which patches are shown, each octave between them equally often; the model is "
+        "then one for slides of any of these.",
+        usual="the model's alone",
+        least=SMALLEST_UM,
+        most=LARGEST_UM,
+        unit="µm",
+    )
+    working_sizes: tuple[float, ...] | None = setting(
+        numbers(1, 16),
+        "Pixel sizes of which a run takes that nearest to the slide's; the model's is always one.",
+        usual="the model's alone",
+        least=SMALLEST_UM,
+        most=LARGEST_UM,
+        unit="µm",
+    )
     seed: int = setting(WHOLE, "Of the first weights, the patches and the dropout.", default=0, least=0, most=2**63 - 1)
     augmentation: Augmentation = setting(
         Kind("a table", _augmentation, lambda value: isinstance(value, Augmentation)),
@@ -148,11 +167,27 @@ class Recipe:
         check(self)
         if self.patches < self.batch:
             raise InputError(f"patches was expected to be at least a batch of {self.batch}, {self.patches} came.")
+        if self.pixel_sizes is not None and self.pixel_sizes[0] > self.pixel_sizes[1]:
+            low, high = self.pixel_sizes
+            raise InputError(f"pixel_sizes was expected as [least, most], [{low:g}, {high:g}] came.")
 
     @property
     def steps(self) -> int:
         """Number of optimiser steps."""
         return self.patches // self.batch
+
+    @property
+    def shown_at(self) -> tuple[PixelSize, ...]:
+        """Pixel sizes to which images are brought for the patches, evenly spaced on a logarithmic scale.
+
+        At most a factor of √2 lies between two; what lies between them is the augmentation's. Empty if the recipe names
+        no range: patches have the model's pixel size then.
+        """
+        if self.pixel_sizes is None:
+            return ()
+        low, high = self.pixel_sizes
+        steps = ceil(2 * log2(high / low) - 1e-9)
+        return tuple(PixelSize.square(round(low * (high / low) ** (i / max(steps, 1)), 9)) for i in range(steps + 1))
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step: rate · (1 − step/steps)^power."""
@@ -178,8 +213,8 @@ class Recipe:
         return cls(**read_words(cls, table))
 
     def to_table(self) -> dict[str, Any]:
-        """Return the value as :meth:`from_table` takes it, with every field; tuples are lists."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """Return the value as :meth:`from_table` takes it, with every field that has a value; tuples are lists."""
+        return {name: _plain(value) for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def read(cls, pipeline: str | Path) -> Recipe:

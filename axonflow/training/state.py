@@ -20,14 +20,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axonflow.errors import RunError, StoreError
+from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.files import new_file
 from axonflow.net.architecture import Architecture
 from axonflow.net.checkpoint import Precision
 from axonflow.net.precision import best_precision
 from axonflow.net.unet import UNet
+from axonflow.training.dataset import NEITHER
 from axonflow.training.recipe import Recipe
 
-__all__ = ["State", "cross_entropy", "reproducible", "soft_dice", "training_precision"]
+__all__ = ["State", "cross_entropy", "decided", "reproducible", "soft_dice", "training_precision"]
 
 
 def training_precision() -> Precision:
@@ -35,6 +37,25 @@ def training_precision() -> Precision:
     if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False):
         return "bfloat16"
     return best_precision()
+
+
+def decided(scores: Tensor, labels: Tensor, others: list[int]) -> Tensor:
+    """Put a class where is known only that it is neither axon nor myelin: of the others, the one that scores highest.
+
+    Parameters
+    ----------
+    scores : (n, classes, h, w) float32 Tensor
+    labels : (n, h, w) int64 Tensor
+        :data:`~axonflow.training.dataset.NEITHER` at these pixels.
+    others : list of int
+        The classes that are neither.
+
+    Returns
+    -------
+    (n, h, w) int64 Tensor
+    """
+    likeliest = scores.detach()[:, others].argmax(1)
+    return torch.where(labels == NEITHER, torch.tensor(others, device=labels.device)[likeliest], labels)
 
 
 def cross_entropy(scores: Tensor, labels: Tensor, class_weights: tuple[float, ...]) -> Tensor:
@@ -99,6 +120,8 @@ class State:
     ----------
     architecture : Architecture
     recipe : Recipe
+    classes : Classes
+        What the network is to tell apart.
     start : UNet, optional
         Weights to start from, in place of random ones.
     precision : str, optional
@@ -117,6 +140,7 @@ class State:
         architecture: Architecture,
         recipe: Recipe,
         *,
+        classes: Classes = AXON_MYELIN,
         start: UNet | None = None,
         precision: Precision | None = None,
     ) -> None:
@@ -124,7 +148,10 @@ class State:
         self.precision = precision or training_precision()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(_seed(recipe.seed))
-        self._net = UNet(architecture, recipe.dropout, len(recipe.class_weights))
+        self._net = UNet(architecture, recipe.dropout, len(classes))
+        weights = recipe.class_weights + (1.0,) * len(classes)
+        self._weights = weights[: len(classes)]
+        self._others = [each.number for each in classes if each.role in {"background", "other"}]
         if start is not None:
             self._net.load_state_dict(start.state_dict())
         self._net.to(self._device)
@@ -147,6 +174,7 @@ class State:
         ----------
         image : (n, 1, side, side) float32 Tensor
         labels : (n, side, side) int64 Tensor
+            :data:`NEITHER` where is known only that it is neither axon nor myelin.
 
         Returns
         -------
@@ -171,7 +199,9 @@ class State:
         with torch.autocast(self._device.type, dtype, enabled=dtype != torch.float32):
             scores = self._net(image)
         scores = scores.float()
-        loss = cross_entropy(scores, labels, self.recipe.class_weights)
+        if len(self._others) > 1:
+            labels = decided(scores, labels, self._others)
+        loss = cross_entropy(scores, labels, self._weights)
         if self.recipe.dice:
             loss = loss + self.recipe.dice * soft_dice(scores, labels)
         self._optimiser.zero_grad()

@@ -10,6 +10,7 @@ import json
 import signal
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,15 +24,16 @@ from typing import Any
 import numpy as np
 
 from axonflow.errors import InputError, ModelError
-from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED, Classes
 from axonflow.kernel.lock import unprotected
 from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.unet import UNet
+from axonflow.training.bids import LabelledImage, drawn_classes, labelled_images
 from axonflow.training.calibrate import calibrate, predict
 from axonflow.training.curve import Curve, Point
-from axonflow.training.dataset import Patches, Sample, batches, default_workers, read_samples
+from axonflow.training.dataset import Patches, Sample, batches, default_workers, read_sample
 from axonflow.training.events import Noted, StepDone, TrainingBegun, TrainingListener
 from axonflow.training.folder import locked_folder
 from axonflow.training.recipe import Recipe
@@ -69,6 +71,10 @@ class Training:
         To learn from, and to be scored on; of different subjects.
     start : Checkpoint, optional
         The model whose weights it starts from.
+    classes : Classes
+        What the model is to tell apart.
+    images : tuple of LabelledImage
+        The files of ``samples``, to be read at further pixel sizes.
     """
 
     name: str
@@ -80,6 +86,8 @@ class Training:
     samples: tuple[Sample, ...]
     held_out: tuple[Sample, ...]
     start: Checkpoint | None = None
+    classes: Classes = AXON_MYELIN
+    images: tuple[LabelledImage, ...] = ()
 
     @property
     def contract(self) -> Checkpoint:
@@ -93,7 +101,25 @@ class Training:
             halo_px=_HALO_PX,
             smallest_axon_um2=0.0,
             sha256="",
+            classes=self.classes,
+            working_um=tuple(size.y for size in self.working_sizes),
+            slides_um=self.recipe.pixel_sizes,
         )
+
+    @property
+    def working_sizes(self) -> tuple[PixelSize, ...]:
+        """Pixel sizes at which the model will work, from the least; empty if its own is the only one."""
+        sizes = {*(self.recipe.working_sizes or ()), self.pixel_size.y}
+        return tuple(map(PixelSize.square, sorted(sizes))) if len(sizes) > 1 else ()
+
+    def resized(self, sizes: Sequence[PixelSize]) -> list[list[Sample]]:
+        """Read each image that is learnt from at some pixel sizes."""
+
+        def read(image: LabelledImage) -> list[Sample]:
+            return [read_sample(image, size, self.classes, invert=self.invert) for size in sizes]
+
+        with ThreadPoolExecutor(default_workers()) as pool:
+            return list(pool.map(read, self.images))
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -111,7 +137,7 @@ class Training:
             },
             "start": None if self.start is None else {"name": self.start.name, "sha256": self.start.sha256},
             "recipe": self.recipe.to_table(),
-        }
+        } | ({} if self.classes == AXON_MYELIN else {"classes": list(self.classes.names)})
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -181,17 +207,24 @@ def prepare_training(
                 f"A model of the architecture {arch!r} was expected to start from, {checkpoint.name!r} is "
                 f"{checkpoint.architecture!r}; give --arch {checkpoint.architecture}, or another model."
             )
-        if checkpoint.classes != AXON_MYELIN:
+        if checkpoint.classes not in {AXON_MYELIN, WITH_UNMYELINATED}:
             raise ModelError(
-                f"A model of the classes {', '.join(AXON_MYELIN.names)} was expected to start from, as labelled images "
-                f"have masks of these alone; {checkpoint.name!r} tells {', '.join(checkpoint.classes.names)} apart: "
-                "give another model."
+                f"A model of the classes {', '.join(AXON_MYELIN.names)}, or of these and axons without myelin, was "
+                f"expected to start from, as labelled images have masks of these alone; {checkpoint.name!r} tells "
+                f"{', '.join(checkpoint.classes.names)} apart: give another model."
             )
         usual_um, usually_inverted = checkpoint.pixel_size_um, checkpoint.invert
     recipe = recipe or (Recipe() if start is None else Recipe.read("finetune"))
     pixel_size = PixelSize.square(usual_um if pixel_size_um is None else pixel_size_um)
     invert = usually_inverted if invert is None else invert
-    samples = read_samples(dataset, pixel_size, invert=invert)
+    images = labelled_images(dataset)
+    classes = drawn_classes(images) if checkpoint is None else checkpoint.classes
+    if len(recipe.class_weights) > len(classes):
+        raise InputError(
+            f"Weights of {', '.join(classes.names)} were expected under class_weights, {len(recipe.class_weights)} "
+            "came; leave out those of classes that nobody drew."
+        )
+    samples = [read_sample(image, pixel_size, classes, invert=invert) for image in images]
     learnt, _ = split(_subjects(samples), validate, recipe.seed)
     return Training(
         name=name,
@@ -203,6 +236,8 @@ def prepare_training(
         samples=tuple(sample for sample in samples if sample.subject in learnt),
         held_out=tuple(sample for sample in samples if sample.subject not in learnt),
         start=checkpoint,
+        classes=classes,
+        images=tuple(image for image in images if image.subject in learnt),
     )
 
 
@@ -288,14 +323,15 @@ def train(
         if not protected:
             on_event(Noted(unprotected(out)))
         network = None if training.start is None else training.start.network()
-        state = State(training.architecture, training.recipe, start=network)
+        state = State(training.architecture, training.recipe, classes=training.classes, start=network)
         saved, model, steps = out / "state.pt", out / f"{training.name}.json", training.recipe.steps
         if saved.exists():
             state.load(saved)
         on_event(TrainingBegun(state.step, steps))
         if state.step == steps and model.exists():
             return Checkpoint.find(model)
-        patches = Patches(training.samples, training.recipe)
+        shown = training.resized(training.recipe.shown_at) if training.recipe.shown_at else None
+        patches = Patches(training.samples, training.recipe, shown)
         scores: dict[str, float] = {}
         with _Asked() as asked, Curve(out, state.step) as curve:
             for image, labels in batches(patches, state.step, default_workers() if workers is None else workers):
@@ -348,7 +384,7 @@ def _validate(training: Training, network: UNet) -> dict[str, float]:
         classes = checkpoint.classes
         scores = [pixel_scores(predict(checkpoint, sample)[0], sample.labels, classes) for sample in training.held_out]
     rows = [[each.accuracy, *each.dice] for each in scores]
-    names = ("accuracy", *(f"dice_{name}" for name in classes.names))
+    names = ("accuracy", *(f"dice_{name.replace(' ', '_')}" for name in classes.names))
     means = {}
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
         if known := [value for value in values if value == value]:
@@ -370,7 +406,10 @@ def _finish(training: Training, state: State, out: Path) -> Checkpoint:
         "versions": {name: version(name) for name in ("axonflow-histology", "torch", "numpy", "scipy")},
     }
     network = state.network
-    return calibrate(replace(training.contract, trained_on=trained_on), network, training.samples).save(network, out)
+    contract = replace(training.contract, trained_on=trained_on)
+    others = [size for size in training.working_sizes if size != training.pixel_size]
+    resized = [sample for sizes in training.resized(others) for sample in sizes] if others else []
+    return calibrate(contract, network, training.samples, resized).save(network, out)
 
 
 def _subjects(samples: Sequence[Sample]) -> list[str]:

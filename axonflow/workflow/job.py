@@ -261,7 +261,7 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
     if isinstance(segmentation, Network):
         if config.min_axon_area_um2 is None:
             min_axon_area_um2 = segmentation.checkpoint.smallest_axon_um2
-        wanted = segmentation.checkpoint.pixel_size
+        wanted = segmentation.checkpoint.working_size(size)
         if not size.matches(wanted):
             work = Frame(Resampling(slide.shape, size, wanted).out_shape, wanted)
     chunk = _chunk(config, segmentation, native, work)

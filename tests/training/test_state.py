@@ -210,7 +210,7 @@ def test_what_is_drawn_equally_often(sampling: Any, expected: list[float]) -> No
     np.testing.assert_allclose(likelihoods(samples, sampling), expected)
     recipe = Recipe(patches=400, batch=1, side=16, sampling=sampling)
     patches = Patches(samples, recipe)
-    patches.images = [(np.full((16, 16), i, np.float32), np.zeros((16, 16), np.uint8)) for i in range(3)]
+    patches.images = [[(np.full((16, 16), i, np.float32), np.zeros((16, 16), np.uint8))] for i in range(3)]
     drawn = np.bincount([round(float(patches[n][0].mean())) for n in range(400)], minlength=3) / 400
     np.testing.assert_allclose(drawn, expected, atol=0.1)
 
