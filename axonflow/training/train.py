@@ -48,7 +48,8 @@ SHARE = 0.2
 _WORK = {"sem": (0.1, False), "tem": (0.01, True)}
 """The paper's pixel size, µm, and whether bright and dark are exchanged, of each architecture."""
 
-_LATTICE_PX, _HALO_PX = 512, 25  # the paper's
+_LATTICE_PX, _HALO_PX = 512, 25
+"""The paper's. A model of many pixel sizes sees all that can reach a core, since its slides may have wide axons."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,7 @@ class Training:
             pixel_size_um=self.pixel_size.y,
             invert=self.invert,
             lattice_px=_LATTICE_PX,
-            halo_px=_HALO_PX,
+            halo_px=self.architecture.radius if self.recipe.pixel_sizes else _HALO_PX,
             smallest_axon_um2=0.0,
             sha256="",
             classes=self.classes,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis.strategies import integers
+from torch.nn.functional import interpolate
 
 from axonflow.errors import ModelError
 from axonflow.net.architecture import SEM, TEM, Architecture
-from axonflow.net.unet import UNet
+from axonflow.net.unet import UNet, doubled_reproducibly
 
 
 @pytest.mark.parametrize(("architecture", "parameters"), [(SEM, 1_953_219), (TEM, 1_552_387)])
@@ -47,3 +50,15 @@ def test_output_shifts_by_the_stride() -> None:
 def test_unknown_architecture() -> None:
     with pytest.raises(ModelError, match="'sem' or 'tem'"):
         Architecture.named("vgg")
+
+
+@given(integers(0, 2**31), integers(1, 9), integers(1, 9))
+def test_reproducible_doubling_is_the_same_interpolation(seed: int, h: int, w: int) -> None:
+    maps = torch.rand(2, 3, h, w, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    ours, theirs = maps.clone().requires_grad_(), maps.clone().requires_grad_()
+    doubled = doubled_reproducibly(ours)
+    expected = interpolate(theirs, scale_factor=2.0, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(doubled, expected)
+    towards = torch.rand(doubled.shape, generator=torch.Generator().manual_seed(seed + 1), dtype=torch.float64)
+    torch.autograd.backward([doubled, expected], [towards, towards])
+    torch.testing.assert_close(ours.grad, theirs.grad)
