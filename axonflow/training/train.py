@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, TracebackType
@@ -39,6 +38,7 @@ from axonflow.training.folder import locked_folder
 from axonflow.training.recipe import Recipe
 from axonflow.training.score import pixel_scores
 from axonflow.training.state import State, reproducible
+from axonflow.workflow.record import version_of
 
 __all__ = ["SHARE", "Training", "prepare_training", "split", "train"]
 
@@ -404,7 +404,7 @@ def _finish(training: Training, state: State, out: Path) -> Checkpoint:
         "steps": state.step,
         "precision": state.precision,
         "recipe": identity["recipe"],
-        "versions": {name: version(name) for name in ("axonflow-histology", "torch", "numpy", "scipy")},
+        "versions": {name: version_of(name) for name in ("axonflow-histology", "torch", "numpy", "scipy")},
     }
     network = state.network
     contract = replace(training.contract, trained_on=trained_on)

@@ -38,8 +38,9 @@ class Choice(NamedTuple):
 
 
 def scale(model: Checkpoint, size: PixelSize) -> float:
-    """Return how many times the pixels of a model are larger or smaller than others, 1 or more."""
-    ratio = model.pixel_size_um / size.geometric_um
+    """Return how many times the pixels that a model is for are larger or smaller than others, 1 or more."""
+    low, high = model.slides_um or (model.pixel_size_um, model.pixel_size_um)
+    ratio = min(max(size.geometric_um, low), high) / size.geometric_um
     return max(ratio, 1 / ratio)
 
 

@@ -20,7 +20,7 @@ from axonflow.stages.layout import Layout
 from axonflow.stages.segmentation import Masks, Network
 from axonflow.workflow.config import Config
 
-__all__ = ["read_record", "write_record"]
+__all__ = ["read_record", "version_of", "write_record"]
 
 PACKAGES = ("axonflow-histology", "dask", "distributed", "numpy", "scipy", "tifffile", "torch", "zarr")
 
@@ -82,7 +82,7 @@ def write_record(
         "seams": made.get("segment.seams"),
         "stages": made,
         "warnings": [*warnings],
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()} | {name: version_of(name) for name in PACKAGES},
         "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
     }
     write_file(layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
@@ -114,7 +114,8 @@ def _model(segmentation: Network | Masks) -> dict[str, Any]:
     }
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """Return the version of an installed package; None if its metadata are not there."""
     try:
         return version(name)
     except PackageNotFoundError:
