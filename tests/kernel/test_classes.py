@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import generators
 
-from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
+from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED, Classes, PixelClass
 
 
 @st.composite
@@ -126,3 +126,13 @@ def test_other_lists_are_refused(classes: tuple[PixelClass, ...], words: str) ->
 def test_other_classes_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         replace(AXON, **change)
+
+
+def test_other_masks_change_nothing_of_axons_and_myelin() -> None:
+    random = np.random.default_rng(0)
+    axon, myelin, without = random.random((3, 20, 30)) < 0.4
+    before = AXON_MYELIN.from_masks(axon, myelin)
+    labels = WITH_UNMYELINATED.from_masks(axon, myelin, {3: without})
+    np.testing.assert_array_equal(labels, np.where((before == 0) & without, 3, before))
+    assert WITH_UNMYELINATED.number_of("unmyelinated axon") == 3
+    assert AXON_MYELIN.number_of("unmyelinated axon") is None

@@ -15,6 +15,7 @@ import torch
 from axonflow.errors import ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
 from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import SEM, TEM
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.lattice import Lattice
@@ -245,3 +246,30 @@ def test_a_variance_below_zero_is_refused(saved: Checkpoint, tmp_path: Path) -> 
         net.state_dict()[name][0] = -1
     with pytest.raises(ModelError, match="variances of 0 or more"):
         saved.save(net, tmp_path).network()
+
+
+def test_a_model_of_one_pixel_size_states_no_others(saved: Checkpoint) -> None:
+    assert not {"working_um", "slides_um"} & json.loads(saved.path.read_text()).keys()
+    assert saved.working_sizes == (saved.pixel_size,)
+    assert saved.working_size(PixelSize.square(2.0)) == saved.pixel_size
+
+
+def test_several_working_sizes_survive_and_the_nearest_is_taken(saved: Checkpoint, tmp_path: Path) -> None:
+    told = replace(saved, working_um=(0.05, 0.1, 0.2), slides_um=(0.04, 0.3))
+    found = Checkpoint.find(told.save(saved.network(), tmp_path).weights)
+    assert found == replace(told, folder=found.folder)
+    nearest = {0.01: 0.05, 0.07: 0.05, 0.08: 0.1, 0.1: 0.1, 0.14: 0.1, 0.1415: 0.2, 1.0: 0.2}
+    assert {um: found.working_size(PixelSize.square(um)).y for um in nearest} == nearest
+    assert found.working_size(PixelSize(0.05, 0.2)).y == 0.1  # by the side of the square with its area
+    halves = replace(told, working_um=(0.1, 0.4), slides_um=None)
+    assert halves.working_size(PixelSize.square(0.2)).y == 0.4  # as near: the coarser
+    with pytest.raises(ModelError, match="working_um"):
+        replace(told, working_um=(0.05, 0.2))
+
+
+@pytest.mark.parametrize("stated", [{"working_um": "0.1"}, {"working_um": [0.1, 9]}, {"slides_um": [0.2, 0.1]}])
+def test_pixel_sizes_that_are_none_are_refused(saved: Checkpoint, tmp_path: Path, stated: dict[str, object]) -> None:
+    path = replace(saved, name="odd").save(saved.network(), tmp_path).path
+    path.write_text(json.dumps(json.loads(path.read_text()) | stated))
+    with pytest.raises(ModelError, match=f"{next(iter(stated))}"):
+        Checkpoint.find(path)

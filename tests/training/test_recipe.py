@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from itertools import pairwise
 from math import exp
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_a_recipe_survives_its_table(name: str) -> None:
         ("[train]\nside = 100", "multiple of 16, 16 to 8192 px, 100 came"),
         ("[train]\nsampling = 'mouse'", "area, image or subject, 'mouse' came"),
         ("[train]\nsampling = 1", "area, image or subject, 1 came"),
-        ("[train]\nclass_weights = [1, 2]", "list of 3 numbers"),
+        ("[train]\nclass_weights = [1, 2]", "list of 3 to 4 numbers"),
         ("[train]\naugmentation = 1", "a table, 1 came"),
         ("[train]\nbatch = 0", "1 to 4096, 0 came"),
         ("[train.augmentation]\nrotation = [9, 3]", r"\[least, most\], \[9, 3\] came"),
@@ -95,3 +96,17 @@ def test_schedules(step: int) -> None:
     assert recipe.momentum_at(step) == pytest.approx(0.9 - 0.2 * exp(-8 * step / 16_000))
     assert recipe.rate_at(step) > recipe.rate_at(step + 1) >= 0
     assert 0.7 <= recipe.momentum_at(step) < recipe.momentum_at(step + 1) < 0.856
+
+
+@pytest.mark.parametrize(("low", "high", "count"), [(0.01, 0.01, 1), (0.01, 0.02, 3), (0.0024, 0.016, 7)])
+def test_pixel_sizes_are_spaced_by_at_most_the_root_of_two(low: float, high: float, count: int) -> None:
+    sizes = [size.y for size in Recipe(pixel_sizes=(low, high)).shown_at]
+    assert (len(sizes), sizes[0], sizes[-1]) == (count, low, high)
+    assert all(a < b <= a * 2**0.5 * 1.0001 for a, b in pairwise(sizes))
+
+
+def test_a_recipe_of_one_pixel_size_is_written_as_it_was() -> None:
+    assert Recipe().shown_at == ()
+    assert not {"pixel_sizes", "working_sizes"} & Recipe().to_table().keys()
+    with pytest.raises(InputError, match="pixel_sizes"):
+        Recipe(pixel_sizes=(0.2, 0.1))

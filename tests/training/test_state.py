@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from slides import tissue, write_sample
 from torch.nn import functional as F
 
 from axonflow.errors import InputError, RunError, StoreError
@@ -22,9 +23,9 @@ from axonflow.net.checkpoint import Precision
 from axonflow.net.normalise import histogram
 from axonflow.net.unet import UNet
 from axonflow.training.curve import Curve, Point
-from axonflow.training.dataset import Patches, Sample, batches, likelihoods, read_samples
+from axonflow.training.dataset import NEITHER, Patches, Sample, batches, likelihoods, read_samples
 from axonflow.training.recipe import Recipe
-from axonflow.training.state import State, cross_entropy, reproducible, soft_dice
+from axonflow.training.state import State, cross_entropy, decided, reproducible, soft_dice
 
 RECIPE = Recipe(patches=8, batch=2, side=32, momentum_period=4, average=0.5, dice=0.5, seed=1)
 
@@ -294,3 +295,30 @@ def test_real_images_are_read(real_data: Path) -> None:
     for each in samples:
         assert 0.15 < np.mean(each.labels == 2) < 0.4
         assert 0.2 < np.mean(each.labels == 1) < 0.45
+
+
+def test_what_is_neither_counts_as_the_likelier_of_the_others() -> None:
+    scores = torch.tensor([[0.0, 9.0, 8.0, 1.0], [2.0, 9.0, 8.0, 1.0], [0.0, 9.0, 8.0, 1.0]]).T[None, :, None]
+    labels = torch.tensor([[[NEITHER, NEITHER, 2]]])
+    assert decided(scores, labels, [0, 3]).tolist() == [[[3, 0, 2]]]
+
+
+def test_patches_are_of_all_pixel_sizes_and_unsure_where_nobody_drew() -> None:
+    sizes = [[sample(shape=(64, 64)), sample(shape=(32, 32))], [replace(sample("b"), undrawn=True)]]
+    patches = Patches([each[0] for each in sizes], RECIPE, sizes)
+    assert [image.shape for image, _ in patches.images[0]] == [(64, 64), (32, 32)]
+    labels = sizes[1][0].labels
+    np.testing.assert_array_equal(patches.images[1][0][1], np.where(labels == 0, NEITHER, labels))
+
+
+def test_axons_without_myelin_are_a_class_where_they_are_drawn(tmp_path: Path) -> None:
+    shape = (40, 60)
+    for subject in ("sub-a", "sub-b"):
+        write_sample(tmp_path, f"{subject}_TEM", tissue(shape)).with_suffix(".json").write_text('{"PixelSize": 0.1}')
+    micr = tmp_path / "derivatives" / "labels" / "sub-a" / "micr"
+    assert {each.labels.max() for each in read_samples(tmp_path, PixelSize.square(0.1))} == {2}
+    (axon,) = micr.glob("*_seg-axon-manual.png")
+    Image.fromarray(np.full(shape, 255, np.uint8)).save(axon.with_name(axon.name.replace("axon", "uaxon")))
+    drawn, undrawn = read_samples(tmp_path, PixelSize.square(0.1))
+    np.testing.assert_array_equal(drawn.labels, np.where(undrawn.labels == 0, 3, undrawn.labels))
+    assert (drawn.undrawn, undrawn.undrawn) == (False, True)
