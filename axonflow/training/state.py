@@ -99,20 +99,21 @@ def reproducible() -> Iterator[None]:
     """Have torch compute the same again, and leave its random numbers and settings as they were."""
     device = torch.cuda.is_available()
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic  # torch's stubs do not know what it has
+    filled = memory.fill_uninitialized_memory
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device else []):
         if device:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses
             torch.use_deterministic_algorithms(True)
             torch.backends.cudnn.benchmark = False
-            torch.utils.deterministic.fill_uninitialized_memory = False  # nothing is read that was not written
+            memory.fill_uninitialized_memory = False  # nothing is read that was not written
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(before[0])
             torch.backends.cudnn.benchmark = before[1]
-            torch.utils.deterministic.fill_uninitialized_memory = filled
+            memory.fill_uninitialized_memory = filled
             torch.set_num_threads(threads)
 
 
