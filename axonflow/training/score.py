@@ -171,13 +171,15 @@ class Scores:
     truth: Quantities
 
     def row(self) -> dict[str, float]:
-        """Return the scores as one row of a table; its columns are always the same."""
+        """Return the scores as one row of a table; its columns are the same for all images of the same classes."""
         axon, myelin = self.pixels.classes.axon, self.pixels.classes.myelin
+        others = [each for each in self.pixels.classes if each.role == "other"]
         dice, iou = self.pixels.dice, self.pixels.iou
         row = {
             "accuracy": self.pixels.accuracy,
             "dice_axon": dice[axon],
             "dice_myelin": dice[myelin],
+            **{f"dice_{each.name.replace(' ', '_')}": dice[each.number] for each in others},
             "iou_axon": iou[axon],
             "iou_myelin": iou[myelin],
             "mean_iou": self.pixels.mean_iou,
