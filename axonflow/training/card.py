@@ -108,7 +108,10 @@ def write_card(
     learned = set(checkpoint.trained_on.get("subjects", ()))
     scores = scores.assign(held_out=~scores["subject"].isin(learned)).sort_values("held_out", ascending=False)
     judged = scores[scores["held_out"]]
-    parts = [f"# The model `{checkpoint.name}`", _contract(checkpoint), "## Scores", _scores(scores)]
+    parts = [f"# The model `{checkpoint.name}`"]
+    if notice := checkpoint.trained_on.get("notice"):  # what must be known before any of its scores is read
+        parts.append(f"**{notice}**")
+    parts += [_contract(checkpoint), "## Scores", _scores(scores)]
     parts += ["## The numbers of the maps", _numbers(scores)]
     if len(judged):
         draw_bland_altman(judged, pictures / "bland-altman.png")
@@ -131,13 +134,17 @@ def _contract(checkpoint: Checkpoint) -> str:
     parameters = sum(weights.numel() for weights in checkpoint.network().parameters())
     contract: dict[str, Any] = {
         "network": f"{checkpoint.architecture}, {parameters:,} parameters",
-        "pixel size": f"{checkpoint.pixel_size_um:g} µm",
+        "pixel size": ", ".join(f"{size.y:g}" for size in checkpoint.working_sizes) + " µm",
         "bright and dark exchanged": "yes" if checkpoint.invert else "no",
         "smallest axon": f"{checkpoint.smallest_axon_um2:g} µm²",
         "lattice, halo": f"{checkpoint.lattice_px} px, {checkpoint.halo_px} px",
         "weights (sha256)": checkpoint.sha256,
     }
+    if checkpoint.slides_um is not None:
+        contract["for slides of"] = "{:g} to {:g} µm".format(*checkpoint.slides_um)
     for name, value in checkpoint.trained_on.items():
+        if name == "notice":
+            continue
         if isinstance(value, Mapping):
             value = ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
         contract[name.replace("_", " ")] = _plain(value)
@@ -157,11 +164,13 @@ def _scores(scores: pd.DataFrame) -> str:
         "accuracy": "accuracy",
         "dice_axon": "Dice, axon",
         "dice_myelin": "Dice, myelin",
+        "dice_unmyelinated_axon": "Dice, unmyelinated axon",
         "mean_iou": "mean IoU",
         "sensitivity": "sensitivity",
         "precision": "precision",
         "instance_f1": "F1 at IoU 0.5",
     }
+    columns = {name: words for name, words in columns.items() if name in scores}
     rows = [
         [image, "held out" if held_out else "trained on", *(f"{value:.3f}" for value in values)]
         for image, held_out, *values in scores[["image", "held_out", *columns]].itertuples(index=False)
