@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from axonflow.errors import StoreError
 from axonflow.kernel.files import make_durable, make_folder, remove
@@ -98,7 +98,7 @@ class Blocks:
             shape=self._shape,
             dtype="uint32",
             chunks=(len(self.names), chunk, chunk),
-            compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+            compressors=(BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec()),
             fill_value=0,
             dimension_names=("sum", "y", "x"),
             attributes={"sums": list(self.names), "block_px": self.side, "image_shape_px": list(self.shape)},

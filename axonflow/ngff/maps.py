@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from axonflow.kernel.files import new_folder
 
@@ -43,7 +44,8 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
         ],
     }
     with new_folder(path) as part:
-        maps.to_zarr(part, mode="w", zarr_format=3, consolidated=False)
+        encoding = {name: {"compressors": (ZstdCodec(level=1), Crc32cCodec())} for name in maps.variables}
+        maps.to_zarr(part, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
         zarr.open_group(part, mode="r+").attrs["ome"] = ome
 
 

@@ -18,7 +18,8 @@ import numcodecs
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.abc.codec import BytesBytesCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from axonflow.errors import InputError, StoreError
 from axonflow.kernel.files import NewFiles, make_durable, remove
@@ -28,7 +29,7 @@ from axonflow.ngff import halve
 from axonflow.ngff.group import read_attributes, write_group
 from axonflow.ngff.levels import Levels
 from axonflow.ngff.metadata import VERSION, Colours, image_label, labels_index, multiscale, omero, placement
-from axonflow.ngff.shard import read_shard, write_shard
+from axonflow.ngff.shard import DamagedShardError, ShardFormat
 
 __all__ = ["Kind", "Pyramid"]
 
@@ -44,7 +45,7 @@ CODECS: dict[Kind, numcodecs.abc.Codec] = {
     "image": numcodecs.Blosc("zstd", 1, numcodecs.Blosc.BITSHUFFLE),
     "labels": numcodecs.Zstd(1),
 }
-"""What compresses a chunk; :meth:`Pyramid._compressor` is how the metadata say it."""
+"""What compresses a chunk; :meth:`Pyramid._compressors` is how the metadata say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Pyramid:
     count : int
         Number of levels; 0 for as many as it takes until the larger side is at most 512 px. NGFF wants the labels
         of a slide to have as many levels as the slide, whatever their shape.
+    checked : bool
+        Whether its shards are; those of stores made before there were checksums can be read, not written.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class Pyramid:
     shard: int = 4096
     kind: Kind = "image"
     count: int = 0
+    checked: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "count", self.levels.count)  # two values that mean the same are equal
@@ -113,7 +117,8 @@ class Pyramid:
             h, w = bottom.shape[-2:]
             shard = (bottom.shards or bottom.chunks)[-1]
             levels = len(ome["multiscales"][0]["datasets"])
-            found = cls(path, (h, w), str(bottom.dtype), pixel_size, origin_um, shard, kind, levels)
+            checked = Crc32cCodec() in bottom.compressors
+            found = cls(path, (h, w), str(bottom.dtype), pixel_size, origin_um, shard, kind, levels, checked)
             for level in range(found.count):
                 found.array(level)
         except StoreError:
@@ -168,13 +173,35 @@ class Pyramid:
         whole = Box.whole(self.levels.shape_of(level))
         if box & whole != box:
             raise InputError(f"A box inside {whole} was expected at level {level}, {box} came.")
-        pixels = np.zeros(box.shape, self.dtype)
-        side, chunk = self.levels.shard_of(level), self.levels.chunk_of(level)
+        pixels, form = np.zeros(box.shape, self.dtype), self._format(level)
         for path, shard in self._shards(level, box):
             part = shard & box
-            there = pixels[part.relative_to(box).slices]
-            read_shard(path, part.relative_to(shard), there, side, chunk, CODECS[self.kind])
+            try:
+                form.read(path, part.relative_to(shard), pixels[part.relative_to(box).slices])
+            except DamagedShardError as error:
+                raise self._damaged(path, level, error, shard) from error
         return pixels
+
+    def _damaged(self, path: Path, level: int, error: DamagedShardError, shard: Box) -> StoreError:
+        """Say what is damaged, and where on the slide."""
+        box = Box(error.box.y0 + shard.y0, error.box.x0 + shard.x0, error.box.y1 + shard.y0, error.box.x1 + shard.x0)
+        box &= Box.whole(self.levels.shape_of(level))
+        y, x = (
+            f"{axis} = {origin + (begin << level) * um:.0f} to {origin + (end << level) * um:.0f} µm"
+            for axis, origin, um, begin, end in zip(
+                "yx",
+                self.origin_um,
+                (self.pixel_size.y, self.pixel_size.x),
+                (box.y0, box.x0),
+                (box.y1, box.x1),
+                strict=True,
+            )
+        )
+        name = f"labels/{self.path.name}" if self.kind == "labels" else "the slide's image"
+        return StoreError(
+            f"The pixels of {name} at {y}, {x} were expected in {path}, but the file is damaged ({error.what}). "
+            "Run the same axonflow run again: it finds all that is damaged and makes it anew."
+        )
 
     def create(self, *, colours: Colours | None = None) -> None:
         """Make the group, its empty arrays and their metadata; what the image held before is removed.
@@ -197,7 +224,7 @@ class Pyramid:
                 dtype=self.dtype,
                 chunks=(*ahead, chunk, chunk),
                 shards=(*ahead, shard, shard),
-                compressors=self._compressor,
+                compressors=self._compressors,
                 fill_value=0,
                 dimension_names=tuple(self._axes),
                 zarr_format=3,
@@ -287,9 +314,14 @@ class Pyramid:
 
     def _store(self, shards: NewFiles, level: int, box: Box, pixels: NDArray[np.generic]) -> None:
         """Write whole shards one after another, so that none is still being written when one has failed."""
-        side, chunk = self.levels.shard_of(level), self.levels.chunk_of(level)
+        form = self._format(level)
         for path, shard in self._shards(level, box):
-            write_shard(shards, path, pixels[(shard & box).relative_to(box).slices], side, chunk, CODECS[self.kind])
+            form.write(shards, path, pixels[(shard & box).relative_to(box).slices])
+
+    def _format(self, level: int) -> ShardFormat:
+        return ShardFormat(
+            self.levels.shard_of(level), self.levels.chunk_of(level), CODECS[self.kind], checked=self.checked
+        )
 
     def _shards(self, level: int, box: Box) -> Iterator[tuple[Path, Box]]:
         """Yield the files that hold a box of a level, and where their shards lie."""
@@ -301,11 +333,13 @@ class Pyramid:
                 yield folder / str(y // side) / str(x // side), Box(y, x, y + side, x + side)
 
     @property
-    def _compressor(self) -> BloscCodec | ZstdCodec:
-        """The codec of a chunk, as the metadata say it."""
-        if self.kind == "labels":
-            return ZstdCodec(level=1)
-        return BloscCodec(typesize=np.dtype(self.dtype).itemsize, cname="zstd", clevel=1, shuffle="bitshuffle")
+    def _compressors(self) -> tuple[BytesBytesCodec, ...]:
+        """The codecs of a chunk, as the metadata say them."""
+        first: BytesBytesCodec = ZstdCodec(level=1)
+        if self.kind == "image":
+            typesize = np.dtype(self.dtype).itemsize
+            first = BloscCodec(typesize=typesize, cname="zstd", clevel=1, shuffle="bitshuffle")
+        return (first, Crc32cCodec()) if self.checked else (first,)
 
     @property
     def _axes(self) -> str:
@@ -330,7 +364,7 @@ def _array(pyramid: Pyramid, level: int) -> zarr.Array[Any]:
     chunk = levels.chunk_of(level)
     wanted = (*ahead, *levels.shape_of(level)), pyramid.dtype, (*ahead, shard, shard), (*ahead, chunk, chunk)
     found = array.shape, str(array.dtype), array.shards, array.chunks
-    if (*found, array.compressors) != (*wanted, (pyramid._compressor,)):
+    if (*found, array.compressors) != (*wanted, pyramid._compressors):
         raise StoreError(
             f"An array of shape {wanted[0]}, {wanted[1]}, in shards of {wanted[2]} was expected at {path}, "
             f"{found[0]}, {found[1]}, {found[2]} came; convert the slide again."

@@ -7,6 +7,7 @@ needed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 from os import SEEK_END
 from pathlib import Path
@@ -16,104 +17,135 @@ from numcodecs import CRC32C
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
-from axonflow.errors import StoreError
 from axonflow.kernel.files import NewFiles
 from axonflow.kernel.grid import Box
 
-__all__ = ["read_shard", "write_shard"]
+__all__ = ["DamagedShardError", "ShardFormat"]
 
 ABSENT = 2**64 - 1
 """Stands in the index in place of offset and size of a chunk that is not stored."""
 
 
-def write_shard(files: NewFiles, path: Path, pixels: NDArray[np.generic], side: int, chunk: int, codec: Codec) -> None:
-    """Write a shard as one of several files, which get their names together.
+class DamagedShardError(Exception):
+    """A shard that cannot be read as it was written.
 
     Parameters
     ----------
-    files : NewFiles
-    path : Path
-        The shard's file; its folder is made.
-    pixels : (h, w) array
-        As much of the shard as lies in the image, from its top left corner.
+    what : str
+        What is wrong.
+    box : Box
+        Where, in pixels of the shard.
+    """
+
+    def __init__(self, what: str, box: Box) -> None:
+        super().__init__(what)
+        self.what, self.box = what, box
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFormat:
+    """How the shards of an array lie in their files.
+
+    Parameters
+    ----------
     side : int
-        Of the shard, px.
+        Of a shard, px.
     chunk : int
-        Side of its chunks, px. Those of zeros alone are not stored; a shard without any has no file.
+        Side of its chunks, px.
     codec : numcodecs codec
         Compresses a chunk.
-
-    Raises
-    ------
-    OSError
-        What the file system says, as it is.
+    checked : bool
+        Whether a checksum follows each chunk, and every shard has a file, be it of zeros alone: so neither a changed
+        bit nor a file that is gone reads as something else. Stores of before have neither.
 
     Notes
     -----
-    Zarr's codec ``sharding_indexed`` with the index at the end, little-endian, followed by its CRC32C.
+    Zarr's codec ``sharding_indexed`` with the index at the end, little-endian, followed by its CRC32C; each chunk
+    through ``codec`` and, if checked, ``crc32c``.
     """
-    if not pixels.any():
-        files.remove(path)
-        return
-    with files.new_file(path) as unnamed, unnamed.open("wb") as file:
-        index = np.full((side // chunk, side // chunk, 2), ABSENT, "<u8")
-        whole = np.zeros((chunk, chunk), pixels.dtype.newbyteorder("<"))
-        for row, column in product(_touched(0, pixels.shape[0], chunk), _touched(0, pixels.shape[1], chunk)):
-            part = pixels[row * chunk : (row + 1) * chunk, column * chunk : (column + 1) * chunk]
-            if part.shape != whole.shape:
-                whole[:] = 0
-            whole[: part.shape[0], : part.shape[1]] = part
-            if whole.any():
-                encoded = codec.encode(whole)
-                index[row, column] = file.tell(), len(encoded)
-                file.write(encoded)
-        file.write(CRC32C().encode(index))
 
+    side: int
+    chunk: int
+    codec: Codec
+    checked: bool = True
 
-def read_shard(path: Path, box: Box, pixels: NDArray[np.generic], side: int, chunk: int, codec: Codec) -> None:
-    """Read a part of a shard as :func:`write_shard` wrote it.
+    def write(self, files: NewFiles, path: Path, pixels: NDArray[np.generic]) -> None:
+        """Write a shard as one of several files, which get their names together.
 
-    Parameters
-    ----------
-    path : Path
-        Its file; if there is none, all of it is zeros.
-    box : Box
-        What to read, in pixels of the shard, inside it.
-    pixels : (box.shape) array
-        Filled with zeros. Where to put what is read.
-    side, chunk, codec
-        As it was written.
+        Parameters
+        ----------
+        files : NewFiles
+        path : Path
+            The shard's file; its folder is made.
+        pixels : (h, w) array
+            As much of the shard as lies in the image, from its top left corner. Chunks of zeros alone are not stored.
 
-    Raises
-    ------
-    StoreError
-        If the file is damaged.
-    OSError
-        What the file system says, as it is.
-    """
-    count = side // chunk
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
+        Raises
+        ------
+        OSError
+            What the file system says, as it is.
+        """
+        with files.new_file(path) as unnamed, unnamed.open("wb") as file:
+            index = np.full((self.side // self.chunk, self.side // self.chunk, 2), ABSENT, "<u8")
+            whole = np.zeros((self.chunk, self.chunk), pixels.dtype.newbyteorder("<"))
+            for row, column in product(*(_touched(0, length, self.chunk) for length in pixels.shape)):
+                part = pixels[self._chunk(row, column).slices]
+                if part.shape != whole.shape:
+                    whole[:] = 0
+                whole[: part.shape[0], : part.shape[1]] = part
+                if whole.any():
+                    encoded = CRC32C().encode(self.codec.encode(whole))
+                    index[row, column] = file.tell(), len(encoded)
+                    file.write(encoded)
+            file.write(CRC32C().encode(index))
+
+    def read(self, path: Path, box: Box, pixels: NDArray[np.generic]) -> None:
+        """Read a part of a shard as :meth:`write` wrote it.
+
+        Parameters
+        ----------
+        path : Path
+            Its file.
+        box : Box
+            What to read, in pixels of the shard, inside it.
+        pixels : (box.shape) array
+            Filled with zeros. Where to put what is read.
+
+        Raises
+        ------
+        DamagedShardError
+            If the file is damaged, or is not there although every shard has one.
+        OSError
+            What the file system says, as it is.
+        """
+        count = self.side // self.chunk
         try:
-            file.seek(-min(count * count * 16 + 4, file.seek(0, SEEK_END)), SEEK_END)
-            index = np.frombuffer(CRC32C().decode(file.read()), "<u8").reshape(count, count, 2)
-            whole = np.empty((chunk, chunk), pixels.dtype.newbyteorder("<"))
-            for row, column in product(_touched(box.y0, box.y1, chunk), _touched(box.x0, box.x1, chunk)):
-                begin, size = index[row, column].tolist()
-                if begin != ABSENT:
-                    file.seek(begin)
-                    codec.decode(file.read(size), whole)
-                    here = Box(row * chunk, column * chunk, (row + 1) * chunk, (column + 1) * chunk)
-                    part = here & box
-                    pixels[part.relative_to(box).slices] = whole[part.relative_to(here).slices]
-        except (RuntimeError, ValueError) as error:
-            raise StoreError(
-                f"A shard of {count} × {count} chunks was expected at {path}, but it is damaged ({error}); remove the "
-                "store and run again."
-            ) from error
+            file = path.open("rb")
+        except FileNotFoundError as error:
+            if self.checked:
+                raise DamagedShardError("its file is gone", Box(0, 0, self.side, self.side)) from error
+            return
+        with file:
+            here = Box(0, 0, self.side, self.side)
+            try:
+                file.seek(-min(count * count * 16 + 4, file.seek(0, SEEK_END)), SEEK_END)
+                index = np.frombuffer(CRC32C().decode(file.read()), "<u8").reshape(count, count, 2)
+                whole = np.empty((self.chunk, self.chunk), pixels.dtype.newbyteorder("<"))
+                rows, columns = _touched(box.y0, box.y1, self.chunk), _touched(box.x0, box.x1, self.chunk)
+                for row, column in product(rows, columns):
+                    begin, size = index[row, column].tolist()
+                    if begin != ABSENT:
+                        here = self._chunk(row, column)
+                        file.seek(begin)
+                        encoded = file.read(size)
+                        self.codec.decode(CRC32C().decode(encoded) if self.checked else encoded, whole)
+                        part = here & box
+                        pixels[part.relative_to(box).slices] = whole[part.relative_to(here).slices]
+            except (IndexError, RuntimeError, ValueError) as error:
+                raise DamagedShardError(str(error), here) from error
+
+    def _chunk(self, row: int, column: int) -> Box:
+        return Box(row * self.chunk, column * self.chunk, (row + 1) * self.chunk, (column + 1) * self.chunk)
 
 
 def _touched(begin: int, end: int, chunk: int) -> range:
