@@ -7,7 +7,8 @@
     │   ├── SlideError        the file cannot be read as a slide
     │   ├── PixelSizeError    the pixel size is unknown or not believable
     │   ├── ModelError        the model is unknown, damaged or does not fit
-    │   ├── StoreError        the store is of another slide, locked, or damaged
+    │   ├── StoreError        the store is of another slide, locked, or cannot be read
+    │   │   └── DamageError   a file of it is not as it was written
     │   └── PlanError         the run would not fit in memory or on disk
     └── RunError              the work began and failed; run again to continue      (exit code 1)
         ├── FleetError        no worker is left to do it, or none ever came
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 __all__ = [
     "AxonflowError",
+    "DamageError",
     "DeviceError",
     "FleetError",
     "InputError",
@@ -54,7 +56,11 @@ class ModelError(InputError):
 
 
 class StoreError(InputError):
-    """The store belongs to another slide, is in use, or is damaged."""
+    """The store belongs to another slide, is in use, or cannot be read."""
+
+
+class DamageError(StoreError):
+    """A file of the store is not as it was written; running again makes it anew."""
 
 
 class PlanError(InputError, MemoryError):

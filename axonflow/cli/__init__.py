@@ -5,6 +5,7 @@ from __future__ import annotations
 from axonflow.cli import analyse as _analyse
 from axonflow.cli import astih as _astih
 from axonflow.cli import batch as _batch
+from axonflow.cli import check as _check
 from axonflow.cli import cluster as _cluster
 from axonflow.cli import doctor as _doctor
 from axonflow.cli import evaluate as _evaluate
@@ -35,6 +36,7 @@ _GROUPS = (
     _batch,
     _submit,
     _status,
+    _check,
     _cluster,
     _train,
     _score,

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dask
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from axonflow.engine.cpus import tasks_side_by_side
 from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
 from axonflow.errors import DeviceError
+from axonflow.kernel.files import Sum, summed
 from axonflow.kernel.grid import Box
 from axonflow.kernel.memory import peak
 from axonflow.kernel.retry import retry
@@ -55,6 +57,8 @@ class Done:
         On what, if the stage can tell.
     busy : float
         For how long, s.
+    files : Mapping of Path to Sum
+        What it wrote.
     """
 
     result: Result
@@ -62,6 +66,7 @@ class Done:
     worker: str = ""
     device: str = ""
     busy: float = 0.0
+    files: Mapping[Path, Sum] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +165,15 @@ def _apply(
 
 
 def _write(task: Callable[..., Result], box: Box, applied: _Applied) -> Done:
-    return Done(retry(partial(task, applied.planes, box)), _peak(), applied.worker, applied.device, applied.busy)
+    with summed() as files:
+        result = retry(partial(task, applied.planes, box))
+    return Done(result, _peak(), applied.worker, applied.device, applied.busy, files)
 
 
 def _run(task: Callable[..., Result], box: Box) -> Done:
-    return Done(retry(partial(_on_device, partial(task, box))), _peak())
+    with summed() as files:
+        result = retry(partial(_on_device, partial(task, box)))
+    return Done(result, _peak(), files=files)
 
 
 def _on_device(work: Callable[[], T]) -> T:

@@ -16,6 +16,7 @@ from axonflow.engine.journal import Journal, Record
 from axonflow.engine.pool import Pool
 from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, RunError
+from axonflow.kernel.files import summed
 from axonflow.kernel.memory import give_back
 from axonflow.kernel.retry import retry
 
@@ -48,7 +49,9 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: 
             # Stages that rest on it were made from outputs that are about to go, whatever their keys say.
             journal.forget(later for later in stages[i:] if later is stage or later.rests_on(stage))
         try:
-            summary = _run(stage, record, pool, on_event)
+            summary, as_before = _run(stage, record, pool, on_event)
+            if not as_before:  # what was mended came out otherwise, as on another kind of GPU
+                journal.forget(later for later in stages[i + 1 :] if later.rests_on(stage))
         except AxonflowError:
             raise
         except OSError as error:
@@ -62,12 +65,14 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: 
         on_event(StageDone(stage, summary))
 
 
-def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> dict[str, Any]:
-    started = time.perf_counter()
+def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[dict[str, Any], bool]:
+    """Run a stage; return its summary, and whether what had to be made again came out as before."""
+    started, as_before = time.perf_counter(), True
     if not record.begun:
-        if stage.prepare:
-            stage.prepare()
-        record.begin()
+        with summed() as files:
+            if stage.prepare:
+                stage.prepare()
+        record.begin(files)
     missing = record.missing()
     left = sum(box.size for i in missing for box in stage.batches[i])
     on_event(StageBegun(stage, stage.pixels - left))
@@ -78,14 +83,16 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> dict[s
     for i, done in pool.run(
         graphs, stage.memory + sum(stage.resident.values()), accelerated=stage.accelerated, on_event=on_event
     ):
-        retry(partial(record.commit, i, [task.result for task in done]))
+        written = {path: each for task in done for path, each in task.files.items()}
+        as_before &= retry(partial(record.commit, i, [task.result for task in done], written))
         peak = max(peak, *(task.peak for task in done))
         for task in done:
             busy[task.worker] += task.busy
             devices |= {task.device} - {""}
         on_event(BatchDone(sum(box.size for box in stage.batches[i])))
     computed = time.perf_counter() - started
-    noted = stage.finish(record.results()) if stage.finish else None
+    with summed() as files:
+        noted = stage.finish(record.results()) if stage.finish else None
     give_back()
     summary = {
         "seconds": round(time.perf_counter() - started, 3),
@@ -97,9 +104,9 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> dict[s
         if devices:
             summary["devices"] = sorted(devices)
         summary["busy"] = {worker: round(spent / computed, 3) for worker, spent in sorted(busy.items())}
-    record.close(summary)
+    as_before &= record.close(summary, files)
     log.info("stage %s: %s", stage.name, summary)
-    return summary
+    return summary, as_before
 
 
 def _os_error(stage: Stage, error: OSError) -> RunError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from axonflow.errors import StoreError
+from axonflow.errors import DamageError, StoreError
 from axonflow.kernel.files import new_file
 from axonflow.kernel.text import to_cell
 
@@ -65,7 +65,9 @@ def write_columns(parts: Iterable[pd.DataFrame], columns: Sequence[Column], path
     repeated = [column.name for column in columns if column.dtype == "str"]  # of numbers, few are twice the same
     with (
         new_file(path) as unnamed,
-        parquet.ParquetWriter(unnamed, schema, compression="zstd", use_dictionary=repeated) as file,
+        parquet.ParquetWriter(
+            unnamed, schema, compression="zstd", use_dictionary=repeated, write_page_checksum=True
+        ) as file,
     ):
         for part in parts:
             arrays = [pa.array(part[field.name].to_numpy(), field.type, from_pandas=field.nullable) for field in schema]
@@ -125,7 +127,7 @@ def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
             "run the measure stage again."
         )
     try:
-        table: pd.DataFrame = parquet.read_table(path, columns=list(names)).to_pandas()
+        table: pd.DataFrame = parquet.read_table(path, columns=list(names), page_checksum_verification=True).to_pandas()
     except (OSError, ArrowInvalid) as reason:
         raise _unreadable(path, what, reason) from reason
     return table
@@ -147,7 +149,7 @@ def read_groups(
 
     first = 0
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             for i in range(file.num_row_groups):
                 group = file.metadata.row_group(i)
                 if within is None or _reaches(group.column(file.schema_arrow.get_field_index(within[0])), *within[1:]):
@@ -171,7 +173,7 @@ def _reaches(column: parquet.ColumnChunkMetaData, low: float, high: float) -> bo
     return known is None or not known.has_min_max or bool(known.min <= high and known.max >= low)
 
 
-def _unreadable(path: Path, what: str, reason: Exception) -> StoreError:
-    return StoreError(
+def _unreadable(path: Path, what: str, reason: Exception) -> DamageError:
+    return DamageError(
         f"A table of {what} was expected at {path}, but it cannot be read ({reason}); run the measure stage again."
     )

@@ -9,6 +9,8 @@ and so is a folder that is being written, or removed. Zarr names its own in the 
 Whoever is killed leaves such files behind; :func:`sweep` removes them.
 
 A flush waits for the disk, and a disk does many in the time of one: what belongs together is flushed together.
+
+Who wants to prove later that nothing was lost or changed asks for the sums of all that is written: :func:`summed`.
 """
 
 from __future__ import annotations
@@ -20,18 +22,23 @@ import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
 __all__ = [
     "NewFiles",
+    "Sum",
     "make_durable",
     "make_folder",
     "new_file",
     "new_folder",
     "remove",
     "rename",
+    "sum_of",
+    "summed",
     "sweep",
     "write_file",
 ]
@@ -43,6 +50,59 @@ _AT_ONCE = 8
 
 _NO_FLUSH = frozenset({errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EPERM})
 """What is answered where a folder cannot be flushed: by some network file systems, and above what a user may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What tells a file from others, and from itself with a bit changed.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    crc32c : int
+    """
+
+    size: int
+    crc32c: int
+
+
+def sum_of(path: Path) -> Sum:
+    """Return the sum of a file.
+
+    Raises
+    ------
+    OSError
+        What the file system says, as it is.
+    """
+    from google_crc32c import extend  # not needed by every command
+
+    size = crc = 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            size, crc = size + len(block), extend(crc, block)
+    return Sum(size, crc)
+
+
+_BLOCK = 2**20
+_SUMS: ContextVar[dict[Path, Sum] | None] = ContextVar("sums", default=None)
+
+
+@contextmanager
+def summed() -> Iterator[dict[Path, Sum]]:
+    """Have the sum taken of every durable file that this thread writes within the context.
+
+    Yields
+    ------
+    dict of Path to Sum
+        It fills as files get their names.
+    """
+    sums: dict[Path, Sum] = {}
+    before = _SUMS.set(sums)
+    try:
+        yield sums
+    finally:
+        _SUMS.reset(before)
 
 
 def write_file(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -88,11 +148,15 @@ def new_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 def rename(part: Path, path: Path, *, durable: bool = True) -> None:
     """Give a file that is complete its name in the same folder, in place of the file that has it."""
+    sums = _SUMS.get() if durable else None
+    taken = None if sums is None else sum_of(part)
     if durable:
         _flush(part)
     part.replace(path)
     if durable:
         _flush_folder(path.parent)
+    if sums is not None and taken is not None:
+        sums[path] = taken
 
 
 class NewFiles(AbstractContextManager["NewFiles"]):
@@ -109,8 +173,8 @@ class NewFiles(AbstractContextManager["NewFiles"]):
     def __init__(self, top: Path) -> None:
         self._top = top
         self._complete: list[tuple[Path, Path]] = []
-        self._superfluous: list[Path] = []
-        self._flushed: list[Future[None]] = []
+        self._flushed: list[Future[Sum | None]] = []
+        self._sums = _SUMS.get()
         self._threads = ThreadPoolExecutor(_AT_ONCE, "axonflow flush")
 
     def __exit__(
@@ -131,22 +195,21 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         self._complete.append((part, path))
         part.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        self._flushed.append(self._threads.submit(_flush, part))
+        self._flushed.append(self._threads.submit(self._settle, part))
 
-    def remove(self, path: Path) -> None:
-        """Remove a file together with the appearance of the others, if it is there."""
-        if path.exists():
-            self._superfluous.append(path)
+    def _settle(self, part: Path) -> Sum | None:
+        taken = None if self._sums is None else sum_of(part)
+        _flush(part)
+        return taken
 
     def _finish(self) -> None:
-        for flushed in self._flushed:
-            flushed.result()
-        paths = [*self._superfluous, *(path for _, path in self._complete)]
+        sums = [flushed.result() for flushed in self._flushed]
+        paths = [path for _, path in self._complete]
         for part, path in self._complete:
             part.replace(path)
         self._complete.clear()
-        for path in self._superfluous:
-            path.unlink(missing_ok=True)
+        if self._sums is not None:
+            self._sums |= {path: taken for path, taken in zip(paths, sums, strict=True) if taken is not None}
         # Another task may have made a folder and not flushed the one above it yet: all of them are flushed here, too.
         folders = {folder for path in paths for folder in _upwards(path.parent, self._top)}
         list(self._threads.map(_flush_folder, folders))
@@ -168,10 +231,11 @@ def new_folder(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Path
         The empty folder to write into.
     """
-    part = _partial(path)
+    part, sums = _partial(path), _SUMS.get() if durable else None
     part.mkdir()
     try:
         yield part
+        taken = {} if sums is None else {file.relative_to(part): sum_of(file) for file in _files(part)}
         if durable:
             _flush_all(part.rglob("*"), [part])
         before = _set_aside(path)
@@ -181,6 +245,8 @@ def new_folder(path: Path, *, durable: bool = True) -> Iterator[Path]:
         raise
     if durable:
         _flush_folder(path.parent)
+    if sums is not None:
+        sums |= {path / name: each for name, each in taken.items()}
     if before:
         _delete(before)
 
@@ -201,7 +267,9 @@ def make_folder(path: Path, top: Path | None = None) -> None:
 
 def make_durable(paths: Iterable[Path], top: Path) -> None:
     """Flush files that a library has written, and their folders up to one; a file that was not written is left out."""
-    paths = list(paths)
+    paths, sums = list(paths), _SUMS.get()
+    if sums is not None:
+        sums |= {path: sum_of(path) for path in paths if path.exists()}
     folders = {folder for path in paths for folder in _upwards(path.parent, top)}
     _flush_all((path for path in paths if path.exists()), folders)
 
@@ -229,6 +297,10 @@ def sweep(folder: Path) -> None:
         for name in filter(_PARTIAL.fullmatch, (*folders, *files)):
             _delete(Path(parent, name))
         folders[:] = (name for name in folders if not _PARTIAL.fullmatch(name))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _partial(path: Path) -> Path:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
-from axonflow.errors import InputError, StoreError
+from axonflow.errors import DamageError, InputError, StoreError
 from axonflow.kernel.files import NewFiles, make_durable, remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.units import PixelSize
@@ -182,7 +182,7 @@ class Pyramid:
                 raise self._damaged(path, level, error, shard) from error
         return pixels
 
-    def _damaged(self, path: Path, level: int, error: DamagedShardError, shard: Box) -> StoreError:
+    def _damaged(self, path: Path, level: int, error: DamagedShardError, shard: Box) -> DamageError:
         """Say what is damaged, and where on the slide."""
         box = Box(error.box.y0 + shard.y0, error.box.x0 + shard.x0, error.box.y1 + shard.y0, error.box.x1 + shard.x0)
         box &= Box.whole(self.levels.shape_of(level))
@@ -198,7 +198,7 @@ class Pyramid:
             )
         )
         name = f"labels/{self.path.name}" if self.kind == "labels" else "the slide's image"
-        return StoreError(
+        return DamageError(
             f"The pixels of {name} at {y}, {x} were expected in {path}, but the file is damaged ({error.what}). "
             "Run the same axonflow run again: it finds all that is damaged and makes it anew."
         )

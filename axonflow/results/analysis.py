@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from axonflow.engine.journal import read_entry
 from axonflow.errors import StoreError
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.kernel.classes import AXON_MYELIN, Classes
@@ -19,6 +21,7 @@ from axonflow.kernel.words import area, count, mean_and_spread
 from axonflow.net.familiarity import SQUARE, square_traits
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.maps import read_maps
+from axonflow.ngff.plane import Plane
 from axonflow.workflow.record import read_record
 from axonflow.workflow.sense import Given, read_warnings
 
@@ -262,7 +265,7 @@ def open_store(store: str | Path) -> Analysis:
 def _noted_rows(journal: Path) -> NDArray[np.int64]:
     found = [np.zeros(0, np.int64)]
     for path in journal.glob("*/*.npz"):
-        with np.load(path) as arrays:
+        with np.load(BytesIO(read_entry(path))) as arrays:
             found += [arrays[name] for name in arrays.files if name.endswith("/rows")]
     return np.sort(np.concatenate(found))
 
@@ -270,5 +273,5 @@ def _noted_rows(journal: Path) -> NDArray[np.int64]:
 def _lazy(pyramid: Pyramid) -> da.Array:
     import dask.array as da
 
-    array = da.from_array(pyramid.array(0), chunks=pyramid.array(0).chunks)
-    return array[0] if array.ndim == 3 else array
+    plane = Plane(pyramid)
+    return da.from_array(plane, chunks=plane.chunk, meta=np.empty((0, 0), plane.dtype))

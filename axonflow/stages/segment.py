@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.cpus import cpus, tasks_side_by_side
-from axonflow.engine.stage import Overlap, Result, Source, Stage
+from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.checkpoint import Checkpoint, Precision
@@ -22,6 +22,7 @@ from axonflow.net.familiarity import block_sums
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import Codes, grey_table, lookup_table
 from axonflow.ngff import Blocks, Pyramid
+from axonflow.ngff.plane import Plane
 from axonflow.stages.convert import greys_file, read_greys
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
@@ -78,7 +79,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         task=partial(_write, outputs, layout.traits),
         prepare=partial(_create, outputs, layout),
         overlap=Overlap(
-            source=partial(_source, layout.input),
+            source=partial(Plane, layout.input),
             depth=halo,
             planes=planes,
             dtype="uint8",
@@ -126,23 +127,6 @@ def _seams(
         resident={"network": NETWORK_BYTES},
         memory=EXACT_WINDOW_BYTES,
     )
-
-
-def _source(image: Pyramid) -> Source:
-    """Open an image's finest level as a (y, x) array."""
-    return _Plane(image)
-
-
-class _Plane:
-    """The single channel of an image's finest level."""
-
-    def __init__(self, image: Pyramid) -> None:
-        self.image, self.dtype = image, np.dtype(image.dtype)
-        self.shape: tuple[int, ...] = image.shape
-
-    def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
-        rows, columns = index
-        return self.image.read(Box(rows.start, columns.start, rows.stop, columns.stop))
 
 
 class _Normalisation(NamedTuple):

@@ -15,8 +15,9 @@ from axonflow.engine.events import Listener, Noted, ignore
 from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
+from axonflow.engine.proof import DAMAGED, mend, prove
 from axonflow.engine.stage import Stage
-from axonflow.errors import InputError, PixelSizeError, StoreError
+from axonflow.errors import DamageError, InputError, PixelSizeError, StoreError
 from axonflow.fiber.compiled import NOT_KEPT, kept_in
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.files import make_folder, remove, sweep
@@ -198,6 +199,7 @@ def _run(
     if fresh:
         _start_over(job, stages, with_workers(profile, job.layout))
     _check_identity(job)
+    _mend(job, on_event, quick=not (job.layout.private / DAMAGED).exists())
     if all(job.journal.record(stage).complete for stage in stages):
         _note(job)
         return
@@ -218,9 +220,28 @@ def _run(
             log.info("info bar: %s, %s", job.slide.bar, "kept" if job.config.keep_bar else "left out")
         if kept_in() is None:
             on_event(Noted(NOT_KEPT))
-        run_stages(stages, job.journal, opened, heartbeat.note)
+        try:
+            run_stages(stages, job.journal, opened, heartbeat.note)
+        except DamageError:  # of what an earlier run wrote
+            if not _mend(job, on_event, quick=False):
+                raise
+            run_stages(stages, job.journal, opened, heartbeat.note)
     sweep(job.layout.store)
     _note(job)
+
+
+def _mend(job: Job, on_event: Listener, *, quick: bool) -> bool:
+    """Have what is damaged made anew; return whether anything was."""
+    damages = prove(job.journal.folder, quick=quick).damages
+    if damages:
+        for damage in damages:
+            log.warning("%s %s", damage.path, damage.what)
+        list(mend(damages))
+        names = ", ".join(str(damage.path.relative_to(job.layout.store)) for damage in damages[:3])
+        more = f" and {len(damages) - 3:,} more" if len(damages) > 3 else ""
+        on_event(Noted(f"Damaged, and made anew: {names}{more}."))
+    remove(job.layout.private / DAMAGED)
+    return bool(damages)
 
 
 def _open_slide(config: Config) -> Slide:

@@ -23,9 +23,9 @@ def stage() -> Stage:
 
 def test_results_come_back_in_raster_order(stage: Stage, tmp_path: Path) -> None:
     record = Journal(tmp_path).record(stage)
-    record.begin()
+    record.begin({})
     for i in (3, 0, 2, 1):
-        record.commit(i, [{"a": np.array([box.y0, box.x0]), "b.c": np.zeros((0, 3))} for box in stage.batches[i]])
+        record.commit(i, [{"a": np.array([box.y0, box.x0]), "b.c": np.zeros((0, 3))} for box in stage.batches[i]], {})
     found = [(box, dict(result)) for box, result in record.results()]
     assert found[0][0] == next(iter(record.results()))[0]  # again from the start
     assert [box for box, _ in found] == list(Grid((4, 6), (2, 2)))
@@ -36,8 +36,8 @@ def test_results_come_back_in_raster_order(stage: Stage, tmp_path: Path) -> None
 
 def test_a_torn_record_does_not_count(stage: Stage, tmp_path: Path) -> None:
     record = Journal(tmp_path).record(stage)
-    record.begin()
-    record.commit(1, [{}, {}])
+    record.begin({})
+    record.commit(1, [{}, {}], {})
     (record.folder / (".00000002.npz." + "0" * 32 + ".partial")).write_bytes(b"half")
     assert record.missing() == [0, 2, 3]
     assert not record.complete
@@ -45,7 +45,7 @@ def test_a_torn_record_does_not_count(stage: Stage, tmp_path: Path) -> None:
 
 def test_forgetting_leaves_other_stages(stage: Stage, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    journal.record(stage).begin()
+    journal.record(stage).begin({})
     journal.forget([stage])
     assert not journal.record(stage).begun
 

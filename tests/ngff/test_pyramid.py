@@ -191,7 +191,8 @@ def test_create_removes_the_old_levels_and_nothing_else(pyramid: Pyramid) -> Non
 
     assert Pyramid.open(pyramid.path) == smaller
     assert not (pyramid.path / "s1").exists()
-    assert not smaller.read(Box.whole(smaller.shape)).any()
+    with pytest.raises(StoreError, match="its file is gone"):
+        smaller.read(Box.whole(smaller.shape))
     np.testing.assert_array_equal(labels.read(Box.whole(labels.shape)), ids)
     for name in ("tables/fibers.parquet", ".axonflow/journal", "s0.txt", "shots/s1"):
         assert (pyramid.path / name).read_text() == "kept"

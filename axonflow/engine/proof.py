@@ -1,0 +1,212 @@
+"""Whether a store holds what its journal says that was written: every file, its size, its content.
+
+The journal alone is asked, so a store can be proved wherever it was copied, without its slide, and read-only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from axonflow.engine.journal import listed_files, read_entry, set_aside
+from axonflow.errors import DamageError
+from axonflow.kernel.files import Sum, remove, sum_of, write_file
+
+__all__ = ["DAMAGED", "Damage", "Proof", "Written", "mend", "prove", "written"]
+
+DAMAGED = "damaged"
+"""A file in a store's private folder: something was found damaged that only a look at all bytes finds."""
+
+_AT_ONCE = 8
+"""Files that are read side by side: what is waited for is a disk, or a server."""
+
+_SHARDS = "c"
+"""The folder, in an array's, that holds its chunks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file of the store as the journal knows it.
+
+    Attributes
+    ----------
+    path : Path
+    sums : frozenset of Sum
+        What it may be: metadata that several stages write may be as any of them wrote it.
+    entry : Path
+        The file of the journal that says so.
+    content : str or None
+        Of metadata, what stands in it.
+    """
+
+    path: Path
+    sums: frozenset[Sum]
+    entry: Path
+    content: str | None = None
+
+    @property
+    def stage(self) -> str:
+        """The stage that wrote it."""
+        return self.entry.parents[1].name
+
+    @property
+    def pixels(self) -> bool:
+        """Whether it holds pixels, each chunk of which has a checksum of its own."""
+        return self.path.name != "zarr.json" and _SHARDS in self.path.parts
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A file that is not as it was written.
+
+    Attributes
+    ----------
+    path : Path
+    what : str
+        What is wrong, in words.
+    written : Written or None
+        What it should be; None if it is a file of the journal itself.
+    """
+
+    path: Path
+    what: str
+    written: Written | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found of a store.
+
+    Attributes
+    ----------
+    files, size : int
+        That were looked at: how many, bytes.
+    damages : tuple of Damage
+    unproved : tuple of str
+        Stages whose journal is of before there were checksums.
+    """
+
+    files: int = 0
+    size: int = 0
+    damages: tuple[Damage, ...] = ()
+    unproved: tuple[str, ...] = field(default=())
+
+
+def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
+    """List what a journal says that was written.
+
+    Parameters
+    ----------
+    journal : Path
+        Its folder.
+
+    Returns
+    -------
+    files : list of Written
+        Each once.
+    damages : list of Damage
+        Files of the journal that cannot be read.
+    unproved : list of str
+        Stages whose journal says nothing of files.
+    """
+    store = journal.parents[1]
+    files: dict[str, Written] = {}
+    damages: list[Damage] = []
+    unproved: list[str] = []
+    for folder in sorted(journal.glob("*/*/")):
+        begun = sorted(folder.glob("begun.*.json"))
+        if not begun and any(folder.iterdir()):
+            unproved.append(folder.parent.name)
+            continue
+        for entry in [*begun, *sorted(folder.glob("*.npz")), *sorted(folder.glob("done.*.json"))]:
+            try:
+                listed, contents = listed_files(entry), _contents(entry)
+            except DamageError:
+                damages.append(Damage(entry, "is damaged"))
+                continue
+            for name, (size, crc) in listed.items():
+                before = files.get(name)
+                shared = before is not None and before.entry.parent != entry.parent
+                sums = (before.sums if shared and before else frozenset()) | {Sum(size, crc)}
+                files[name] = Written(store / name, sums, entry, contents.get(name))
+    return list(files.values()), damages, unproved
+
+
+def _contents(entry: Path) -> dict[str, str]:
+    contents: dict[str, str] = json.loads(read_entry(entry))["contents"] if entry.suffix == ".json" else {}
+    return contents
+
+
+def prove(
+    journal: Path, *, quick: bool = False, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Proof:
+    """Compare a store with its journal.
+
+    Parameters
+    ----------
+    journal : Path
+        Its folder, ``STORE/.axonflow/journal``.
+    quick : bool
+        Whether of pixels only presence and size of their files are compared, and not what is in them: reading pixels
+        tells whether they are whole, too. Tables, maps, metadata and the journal are read in any case.
+    progress : callable
+        Called with the bytes that were looked at and those of all files.
+    """
+    files, damages, unproved = written(journal)
+    total, done = sum(_size(each) for each in files), 0
+    with ThreadPoolExecutor(_AT_ONCE, "axonflow proof") as threads:
+        for each, what in zip(files, threads.map(lambda each: _wrong(each, quick=quick), files), strict=True):
+            if what:
+                damages.append(Damage(each.path, what, each))
+            done += _size(each)
+            progress(done, total)
+    return Proof(len(files), done, tuple(damages), tuple(unproved))
+
+
+def _size(file: Written) -> int:
+    return max(each.size for each in file.sums)
+
+
+def _wrong(file: Written, *, quick: bool) -> str:
+    """Say what is wrong with a file; nothing if it is as it was written."""
+    try:
+        size = file.path.stat().st_size
+        if size not in {each.size for each in file.sums}:
+            return f"is {size:,} bytes long, {_size(file):,} were written"
+        if (quick and file.pixels) or sum_of(file.path) in file.sums:
+            return ""
+    except FileNotFoundError:
+        return "is gone"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "is not what was written"
+
+
+def mend(damages: Iterable[Damage]) -> Iterator[Path]:
+    """Have a run make anew what is damaged: metadata are put back, and what made the rest is no longer recorded.
+
+    Yields
+    ------
+    Path
+        Each file that was put back.
+    """
+    entries: set[Path] = set()
+    for damage in damages:
+        if damage.written is None:
+            entries |= _with_end(damage.path)
+        elif damage.written.content is not None:
+            write_file(damage.path, damage.written.content.encode())
+            yield damage.path
+        else:
+            entries |= _with_end(damage.written.entry)
+    begun = {entry.parent for entry in entries if entry.name.startswith("begun.")}
+    remove(*begun)  # nothing of such a stage is certain
+    set_aside(entry for entry in entries if entry.parent not in begun)
+
+
+def _with_end(entry: Path) -> set[Path]:
+    """Return an entry of a journal, and the one that says that its stage is complete."""
+    return {entry, *entry.parent.glob("done.*.json")}

@@ -1,0 +1,161 @@
+"""Whether a store is what its run made: every file against the journal, and its numbers against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from axonflow.engine.proof import DAMAGED, Damage, Proof, prove
+from axonflow.errors import AxonflowError, StoreError
+from axonflow.kernel.files import write_file
+from axonflow.kernel.grid import Box
+from axonflow.ngff import Blocks, Pyramid
+from axonflow.results.analysis import LABELS, Analysis, open_store
+from axonflow.workflow.record import read_record
+
+__all__ = ["Checked", "check", "rests_on"]
+
+SAMPLE = 100
+"""Axons that are counted again in the labels."""
+
+_NEXT = {
+    "convert": "everything that was made of the slide",
+    "resample": "everything that the network made",
+    "segment": "axons, fibers, table and maps",
+    "label": "fibers, table and maps",
+    "measure": "table, regions and maps",
+    "map": "figures and the report",
+}
+"""What rests on what a stage wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found of a store.
+
+    Attributes
+    ----------
+    proof : Proof
+        Its files against its journal.
+    faults : tuple of str
+        Numbers that do not agree with others, metadata that cannot be read, a run that has not ended: a sentence each.
+    """
+
+    proof: Proof
+    faults: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether all is well."""
+        return not (self.proof.damages or self.proof.unproved or self.faults)
+
+
+def check(
+    store: str | Path, *, quick: bool = False, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Checked:
+    """Check a store; nothing of it is changed.
+
+    Parameters
+    ----------
+    store : path
+        The ``.ome.zarr`` folder; it may be a copy, or read-only, and its slide need not be there.
+    quick : bool
+        Whether files of pixels are looked at by presence and size alone.
+    progress : callable
+        Called with the bytes that were looked at and those of all files.
+
+    Returns
+    -------
+    Checked
+
+    Raises
+    ------
+    StoreError
+        If it is no store of this program.
+    """
+    path = Path(store)
+    journal = path / ".axonflow" / "journal"
+    if not journal.is_dir():
+        raise StoreError(
+            f"A store made by axonflow was expected at {path}, but it has no journal; if it is a copy, copy its folder "
+            ".axonflow, too."
+        )
+    proof = prove(journal, quick=quick, progress=progress)
+    if proof.damages:
+        _remember(path)
+    faults = [] if proof.damages else list(_faults(path))
+    return Checked(proof, tuple(faults))
+
+
+def rests_on(damage: Damage) -> str:
+    """Say what rests on a damaged file."""
+    if damage.written is None:
+        return "what it says was done"
+    return _NEXT.get(damage.written.stage.partition(".")[0], "")
+
+
+def _remember(store: Path) -> None:
+    """Note for the next run that something is damaged; in a store that cannot be written it looks for itself."""
+    try:
+        write_file(store / ".axonflow" / DAMAGED, b"")
+    except OSError:
+        return
+
+
+def _faults(store: Path) -> Iterator[str]:
+    """Find what does not agree though every file is as it was written."""
+    try:
+        record = read_record(store)
+    except StoreError as error:
+        yield str(error)
+        return
+    if not record["complete"]:
+        yield "The run has not ended; run it again to complete it."
+        return
+    analysis = open_store(store)
+    try:
+        yield from _metadata(analysis)
+        yield from _table_and_labels(analysis)
+        yield from _maps_and_table(analysis)
+    except AxonflowError as error:
+        yield str(error)
+
+
+def _metadata(analysis: Analysis) -> Iterator[str]:
+    """Open every image as what it says that it is."""
+    Pyramid.open(analysis.store)
+    for name in LABELS:
+        Pyramid.open(analysis.store / "labels" / name)
+    if "masks" not in analysis.record["model"]:
+        Blocks.open(analysis.store / "traits")
+    yield from ()
+
+
+def _table_and_labels(analysis: Analysis) -> Iterator[str]:
+    """Count the pixels of a sample of axons in the labels again."""
+    size = analysis.record["labels"]["pixel_size_um"]
+    columns = ["axon_id", "axon_area (um^2)", *(f"bbox_{end}_{axis}" for end in ("min", "max") for axis in "yx")]
+    fibers = analysis.counted_fibers(columns)
+    axons = analysis.pyramid("axons")
+    for i in np.unique(np.linspace(0, len(fibers) - 1, min(SAMPLE, len(fibers))).astype(int)):
+        number, area_um2, *corners = fibers.iloc[i]
+        found = int((axons.read(Box(*map(int, corners))) == number).sum())
+        expected = round(area_um2 / (size[0] * size[1]))
+        if found != expected:
+            yield f"Axon {int(number)} has {expected:,} px in the table and {found:,} px in labels/axons."
+
+
+def _maps_and_table(analysis: Analysis) -> Iterator[str]:
+    """Count the axons of every cell in the table again."""
+    maps = analysis.maps
+    side = float(maps.attrs["cell_side_um"])
+    at = analysis.counted_fibers(["y0 (um)", "x0 (um)"]).to_numpy()
+    cells = np.minimum((at / side).astype(np.int64), np.array(maps["axon_count"].shape) - 1)
+    counted = np.zeros(maps["axon_count"].shape, np.int64)
+    np.add.at(counted, tuple(cells.T), 1)
+    wrong = int((counted != maps["axon_count"].to_numpy()).sum())
+    if wrong:
+        yield f"In {wrong:,} of {counted.size:,} cells maps/axon_count is not the number of axons in the table."
