@@ -110,7 +110,7 @@ class Record:
             What was created.
         """
         make_folder(self.folder, self.folder.parents[2])
-        self._write("begun", self._described(files))
+        self._write("begun", {"batches": len(self.stage.batches)} | self._described(files))
 
     def batches(self) -> dict[int, Path]:
         """Return the files of the batches that are recorded, by the batches' indices."""

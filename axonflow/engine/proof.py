@@ -117,11 +117,12 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
     damages: list[Damage] = []
     unproved: list[str] = []
     for folder in sorted(journal.glob("*/*/")):
-        begun = sorted(folder.glob("begun.*.json"))
-        if not begun and any(folder.iterdir()):
+        if (folder / "begun").exists():
             unproved.append(folder.parent.name)
             continue
-        for entry in [*begun, *sorted(folder.glob("*.npz")), *sorted(folder.glob("done.*.json"))]:
+        entries = [path for kind in ("begun.*.json", "*.npz", "done.*.json") for path in sorted(folder.glob(kind))]
+        damages += _gaps(folder, entries)
+        for entry in entries:
             try:
                 listed, contents = listed_files(entry), _contents(entry)
             except DamageError:
@@ -133,6 +134,22 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
                 sums = (before.sums if shared and before else frozenset()) | {Sum(size, crc)}
                 files[name] = Written(store / name, sums, entry, contents.get(name))
     return list(files.values()), damages, unproved
+
+
+def _gaps(folder: Path, entries: list[Path]) -> list[Damage]:
+    """Find what is missing in the journal of a stage, as far as the rest says that it was there."""
+    if not entries:
+        return []
+    if not entries[0].name.startswith("begun."):
+        return [Damage(folder / "begun.", "is gone")]
+    if not entries[-1].name.startswith("done."):
+        return []  # it is not complete, and does not say so
+    try:
+        count = json.loads(read_entry(entries[0]))["batches"]
+    except DamageError:
+        return []  # which is found by itself
+    there = {entry.name.partition(".")[0] for entry in entries}
+    return [Damage(folder / f"{i:08d}.", "is gone") for i in range(count) if f"{i:08d}" not in there]
 
 
 def _contents(entry: Path) -> dict[str, str]:

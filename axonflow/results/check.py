@@ -115,6 +115,11 @@ def _faults(store: Path) -> Iterator[str]:
     if not record["complete"]:
         yield "The run has not ended; run it again to complete it."
         return
+    journal = store / ".axonflow" / "journal"
+    for stage in record["stages"]:
+        if not any(journal.glob(f"{stage}/*/done*")):
+            yield f"The journal does not say that the stage {stage!r} is done; run it again to complete it."
+            return
     analysis = open_store(store)
     try:
         yield from _metadata(analysis)

@@ -344,9 +344,10 @@ def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: F
 
 
 def _check_identity(job: Job) -> None:
-    if not (job.layout.store / "run.json").exists():
+    try:
+        made_of = read_record(job.layout.store)["slide"]
+    except StoreError:  # there is none, or it is damaged, and will be written anew
         return
-    made_of = read_record(job.layout.store)["slide"]
     if made_of["identity"] != job.slide.identity:
         raise StoreError(
             f"The store of {job.slide.path} was expected at {job.layout.store}, but it was made of {made_of['path']} "
