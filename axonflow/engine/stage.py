@@ -25,8 +25,11 @@ Batch = tuple[Box, ...]
 class Source(Protocol):
     """Anything that is indexed like a (y, x) array: a Zarr array, a memory map."""
 
-    shape: tuple[int, ...]
-    dtype: Any
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> Any: ...
 
     def __getitem__(self, index: tuple[slice, slice], /) -> NDArray[Any]: ...
 
