@@ -26,10 +26,12 @@ class Source(Protocol):
     """Anything that is indexed like a (y, x) array: a Zarr array, a memory map."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Sides, px."""
 
     @property
-    def dtype(self) -> Any: ...
+    def dtype(self) -> Any:
+        """Of its pixels."""
 
     def __getitem__(self, index: tuple[slice, slice], /) -> NDArray[Any]: ...
 
