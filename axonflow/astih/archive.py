@@ -65,6 +65,7 @@ def fetch(url: str, path: Path, *, sha256: str | None = None, watch: Watch | Non
         try:
             _receive(url, part, tag, watch)
         except HTTPError as error:
+            error.close()  # it is the answer, too, with its connection
             if error.code != _NOTHING_LEFT:
                 raise
             part.unlink()  # it may be whole, but the server will not say so
