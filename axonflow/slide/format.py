@@ -14,7 +14,7 @@ from axonflow.slide.luminance import Luminance
 from axonflow.slide.scale import Claim
 from axonflow.slide.slide import InfoBar, Reader
 
-__all__ = ["Format", "Image", "choose_image", "refuse_channel"]
+__all__ = ["Format", "Image", "SeveralImagesError", "choose_image", "refuse_channel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,20 @@ class Format(Protocol):
         ...
 
 
+class SeveralImagesError(SlideError):
+    """A file holds several images, and which one is meant stays open.
+
+    Attributes
+    ----------
+    lines : str
+        The first of them, a line each.
+    """
+
+    def __init__(self, message: str, lines: str) -> None:
+        super().__init__(message)
+        self.lines = lines
+
+
 def refuse_channel(path: Path, channel: int | None) -> None:
     """Refuse the choice of a channel in a format whose channels are images of their own.
 
@@ -94,7 +108,7 @@ def choose_image(path: Path, found: Sequence[str], series: int | None) -> int:
 
     Raises
     ------
-    SlideError
+    SeveralImagesError
         With the list of images, if none or another was asked for.
     """
     if series is None and len(found) == 1:
@@ -103,7 +117,8 @@ def choose_image(path: Path, found: Sequence[str], series: int | None) -> int:
         return series
     shown = [*found[:20], *([f"… and {len(found) - 20} more"] if len(found) > 20 else [])]
     asked = "none was chosen" if series is None else f"--series {series} came"
-    raise SlideError(
-        f"{path} holds {len(found)} image{'s' * (len(found) != 1)}, {asked}; choose one with --series N:\n  "
-        + "\n  ".join(shown)
+    lines = "\n  ".join(shown)
+    raise SeveralImagesError(
+        f"{path} holds {len(found)} image{'s' * (len(found) != 1)}, {asked}; choose one with --series N:\n  {lines}",
+        lines,
     )

@@ -10,7 +10,7 @@ from typing import TypeVar
 from axonflow.errors import SlideError
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import ome_zarr, picture, tiff
-from axonflow.slide.format import Format, Image
+from axonflow.slide.format import Format, Image, SeveralImagesError
 from axonflow.slide.scale import believe
 from axonflow.slide.sidecar import sidecar_claims
 from axonflow.slide.slide import Slide
@@ -74,8 +74,12 @@ def open_slide(
     )
 
 
-def find(path: Path, series: int | None, channel: int | None, then: Callable[[Image], T]) -> tuple[Image, T]:
+def find(
+    path: Path, series: int | None, channel: int | None, then: Callable[[Image], T], what: str = "A slide"
+) -> tuple[Image, T]:
     """Find the image that is meant, and what is made of it; whatever a damaged file raises becomes a SlideError.
+
+    Messages name ``what`` was expected.
 
     Raises
     ------
@@ -83,16 +87,18 @@ def find(path: Path, series: int | None, channel: int | None, then: Callable[[Im
         As :func:`open_slide` does.
     """
     if not path.exists():
-        raise SlideError(f"A slide was expected, {path} does not exist; check the path.")
+        raise SlideError(f"{what} was expected, {path} does not exist; check the path.")
     fitting = next((known for known in _FORMATS if known.recognises(path)), None)
     if fitting is None:
         raise SlideError(
             f"A TIFF (.tif .tiff .svs .ndpi .scn .bif .qptiff …), a PNG, a JPEG or an OME-Zarr folder was expected, "
-            f"{path} is none of these by its name; export the slide as OME-TIFF or OME-Zarr."
+            f"{path} is none of these by its name; export it as OME-TIFF or OME-Zarr."
         )
     try:
         image = fitting.find_image(path, series, channel)
         return image, then(image)
+    except SeveralImagesError:
+        raise
     except SlideError as error:
         raise error if str(path) in str(error) else SlideError(f"{path}: {error}") from error.__cause__
     except MemoryError:

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
-from axonflow.slide.format import Image
+from axonflow.slide.format import Image, SeveralImagesError
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.opening import find
 from axonflow.slide.picture import Picture, opened
@@ -87,7 +87,10 @@ class StoredImage:
 
     def read(self, box: Box) -> NDArray[Any]:
         """Read the values in a box; it raises what :meth:`axonflow.slide.Slide.read` does."""
-        return self.slide.read(box)
+        try:
+            return self.slide.read(box)
+        except SlideError as error:
+            raise error if str(self.path) in str(error) else SlideError(f"{self.path}: {error}") from error.__cause__
 
 
 def shades_of(colours: NDArray[np.uint32]) -> Shades:
@@ -97,7 +100,7 @@ def shades_of(colours: NDArray[np.uint32]) -> Shades:
 
 
 def open_stored(path: Path, *, series: int | None = None, channel: int | None = None) -> StoredImage:
-    """Open an image of a file, which one only if there are several; its pixels stay on disk.
+    """Open an image of a file, a mask or labels, which one only if there are several; its pixels stay on disk.
 
     Raises
     ------
@@ -105,7 +108,13 @@ def open_stored(path: Path, *, series: int | None = None, channel: int | None = 
         If it cannot be read, or holds several images and none is chosen.
     """
     path = path.absolute()
-    _, stored = find(path, series, channel, _stored)
+    try:
+        _, stored = find(path, series, channel, _stored, "A mask or labels")
+    except SeveralImagesError as error:
+        raise SlideError(
+            f"A file with one image was expected as a mask or labels, {path} holds several; save the one that is "
+            f"meant as a file of its own:\n  {error.lines}"
+        ) from error
     return replace(stored, slide=replace(stored.slide, path=path))
 
 
@@ -130,7 +139,7 @@ class _Values(Luminance):
                 return samples[0].astype(self.dtype(samples[0].dtype), copy=False)
             values = samples[0] * np.uint8(1 if self.palette is not None else 255)
             return values if self.white is None else np.subtract(255, values, dtype=np.uint8)
-        eight = [(s >> 8 if s.dtype.itemsize == 2 else s).astype(np.uint32) for s in samples]
+        eight = [_eight_bits(s).astype(np.uint32) for s in samples]
         red, green, blue, opacity = {
             2: lambda grey, alpha: (grey, grey, grey, alpha),
             3: lambda *rgb: (*rgb, np.uint32(255)),
@@ -138,6 +147,19 @@ class _Values(Luminance):
         }[len(eight)](*eight)
         packed: NDArray[np.generic] = red | green << 8 | blue << 16 | opacity << 24
         return packed
+
+
+def _eight_bits(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return the upper bits of samples, where what is drawn must not vanish."""
+    if samples.dtype.itemsize == 1:
+        return samples
+    upper = samples >> 8
+    if ((samples > 0) & (upper == 0)).any():
+        raise SlideError(
+            f"Colours of 16 bits from 0 to 65535 were expected, {samples[(samples > 0) & (upper == 0)][0]} came, which "
+            "is nearly black; save a mask in one channel, or in 8 bits."
+        )
+    return upper
 
 
 @dataclass(frozen=True, slots=True)

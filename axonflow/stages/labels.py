@@ -14,7 +14,7 @@ from axonflow.kernel.grid import Box
 from axonflow.slide import StoredImage
 from axonflow.slide.stored import Shades, shades_of
 from axonflow.stages.masks import Form, numbers_of, place_of, refuse_inverted
-from axonflow.stages.sample import Seen, places, see
+from axonflow.stages.sample import Seen, TooManyValuesError, has_third_mode, see
 
 __all__ = ["LabelImage", "open_labels"]
 
@@ -26,6 +26,12 @@ _COLOUR_ASTRAY = 96
 
 _LARGEST_SHARE_ASTRAY = 0.05
 """An image in which more pixels than this are farther away is a picture, not labels."""
+
+_FEWEST_OF_A_CLASS = 0.002
+"""Of the pixels that are drawn: fewer strays are dirt."""
+
+_ALIKE = 8
+"""How far greys or colours of one further class are apart."""
 
 _AXON, _MYELIN = (0, 0, 255), (255, 0, 0)
 """How AxonDeepSeg colours axons and myelin."""
@@ -126,6 +132,13 @@ def open_labels(image: StoredImage, classes: Classes) -> LabelImage:
         If their meaning is not certain.
     """
     refuse_inverted(image)
+    try:
+        return _judge(image, classes)
+    except TooManyValuesError as error:
+        raise _refusal(image, classes, "more different values than labels have") from error
+
+
+def _judge(image: StoredImage, classes: Classes) -> LabelImage:
     form: Form = "values"
     if image.coloured or image.shades is not None:
         shade = _colours(image)
@@ -133,21 +146,18 @@ def open_labels(image: StoredImage, classes: Classes) -> LabelImage:
         seen = (shade.values[:, 3] >= _ASTRAY) | (shade.values[:, :3].max(axis=1) <= _ASTRAY)
         grey = (spread <= _ASTRAY).all() and seen.all()  # else what nobody sees would count
         nearest, far = _nearest(shade.values.astype(np.uint8))
-        if not grey and shade.counts[far].sum() <= _LARGEST_SHARE_ASTRAY * shade.counts.sum() and nearest.any():
+        drawn = shade.counts[(nearest > 0) | far].sum()
+        few = shade.counts[far].sum() <= _LARGEST_SHARE_ASTRAY * shade.counts.sum()
+        other = _another_class(shade.values[far, :3], shade.counts[far], drawn)
+        if few and not other and not grey and nearest.any():
             soft = bool(shade.counts[_unlike(shade.values)].sum())
             return LabelImage(image, classes, "values", "colours", soft, bool((nearest == 1).any()))
         shades = image.shades
         if grey:
             form = "grey"
         elif shades is None or shades[0, :3].any():
-            order = np.argsort(-shade.counts, kind="stable")[:5]
-            some = ", ".join(f"{tuple(shade.values[k].tolist())}" for k in order)
-            raise _refusal(image, classes, f"red, green, blue and opacity of {some}")
-    try:
-        values = see(image.shape, lambda box: numbers_of(image, form, box))
-    except InputError as error:
-        raise _refusal(image, classes, "more different values than labels have") from error
-    return _of_numbers(image, classes, form, values)
+            raise _refusal(image, classes, _some(shade))
+    return _of_numbers(image, classes, form, see(image.shape, lambda box: numbers_of(image, form, box)))
 
 
 def _of_numbers(image: StoredImage, classes: Classes, form: Form, seen: Seen) -> LabelImage:
@@ -164,11 +174,23 @@ def _of_numbers(image: StoredImage, classes: Classes, form: Form, seen: Seen) ->
     myelin, axon = seen.within(127 - _ASTRAY, 127 + _ASTRAY), seen.within(255 - _ASTRAY, 255)
     astray = seen.total - seen.within(0, _ASTRAY) - myelin - axon
     # Soft edges of axons pass through the grey of myelin: without more myelin than that it is no image of labels.
-    if astray > _LARGEST_SHARE_ASTRAY * seen.total or myelin < 2 * astray:
+    between = _away(values.astype(np.int64))
+    other = _another_class(values[between], seen.counts[between], seen.total - seen.within(0, _ASTRAY))
+    if astray > _LARGEST_SHARE_ASTRAY * seen.total or myelin < 2 * astray or other:
         raise _refusal(image, classes, seen.words)
     alike = ("myelin" if myelin else "axon") if len(values) == 1 else ""
     exact = bool(np.isin(values, (0, 127, 128, 255)).all())
     return LabelImage(image, classes, form, "greys", not exact, bool(myelin), alike)
+
+
+def _another_class(strays: NDArray[Any], counts: NDArray[np.int64], drawn: int) -> bool:
+    """Tell whether values far from those of the classes are a class that is not among them."""
+    return bool(counts.sum() > _FEWEST_OF_A_CLASS * drawn) and has_third_mode(strays, counts, _ALIKE)
+
+
+def _some(shade: Seen) -> str:
+    order = np.argsort(-shade.counts, kind="stable")[:5]
+    return "red, green, blue and opacity of " + ", ".join(f"{tuple(shade.values[k].tolist())}" for k in order)
 
 
 def _refusal(image: StoredImage, classes: Classes, found: str) -> InputError:
@@ -181,12 +203,10 @@ def _refusal(image: StoredImage, classes: Classes, found: str) -> InputError:
 
 def _colours(image: StoredImage) -> Seen:
     """Return the colours that were seen, (n, 4), and how often."""
-    found: dict[tuple[int, ...], int] = {}
-    for box in places(image.shape):
-        values, counts = np.unique(image.read(box), return_counts=True)
-        for shade, count in zip(_shades(image, values).tolist(), counts.tolist(), strict=True):
-            found[tuple(shade)] = found.get(tuple(shade), 0) + count
-    return Seen(np.array([*found], np.int64), np.array([*found.values()], np.int64))
+    seen = see(image.shape, image.read)
+    shades, which = np.unique(_shades(image, seen.values), axis=0, return_inverse=True)  # a palette may repeat itself
+    counts = np.bincount(which.ravel(), seen.counts, len(shades))
+    return Seen(shades.astype(np.int64), counts.astype(np.int64))
 
 
 def _shades(image: StoredImage, values: NDArray[Any]) -> Shades:

@@ -18,7 +18,7 @@ from axonflow.kernel.grid import Box
 from axonflow.slide import StoredImage
 from axonflow.slide.luminance import rec601
 from axonflow.slide.stored import Shades, shades_of
-from axonflow.stages.sample import Seen, places, see, touch, values_are_objects
+from axonflow.stages.sample import Seen, TooManyValuesError, see, touch, values_are_objects
 
 __all__ = ["Form", "Mask", "numbers_of", "open_mask", "place_of", "refuse_inverted"]
 
@@ -26,7 +26,10 @@ Form = Literal["values", "grey", "opacity", "brightness"]
 """What of a pixel counts: the stored value, the grey of its colour, how opaque it is, or its brightest colour."""
 
 _GREY, _SAME = 16, 64
-"""How far red, green and blue of a grey may be apart; and those of one colour, with soft edges or as a JPEG."""
+"""How far red, green and blue of a grey may be apart; and those of one colour, however bright, as a JPEG leaves it."""
+
+_DARKEST = 32
+"""A colour whose brightest part is darker than this is black."""
 
 _EDGE = 0.125
 """Values nearer to a mode than this share of the way to the other belong to it."""
@@ -141,15 +144,22 @@ def open_mask(image: StoredImage, *, labels_flag: str = "--labels") -> Mask:
         If their meaning is not certain.
     """
     refuse_inverted(image)
+    try:
+        return _judge(image, labels_flag)
+    except TooManyValuesError as error:
+        raise InputError(
+            f"A mask of two values, 0 and 255 for instance, was expected in {image.path}, a picture of very many "
+            "values came; give the mask."
+        ) from error
+
+
+def _judge(image: StoredImage, labels_flag: str) -> Mask:
     form = _form(image)
 
     def read(box: Box) -> NDArray[Any]:
         return numbers_of(image, form, box)
 
-    try:
-        seen = see(image.shape, read)
-    except InputError as error:
-        raise InputError(f"{error} in {image.path}; give a mask of 0 and 255.") from None
+    seen = see(image.shape, read)
     values = seen.values
     if len(values) == 1 and values[0] == 0:
         top = 1 if image.dtype.kind == "f" or (form == "values" and image.palette is not None) else 255
@@ -224,19 +234,17 @@ def _form(image: StoredImage) -> Form:
     shades = image.shades
     if not image.coloured and shades is None:
         return "values"
-    colours: dict[tuple[int, int, int, int], int] = {}
-    for box in places(image.shape):
-        values, counts = np.unique(image.read(box), return_counts=True)
-        for shade, count in zip(
-            (shades_of(values) if shades is None else shades[values]).tolist(), counts.tolist(), strict=True
-        ):
-            red, green, blue, opacity = shade
-            colours[red, green, blue, opacity] = colours.get((red, green, blue, opacity), 0) + count
-    found, counts = np.array([*colours], np.int64), np.array([*colours.values()], np.int64)
+    seen = see(image.shape, image.read)
+    found, counts = (shades_of(seen.values) if shades is None else shades[seen.values]).astype(np.int64), seen.counts
     rgb, opaque = found[:, :3], found[:, 3] >= 128
     spread = rgb.max(axis=1) - rgb.min(axis=1)
     if not rgb[~opaque].any() and opaque.any() and rgb[opaque].max() >= 128:
         opaque[:] = True  # what is transparent is black, too
+    if not opaque.any() and (found != found[0]).any() and (found[:, 3] == 0).all():
+        raise InputError(
+            f"A mask that can be seen was expected in {image.path}, but every pixel of it is transparent (its alpha "
+            "channel is 0 everywhere); save it without an alpha channel, in black and white."
+        )
     if not opaque.all():
         if not opaque.any() or (np.ptp(rgb[opaque], axis=0) == 0).all():
             return "opacity"
@@ -248,11 +256,13 @@ def _form(image: StoredImage) -> Form:
         return "brightness"
     if shades is not None and not shades[0, :3].any():  # 0 is black: the index is the value, its colour for the eye
         return "values"
-    bright = rgb.max(axis=1) >= 128
-    main = rgb[bright][np.argmax(counts[bright])] if bright.any() else None
-    if main is not None:
-        other = counts[bright][np.abs(rgb[bright] - main).max(axis=1) > _SAME].sum()
-        if other * 20 <= counts[bright].sum() and not main.min() > 128:
+    brightest = rgb.max(axis=1)
+    bright = brightest >= max(brightest.max() / 2, _DARKEST)
+    if bright.any():
+        main = rgb[bright][np.argmax(counts[bright])]
+        # Its soft edges are darker, in the same proportions.
+        unlike = np.abs(rgb - brightest[:, None] * main / main.max()).max(axis=1) > _SAME
+        if counts[unlike].sum() * 20 <= counts[brightest >= _DARKEST].sum() and not main.min() > 128:
             return "brightness"
     order = np.argsort(-counts, kind="stable")[:4]
     some = ", ".join(f"{tuple(rgb[k].tolist())} ({counts[k] / counts.sum():.1%})" for k in order)

@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 from axonflow.errors import InputError
 from axonflow.kernel.grid import Box, Grid
 
-__all__ = ["Read", "Seen", "places", "see", "touch", "values_are_objects"]
+__all__ = ["Read", "Seen", "TooManyValuesError", "has_third_mode", "places", "see", "touch", "values_are_objects"]
 
 Read = Callable[[Box], NDArray[Any]]
 """Reads the numbers in a box."""
+
+
+class TooManyValuesError(InputError):
+    """An image has more different values than any mask."""
+
 
 _TILE = 512
 _ACROSS = 8
@@ -76,7 +81,7 @@ def see(shape: tuple[int, int], read: Read) -> Seen:
 
     Raises
     ------
-    InputError
+    TooManyValuesError
         If there are more different ones than any mask has.
     """
     found: dict[float, int] = {}
@@ -88,26 +93,44 @@ def see(shape: tuple[int, int], read: Read) -> Seen:
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             found[value] = found.get(value, 0) + count
         if len(found) > _MOST:
-            raise InputError(f"A mask was expected, more than {_MOST:,} different values came")
+            raise TooManyValuesError(f"A mask was expected, more than {_MOST:,} different values came; give a mask.")
     order = sorted(found)
     return Seen(np.array(order, dtype), np.array([found[value] for value in order], np.int64))
 
 
+def has_third_mode(values: NDArray[Any], counts: NDArray[np.int64], reach: float) -> bool:
+    """Tell whether half of some stray pixels are about alike, as another class is and soft edges are not.
+
+    Parameters
+    ----------
+    values : (n,) or (n, k) array
+        What is far from all that was expected, greys or colours.
+    counts : (n,) int64
+        Pixels that have it.
+    reach : float
+        How far pixels that are alike may be from the most frequent one.
+    """
+    if not len(counts):
+        return False
+    away = np.abs(values.astype(np.float64) - values[np.argmax(counts)])
+    alike = away <= reach if away.ndim == 1 else (away <= reach).all(axis=1)
+    return bool(2 * counts[alike].sum() > counts.sum())
+
+
 def values_are_objects(shape: tuple[int, int], read: Read) -> bool:
     """Tell whether each value but 0 is about one connected object, as ids are, and greys and classes are not."""
-    from scipy import ndimage  # a tenth of a second, which plain masks and networks do without
+    from skimage.measure import label  # a tenth of a second, which plain masks and networks do without
 
     values = pieces = 0
     for box in places(shape):
-        pixels = read(box)
-        known, number = np.unique(pixels, return_inverse=True)
-        number = number.reshape(box.shape) + 1
-        for k, (value, part) in enumerate(zip(known, ndimage.find_objects(number), strict=True), 1):
-            if value != 0:
-                values += 1
-                pieces += ndimage.label(number[part] == k, np.ones((3, 3)))[1]
-            if pieces > 2 * values + 50:
-                return False
+        known, number = np.unique(read(box), return_inverse=True)
+        piece = label(number.reshape(box.shape), background=-1, connectivity=2)
+        _, first = np.unique(piece, return_index=True)
+        drawn = known[number.ravel()[first]] != 0
+        values += int(np.count_nonzero(known))
+        pieces += int(np.count_nonzero(drawn))
+        if pieces > 2 * values + 50:
+            return False
     return 0 < pieces <= 2 * values
 
 

@@ -72,6 +72,8 @@ DRAWN: dict[str, tuple[str, Write]] = {
     "opacity, black": picture(layer(0)),
     "opacity, white": picture(layer(255)),
     "green": picture(colour((0, 200, 40))),
+    "dark green": picture(colour((0, 80, 10))),
+    "RGB of 16 bits": tiff((colour((255, 255, 255)) * np.uint16(257)), photometric="rgb"),
     "white of RGB": picture(colour((255, 255, 255))),
     "palette, black and white": palette(AXON.astype(np.uint8), [0, 0, 0, 255, 255, 255]),
     "palette, the other way round": palette((~AXON).astype(np.uint8), [255, 255, 255, 0, 0, 0]),
@@ -111,6 +113,20 @@ def test_soft_edges_are_cut_half_way_and_counted(ending: str, tmp_path: Path) ->
     assert between == np.count_nonzero((stored > mask.low + reach) & (stored < mask.high - reach)) > 0
 
 
+@pytest.mark.parametrize("rgb", [(255, 0, 0), (0, 0, 255), (255, 255, 0), (40, 200, 90)], ids=str)
+@pytest.mark.parametrize("kind", ["soft", "jpg"])
+def test_soft_edges_of_a_colour_are_its_darker_shades(kind: str, rgb: tuple[int, ...], tmp_path: Path) -> None:
+    drawn = np.kron(AXON, np.ones((4, 4), np.bool_))
+    edge = ndimage.gaussian_filter(drawn * 1.0, 1.5 if kind == "soft" else 0.6)
+    pixels = np.rint(edge[..., None] * np.array(rgb)).astype(np.uint8)
+    file = picture(pixels) if kind == "soft" else picture(pixels, "jpg", quality=80)
+    mask = open_mask(open_stored(write(tmp_path, file)))
+    assert (mask.form, mask.rule) == ("brightness", "threshold")
+    wrong = mask.drawn(Box.whole(drawn.shape)) != drawn
+    assert not (wrong & (ndimage.uniform_filter(drawn * 1.0, 7) % 1 == 0)).any()  # but on edges
+    assert wrong.mean() < 0.02
+
+
 UNCERTAIN: dict[str, tuple[str, Write]] = {
     "classes": picture(np.array([0, 127, 255], np.uint8)[CLASSES]),
     "numbers of classes": picture(CLASSES),
@@ -118,6 +134,12 @@ UNCERTAIN: dict[str, tuple[str, Write]] = {
     "a picture": picture(np.random.default_rng(0).integers(40, 250, SHAPE, np.uint8)),
     "no zero": picture(np.where(AXON, 200, 100).astype(np.uint8)),
     "white is 0": tiff((AXON * 255).astype(np.uint8), photometric="miniswhite"),
+    "transparent everywhere": picture(np.dstack([colour((255, 255, 255)), np.zeros(SHAPE, np.uint8)])),
+    "two colours": picture(np.array([(0, 0, 0), (200, 0, 0), (0, 200, 0)], np.uint8)[CLASSES]),
+    "1 in RGB of 16 bits": tiff(np.dstack([AXON.astype(np.uint16)] * 3), photometric="rgb"),
+    "ids in RGB of 16 bits": tiff(np.dstack([IDS.astype(np.uint16)] * 3), photometric="rgb"),
+    "not a number": tiff(np.where(AXON, 1, np.nan).astype(np.float32)),
+    "two pages": tiff(np.stack([AXON, ~AXON]).astype(np.uint8), photometric="minisblack", metadata=None),
     "negative": tiff(np.where(AXON, 1, -1).astype(np.int16)),
 }
 
@@ -205,6 +227,46 @@ def test_labels_that_are_not_certain_are_refused(file: tuple[str, Write], tmp_pa
     path = write(tmp_path, file)
     with pytest.raises(InputError, match=path.name):
         open_labels(open_stored(path), AXON_MYELIN)
+
+
+OF_CLASSES = {
+    "greys": np.array([0, 127, 255], np.uint8)[CLASSES],
+    "colours": np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)[CLASSES],
+}
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "another"),
+    [
+        *(("greys", grey) for grey in (40, 64, 90, 170, 200)),
+        *(("colours", rgb) for rgb in ((255, 255, 0), (0, 255, 0), (0, 255, 255), (255, 0, 255), (160, 160, 160))),
+    ],
+    ids=str,
+)
+def test_a_class_that_is_not_known_is_never_taken_for_another(
+    kind: str, another: Any, soft: bool, tmp_path: Path
+) -> None:
+    """However few its pixels are: one axon of many is drawn differently, as unmyelinated ones are."""
+    pixels = OF_CLASSES[kind].copy()
+    pixels[np.argmax(np.bincount(IDS[IDS > 0])) == IDS] = another
+    pixels = np.pad(pixels, [(0, 600), (0, 600), (0, 0)][: pixels.ndim])  # most of a slide is background
+    open_labels(
+        open_stored(write(tmp_path, picture(np.pad(OF_CLASSES[kind], [(0, 9)] * 2 + [(0, 0)] * (pixels.ndim - 2))))),
+        AXON_MYELIN,
+    )
+    path = write(tmp_path, picture(pixels, "jpg", quality=95, subsampling=0) if soft else picture(pixels))
+    with pytest.raises(InputError, match=path.name):
+        open_labels(open_stored(path), AXON_MYELIN)
+
+
+@pytest.mark.parametrize("of", [open_mask, lambda image: open_labels(image, AXON_MYELIN)], ids=["mask", "labels"])
+def test_a_picture_of_many_colours_is_refused(of: Callable[[Any], object], tmp_path: Path) -> None:
+    y, x = np.mgrid[:1200, :1200]
+    pixels = np.stack([y % 256, x % 256, (y // 256) * 40 + x // 256], axis=-1).astype(np.uint8)
+    path = write(tmp_path, picture(pixels))
+    with pytest.raises(InputError, match=path.name):
+        of(open_stored(path))
 
 
 def test_an_empty_mask_is_read_and_said(tmp_path: Path) -> None:
