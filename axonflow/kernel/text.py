@@ -29,7 +29,8 @@ def from_cell(cell: str) -> str:
 def read_text(path: Path) -> str:
     """Read a text file, whose line ends become single line feeds.
 
-    UTF-16 is known by its mark. What is no UTF-8 is Windows' western code page (cp1252), if it is mostly ASCII.
+    UTF-16 is known by its mark, or by its every other byte, as the first letters are plain. What is no UTF-8 is
+    Windows' western code page (cp1252), if it is mostly ASCII.
 
     Raises
     ------
@@ -41,6 +42,8 @@ def read_text(path: Path) -> str:
     content = path.read_bytes()
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = content.decode("utf-16")
+    elif len(content) > 3 and (content[0] == 0) != (content[1] == 0) and content[0] + content[1] < 128:
+        text = content.decode("utf-16-be" if content[0] == 0 else "utf-16-le")
     else:
         try:
             text = content.decode("utf-8-sig")

@@ -25,6 +25,9 @@ COLUMNS = ("slide", "level", "out", *SETTINGS)
 _NUMBERS = {name for name, known in settings(Config).items() if known.kind in (NUMBER, PIXEL_SIZE)}
 """Columns in which a comma may be a decimal comma."""
 
+_PAIRS = {name for name, known in settings(Config).items() if known.kind is PIXEL_SIZE}
+"""Those in which it may also part height and width."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListedSlide:
@@ -86,11 +89,13 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
     try:
         rows, first = _rows(read_text(path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"A table of slides was expected in {path}, but it cannot be read: {error}.") from error
+        raise InputError(
+            f"A table of slides was expected in {path}, but it cannot be read: {error}. Save it as CSV in UTF-8."
+        ) from error
     names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in (rows[0] if rows else [])]
     while names and not names[-1] and all(not any(map(str.strip, cells[len(names) - 1 :])) for cells in rows[1:]):
         names.pop()  # spreadsheets write the empty columns at the right, too
-    if unknown := [name for name in names if name not in COLUMNS]:
+    if unknown := [name or "a column without a name" for name in names if name not in COLUMNS]:
         raise InputError(f"Columns among {', '.join(COLUMNS)} were expected in {path}, {', '.join(unknown)} came.")
     if len(set(names)) < len(names) or "slide" not in names:
         raise InputError(
@@ -109,10 +114,12 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
                 f"{cells}; put quotes around a cell with a comma."
             )
         for name in _NUMBERS & words.keys():
-            if re.fullmatch(r"\d+,\d+", words[name]):
+            if match := re.fullmatch(r"(\d*)\s*,\s*(\d+)", words[name]):
+                whole, part = match.groups()
+                two = f", or {whole}.0,{part}.0 for height and width" if name in _PAIRS and int(whole or 0) else ""
                 raise InputError(
                     f"{name} with a decimal point was expected in row {number} of {path}, {words[name]} came: write "
-                    f"{words[name].replace(',', '.')}, or {words[name].replace(',', '.0,')}.0 for height and width."
+                    f"{whole or 0}.{part}{two}."
                 )
         slides.append(ListedSlide(words.pop("slide"), words.pop("level", ""), path.parent, words))
     if not slides:
@@ -122,11 +129,14 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
 
 def _rows(text: str) -> tuple[list[list[str]], int]:
     """Return the rows of a table from its header on, and the number of the header's row."""
-    said = re.match(r"sep=(.)\n", text, re.IGNORECASE)
-    if said:
-        text = text[said.end() :]
+    said = re.match(r'"?sep=(.)"?[,;\t]*\n', text, re.IGNORECASE)
+    blank = re.compile(r"[\s,;]*\n")
+    begin = said.end() if said else 0
+    while empty := blank.match(text, begin):
+        begin = empty.end()
+    first, text = text.count("\n", 0, begin) + 1, text[begin:]
     divider = said[1] if said else max(",;\t", key=text.partition("\n")[0].count)
-    return list(csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)), 2 if said else 1
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)), first
 
 
 def list_slides(names: Iterable[str]) -> tuple[ListedSlide, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -58,8 +59,8 @@ def test_a_spreadsheet_may_have_written_it(write: Callable[[str], Path], divider
     assert (slide.name, slide.words) == ("a, b.tif", {"pixel_size": "0.2", "mask_unit": "um"})
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-@pytest.mark.parametrize("said", ["", "sep=;\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("said", ["", "sep=;\r\n", '"sep=;";;\r\n', "\r\n;;\r\n"])
 @pytest.mark.parametrize("empty", ["", ";;"])
 def test_a_spreadsheet_saves_in_many_ways(tmp_path: Path, encoding: str, said: str, empty: str) -> None:
     path = tmp_path / "cords.csv"
@@ -70,10 +71,14 @@ def test_a_spreadsheet_saves_in_many_ways(tmp_path: Path, encoding: str, said: s
     assert second.words == {"pixel_size": "0.1,0.2"}
 
 
-@pytest.mark.parametrize(("name", "word"), [("pixel_size", "1,2"), ("pixel_size", "0,1"), ("cell_um", "12,5")])
+@pytest.mark.parametrize(
+    ("name", "word"), [("pixel_size", "1,2"), ("pixel_size", "0,1"), ("pixel_size", "0, 1"), ("cell_um", "12,5")]
+)
 def test_a_decimal_comma_is_pointed_at(write: Callable[[str], Path], name: str, word: str) -> None:
-    with pytest.raises(InputError, match=f"{name} with a decimal point .* {word} came: write {word.replace(',', '.')}"):
+    right = re.sub(r",\s*", ".", word)
+    with pytest.raises(InputError, match=f"{name} with a decimal point .* {word} came: write {right}") as refused:
         read_manifest(write(f"slide;{name}\na.tif;{word}\n"))
+    assert ("for height and width" in str(refused.value)) == (word == "1,2")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +88,7 @@ def test_a_decimal_comma_is_pointed_at(write: Callable[[str], Path], name: str, 
             "slide,resolution\na.tif,3",
             r"slide, level, out, .*max_myelin_um were expected .*cords\.csv, resolution came",
         ),
+        ("slide,\na.tif,x", "a column without a name came"),
         ("level\nC3", "A column 'slide' .* level came"),
         ("slide,level,Level\na,b,c", "every column once .* slide, level, level came"),
         ("", "nothing came"),
@@ -101,7 +107,7 @@ def test_refusals(write: Callable[[str], Path], text: str, message: str) -> None
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "slide.csv").write_bytes(b"\xff\xd8\xff\xe0")
     for name in ("slide.csv", "missing.csv"):
-        with pytest.raises(InputError, match=f"{name}, but it cannot be read"):
+        with pytest.raises(InputError, match=f"{name}, but it cannot be read.* Save it as CSV"):
             read_manifest(tmp_path / name)
 
 
