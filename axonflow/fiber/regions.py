@@ -35,7 +35,7 @@ class Polygons:
     left_out : tuple of str
         What the file holds besides, in words: points, lines, empty polygons, and what QuPath ignores.
     by_word : bool
-        Whether a class was given as a word, and not as an object with a name.
+        Whether a class was given as a word, and not as an object with a name, or a name as a number.
     """
 
     sides: tuple[NDArray[np.float64], ...]
@@ -70,13 +70,18 @@ class Polygons:
                 for place, (name, geometry, _) in enumerate(found, 1)
                 for rings in _areas(geometry)
             ]
+        except InputError:
+            raise
         except json.JSONDecodeError as reason:
             raise InputError(
                 f"GeoJSON was expected, but it is not JSON ({reason}); export the outlines as GeoJSON."
             ) from reason
-        except (ValueError, RecursionError) as reason:  # a number of thousands of digits; brackets in brackets
+        except (ValueError, RecursionError) as reason:
+            found_in_it = (
+                "brackets in brackets without end" if isinstance(reason, RecursionError) else "too long a number"
+            )
             raise InputError(
-                f"GeoJSON was expected, but it cannot be read ({reason}); export the outlines again."
+                f"GeoJSON was expected, but it cannot be read ({found_in_it}); export the outlines again."
             ) from reason
         for name, _ in parts:
             if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
@@ -147,37 +152,35 @@ class Polygons:
 
 
 def _features(document: object) -> Iterator[tuple[str, object, bool]]:
-    """Yield the name, perhaps empty, the geometry of everything in a file, and whether its class is a word."""
+    """Yield the name, perhaps empty, the geometry of everything in a file, and whether its name is read newly."""
     match document:
         case {"type": "FeatureCollection", "features": list(parts)} | list(parts):  # QuPath may export a bare list
             for part in parts:
                 yield from _features(part)
         case {"type": "Feature", "geometry": geometry, **rest}:
-            properties = rest.get("properties")
-            word = _class_word(properties)
-            yield word or _name(properties), geometry, bool(word)
+            name, by_word = _name(rest.get("properties"))
+            yield name, geometry, by_word
         case _:
             yield "", document, False
 
 
-def _class_word(properties: object) -> str:
-    """Return a class that is given as a word; empty if it is not."""
-    match properties:
-        case {"classification": str(name)}:
-            return name
-    return ""
+def _name(properties: object) -> tuple[str, bool]:
+    """Return the name of a Feature, perhaps empty, and whether it is a class that is a word, or a number.
 
-
-def _name(properties: object) -> str:
-    """Return the name of a Feature; QuPath writes a class that is derived from others as a list of names."""
+    QuPath writes a class that is derived from others as a list of names.
+    """
     match properties:
+        case {"classification": str(name)} if name:
+            return name, True
         case {"classification": {"name": str(name)}} if name:
-            return name
+            return name, False
         case {"classification": {"names": [*names]}} if names:
-            return ": ".join(map(str, names))
+            return ": ".join(map(str, names)), False
         case {"name": str(name)}:
-            return name
-    return ""
+            return name, False
+        case {"name": int(number)} if not isinstance(number, bool):
+            return str(number), True
+    return "", False
 
 
 def _areas(geometry: object) -> Iterator[list[object] | str]:
@@ -188,19 +191,21 @@ def _areas(geometry: object) -> Iterator[list[object] | str]:
         case {"type": "GeometryCollection", "geometries": list(parts)}:
             for part in parts:
                 yield from _areas(part)
+        case {"type": "Polygon" | "MultiPolygon" as kind, **rest} if rest.get("coordinates") in (None, [], [[]]):
+            yield f"an empty {kind!r}"
         case {"type": "MultiPolygon", "coordinates": list(polygons)}:
             for rings in polygons:
                 yield from _areas({"type": "Polygon", "coordinates": rings})
-        case {"type": "Polygon", "coordinates": [_, *_] as rings}:
-            yield list(rings)
-        case {"type": "Point" | "MultiPoint" | "LineString" | "MultiLineString" as kind}:
+        case {"type": "Polygon", "coordinates": [[_, _, _, *_], *_] as rings}:
+            yield [ring for ring in rings if ring != []]
+        case {"type": "Polygon", "coordinates": [[_, *_], *_]}:
+            yield "a 'Polygon' of fewer than 3 corners"
+        case {"type": str(kind)} if kind not in ("Polygon", "MultiPolygon", "GeometryCollection"):
             yield f"a {kind!r}"
-        case {"type": "Polygon", "coordinates": [] | None}:
-            yield "an empty 'Polygon'"
         case {"type": str(kind)}:
             raise InputError(
-                f"GeoJSON Polygons or MultiPolygons with coordinates were expected, {kind!r} without them came; "
-                "export areas only."
+                f"GeoJSON positions [x, y] were expected in rings of a {kind!r}, {str(geometry)[:60]!r} came; "
+                "export the outlines again."
             )
         case _:
             raise InputError(
@@ -212,7 +217,9 @@ def _areas(geometry: object) -> Iterator[list[object] | str]:
 def _ring(ring: object, scale: tuple[float, float]) -> NDArray[np.float64]:
     """Return the sides of a ring, (n, 4)."""
     try:
-        xy = np.array([[float(x), float(y)] for x, y, *_ in ring])  # type: ignore[attr-defined]  # the point of asking
+        if not all(isinstance(position, list) for position in ring):  # type: ignore[attr-defined]  # the point of asking
+            raise TypeError
+        xy = np.array([[float(x), float(y)] for x, y, *_ in ring])  # type: ignore[attr-defined]
     except (TypeError, ValueError, OverflowError) as reason:
         raise InputError(
             f"GeoJSON positions [x, y] were expected in a ring, {str(ring)[:60]!r} came; export the outlines again."

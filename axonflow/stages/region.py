@@ -98,6 +98,12 @@ def _finish(
     parts = _parts(layout)
     named_parts = (part.assign(**{REGION.name: of_key[row[first : first + len(part)]]}) for first, part in parts)
     write_parquet(named_parts, layout.table, regions=True)
+    empty = [name for name, pixels in zip(named, areas.total.tolist(), strict=True) if not any(pixels)]
+    if empty:
+        notes += (
+            f"No pixel lies in these regions: {', '.join(empty[:5])}{' …' * (len(empty) > 5)}. They are off the slide, "
+            "outside the mask, or covered by regions that stand before them in the file.",
+        )
     return {"notes": [*notes]} if notes else None
 
 

@@ -56,6 +56,54 @@ def test_areas_that_share_a_side_share_no_pixel() -> None:
     np.testing.assert_array_equal(times, expected)
 
 
+NO_COORDINATES: list[dict[str, object]] = [{}, {"coordinates": None}, {"coordinates": []}, {"coordinates": [[]]}]
+LEFT_OUT: list[tuple[object, str]] = [
+    ({"type": "Point", "coordinates": [1, 1]}, "a 'Point'"),
+    ({"type": "Circle", "coordinates": [1, 1], "radius": 4}, "a 'Circle'"),
+    ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, "a 'Polygon' of fewer than 3 corners"),
+    *(
+        ({"type": kind} | coordinates, f"an empty '{kind}'")
+        for kind in ("Polygon", "MultiPolygon")
+        for coordinates in NO_COORDINATES
+    ),
+]
+
+
+@pytest.mark.parametrize(("geometry", "words"), LEFT_OUT, ids=str)
+def test_what_is_no_area_is_left_out_and_named(geometry: object, words: str) -> None:
+    area = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [SQUARE]}, "properties": {"name": "T"}}
+    other = {"type": "Feature", "geometry": geometry, "properties": {"name": "note"}}
+    polygons = Polygons.from_geojson(json.dumps([other, area]))
+    assert (polygons.regions, polygons.left_out) == (("T",), (f"note ({words})",))
+    with pytest.raises(InputError, match=f"were expected, note \\({words}\\) came; export areas"):
+        Polygons.from_geojson(json.dumps([other]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "brackets in brackets"),
+        ('{"type": "Polygon", "coordinates": [[[0, ' + "9" * 5000 + "], [4, 4], [0, 4]]]}", "too long a number"),
+        ('{"type": "Polygon", "coordinates": [["00", "40", "44"]]}', "positions"),
+        ("3", "^A GeoJSON object with a type was expected, '3' came; export the outlines as GeoJSON.$"),
+    ],
+    ids=["brackets", "digits", "words", "number"],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Polygons.from_geojson(text)
+
+
+def test_a_name_may_be_a_number() -> None:
+    features = [
+        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [SQUARE]}, "properties": {"name": name}}
+        for name in (3, "4", True)
+    ]
+    polygons = Polygons.from_geojson(json.dumps(features))
+    assert polygons.regions == ("3", "4", "region 3")
+    assert polygons.by_word
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -98,7 +146,7 @@ def test_the_scale_is_pixels_per_unit_along_y_and_x() -> None:
         ('{"type": "Point", "coordinates": [1, 2]}', "'Point'"),
         ('{"type": "Polygon", "coordinates": []}', "'Polygon'"),
         ('{"type": "Polygon"}', "'Polygon'"),
-        ('{"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}', "at least 3 finite positions"),
+        ('{"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}', "fewer than 3 corners"),
         ('{"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [NaN, 2]]]}', "at least 3 finite positions"),
         ('{"type": "Polygon", "coordinates": [[0, 0, 1]]}', "positions"),
         ('{"type": "Polygon", "coordinates": [[["a", 0], [1, 2], [3, 4]]]}', "positions"),

@@ -201,3 +201,17 @@ def test_what_are_no_regions_is_refused(plain: Config, kind: str, tmp_path: Path
         path.write_text("no json" if kind == "text" else '{"type": "FeatureCollection", "features": []}')
     with pytest.raises(InputError, match="expected"):
         analyse(replace(plain, regions=path))
+
+
+def test_a_region_without_a_pixel_is_named(plain: Config, tmp_path: Path) -> None:
+    """It stands in the table with an area of 0, which a reader may take for tissue without axons."""
+    outlines = write(
+        tmp_path / "r.geojson",
+        feature("cord", CORD),
+        feature("within", [[50, 60], [90, 60], [90, 90]]),
+        feature("root", ROOT),
+    )
+    config = replace(plain, regions=outlines, out=tmp_path / "out")
+    analyse(config)
+    (note,) = axonflow.open(config.out).record["stages"]["measure.regions"]["notes"]
+    assert note.startswith("No pixel lies in these regions: within.")
