@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
@@ -43,15 +44,22 @@ def without_bar(slide: Slide, bar: InfoBar) -> Slide:
     return replace(slide, shape=(slide.shape[0] - bar.rows, slide.shape[1]), bar=bar)
 
 
+def _white(rows: NDArray[np.generic]) -> int:
+    """Return the white of a camera of 8 to 16 bits: the least that the lowest rows do not exceed."""
+    brightest = int(np.max(rows.astype(np.int64)))
+    return next((1 << bits) - 1 for bits in range(8, 17) if brightest < 1 << bits)
+
+
 def _see(slide: Slide) -> InfoBar | None:
     height, width = slide.shape
     tallest = tallest_bar(height)
     if slide.dtype.kind != "u" or height * width > LARGEST_PX or tallest < _FEWEST_ROWS:
         return None
-    black, white = 0, 2 ** (8 * slide.dtype.itemsize) - 1
+    black = 0
     try:
         for top in (height - 1, height - tallest - 1):  # the last row settles it for nearly every image
             pixels = slide.read(Box(top, 0, height, width))
+            white = _white(pixels[-_FEWEST_ROWS:])
             pure = ((pixels == black) | (pixels == white)).all(axis=1)
             if not pure[-1]:
                 return None

@@ -91,6 +91,15 @@ def test_its_look(tmp_path_factory: pytest.TempPathFactory, name: str, dtype: st
     assert find_bar(open_slide(path)) == InfoBar(rows, "its look: rows of pure black and white")
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_its_look_in_the_range_of_the_camera(tmp_path: Path, bits: int) -> None:
+    """White is the largest value of as many bits as the camera has, whatever the file's samples could hold."""
+    white = 2**bits - 1
+    pixels = np.clip(GREYS, 1, 254).astype(np.uint16) * (white // 255)
+    slide = write(tmp_path / "a.tif", np.vstack([pixels, (bar(30) > 0) * np.uint16(white)]))
+    assert find_bar(slide) == InfoBar(30, "its look: rows of pure black and white")
+
+
 NO_BARS: dict[str, NDArray[Any]] = {
     "tissue": GREYS,
     "a border of black": np.vstack([GREYS, np.zeros((40, SHAPE[1]), np.uint8)]),
