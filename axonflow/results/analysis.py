@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from axonflow.engine.journal import read_entry
 from axonflow.errors import StoreError
 from axonflow.fiber.gratio import aggregate_gratio
-from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.words import area, count, mean_and_spread
 from axonflow.net.familiarity import SQUARE, square_traits
@@ -78,6 +78,20 @@ class Analysis:
     def counted(self) -> da.Array:
         """Classes as table and maps count them: ``semantic``, with axons that were left out as background; lazy."""
         return self.classes.counted(self.labels["semantic"], self.labels["axons"])
+
+    def above_bar(self, drawn: Labels) -> Labels:
+        """Return labels that were drawn on the image as the microscope saved it without its info bar, if it was cut.
+
+        Parameters
+        ----------
+        drawn : (h, w) uint8
+            Of any other shape they are returned as they are.
+        """
+        height, width = self.record["slide"]["shape"]
+        bar = self.record["slide"].get("info_bar")
+        if bar and not bar["kept"] and drawn.shape == (height + bar["rows"], width):
+            return drawn[:height]
+        return drawn
 
     @cached_property
     def fibers(self) -> pd.DataFrame:

@@ -11,12 +11,13 @@ from axonflow.kernel.units import PixelSize
 __all__ = ["UNITS_UM", "Claim", "believe", "read_decimal"]
 
 UNITS_UM = {
-    **dict.fromkeys(("m", "meter", "metre"), 1e6),
-    **dict.fromkeys(("inch", "in", '"'), 25_400.0),
-    **dict.fromkeys(("cm", "centimeter", "centimetre"), 1e4),
-    **dict.fromkeys(("mm", "millimeter", "millimetre"), 1e3),
-    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "micrometre", "\\u00b5m"), 1.0),
-    **dict.fromkeys(("nm", "nanometer", "nanometre"), 1e-3),
+    **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1e6),
+    **dict.fromkeys(("inch", "inches", "in", '"'), 25_400.0),
+    **dict.fromkeys(("cm", "centimeter", "centimetre", "centimeters", "centimetres"), 1e4),
+    **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters", "millimetres"), 1e3),
+    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "\\u00b5m", "\\u03bcm"), 1.0),
+    **dict.fromkeys(("micrometer", "micrometre", "micrometers", "micrometres"), 1.0),
+    **dict.fromkeys(("nm", "nanometer", "nanometre", "nanometers", "nanometres"), 1e-3),
     **dict.fromkeys(("å", "angstrom", "a"), 1e-4),
     **dict.fromkeys(("pm", "picometer", "picometre"), 1e-6),
 }
@@ -32,6 +33,8 @@ _PRINTED_DPI = (72, 75, 90, 96, 100, 120, 150, 180, 200, 240, 254, 300, 350, 360
 
 def read_decimal(text: Any) -> float:
     """Read a number that may have a comma in place of its point; ValueError or TypeError if it is none."""
+    if isinstance(text, bool):
+        raise TypeError(text)
     return float(text.replace(",", ".") if isinstance(text, str) else text)
 
 

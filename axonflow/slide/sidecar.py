@@ -7,12 +7,14 @@ particular one counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from axonflow.kernel.text import read_text
 from axonflow.slide.scale import UNITS_UM, Claim, read_decimal
 
-__all__ = ["sidecar_claims"]
+__all__ = ["sidecar_claims", "sides_um"]
 
 AXONDEEPSEG = "pixel_size_in_micrometer.txt"
 _LONGEST = 2**20
@@ -32,16 +34,26 @@ def _bids(path: Path) -> Iterator[Claim]:
         fitting = [each for each in beside if set(each.stem.split("_")) <= set(parts)]
         for sidecar in sorted(fitting, key=lambda each: (-len(each.stem.split("_")), each.name)):
             try:
-                said = json.loads(_text(sidecar))
-                # BIDS wants a list of x, y and perhaps z; a single number is met, too.
-                sides = said["PixelSize"] if isinstance(said["PixelSize"], list) else [said["PixelSize"]]
-                unit_um = UNITS_UM[str(said.get("PixelSizeUnits", "um")).lower()]
-                x_um, y_um = (read_decimal(sides[at]) * unit_um for at in (0, min(1, len(sides) - 1)))
-                claim = Claim(f"BIDS {sidecar.name}", y_um, x_um)
-            except (AttributeError, LookupError, OSError, TypeError, ValueError):
+                claim = Claim(f"BIDS {sidecar.name}", *sides_um(json.loads(_text(sidecar))))
+            except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError):
                 continue
             yield claim
             return
+
+
+def sides_um(said: Mapping[str, Any]) -> tuple[float, float]:
+    """Return height and width of a pixel, µm, from what a BIDS JSON file says.
+
+    Raises
+    ------
+    AttributeError, LookupError, TypeError, ValueError
+        If it does not say them, or in no known unit.
+    """
+    # BIDS wants a list of x, y and perhaps z; a single number is met, too.
+    sides = said["PixelSize"] if isinstance(said["PixelSize"], list) else [said["PixelSize"]]
+    unit_um = UNITS_UM[str(said.get("PixelSizeUnits", "um")).lower()]
+    x_um, y_um = (read_decimal(sides[at]) * unit_um for at in (0, min(1, len(sides) - 1)))
+    return y_um, x_um
 
 
 def _folders(path: Path) -> list[Path]:
@@ -65,4 +77,4 @@ def _text(path: Path) -> str:
     """Read a short text file; ValueError or OSError if it is none."""
     if not path.is_file() or path.stat().st_size > _LONGEST:
         raise FileNotFoundError(path)
-    return path.read_text("utf-8-sig")
+    return read_text(path)

@@ -26,8 +26,10 @@ from PIL import Image
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, UNMYELINATED, WITH_UNMYELINATED, Classes, Labels
 from axonflow.kernel.grid import Box
+from axonflow.kernel.text import read_text
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import open_stored
+from axonflow.slide.sidecar import sides_um
 from axonflow.stages.masks import open_mask
 
 __all__ = ["LabelledImage", "drawn_classes", "labelled_images", "read_grey", "read_labels", "read_mask"]
@@ -144,11 +146,10 @@ def _pixel_size(image: Path, top: Path) -> PixelSize:
         sidecars = [path for path in folder.glob(f"*{modality}.json") if set(path.stem.split("_")) <= parts]
         for sidecar in sorted(sidecars, key=lambda path: -len(path.stem.split("_"))):
             try:
-                size = json.loads(sidecar.read_text()).get("PixelSize")
-                sides = size if isinstance(size, list) else [size]
-                if size is not None:
-                    return PixelSize(float(sides[0]), float(sides[-1] if len(sides) == 2 else sides[0]))
-            except (ValueError, TypeError, AttributeError) as error:
+                said = json.loads(read_text(sidecar))
+                if said.get("PixelSize") is not None:
+                    return PixelSize(*sides_um(said))
+            except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
                 raise InputError(f"PixelSize in µm was expected in {sidecar}, it cannot be read: {error}.") from error
     raise InputError(
         f"A JSON file with PixelSize (µm) was expected for {image}, none was found; write {image.stem}.json beside it, "

@@ -81,13 +81,23 @@ def compare(
         labels are brought by the largest share.
     workers : int, optional
         Processes; one per core if None.
+
+    Raises
+    ------
+    InputError
+        If the labels have not the image's shape.
     """
     store = out / f"{image.name}.ome.zarr"
     job = prepare(Config(image.image, store, pixel_size=image.pixel_size, model=str(model)))
     run_job(job, Profile.find("local").but(workers=workers))
     analysis = open_store(store)
     found = analysis.counted.compute()
-    truth = read_labels(image, analysis.classes)
+    truth = analysis.above_bar(read_labels(image, analysis.classes))
+    if truth.shape != job.slide.shape:
+        raise InputError(
+            f"Masks of the image's {job.slide.shape[0]} × {job.slide.shape[1]} px (height × width) were expected for "
+            f"{image.image}, {image.axon} has {truth.shape[0]} × {truth.shape[1]}; give the masks of this image."
+        )
     work = PixelSize(*analysis.record["labels"]["pixel_size_um"])
     if native:
         span = Resampling(found.shape, work, image.pixel_size).span

@@ -44,6 +44,7 @@ def say(path: Path, size: Any, unit: str | None = "um") -> None:
         ([0.1], "um", 0.1, 0.1),
         (0.1, None, 0.1, 0.1),
         ("0,1", None, 0.1, 0.1),
+        ([0.1, 0.2], "micrometers", 0.2, 0.1),
     ],
 )
 def test_bids(tmp_path: Path, size: Any, unit: str | None, y_um: float, x_um: float) -> None:
@@ -77,9 +78,12 @@ def test_nothing_is_inherited_outside_of_a_data_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["0.1", "0,1", " 1e-1\n", "\ufeff0.1"])
-def test_axondeepseg(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_axondeepseg(tmp_path: Path, text: str, encoding: str) -> None:
     path = image(tmp_path)
-    (path.parent / "pixel_size_in_micrometer.txt").write_text(text, encoding="utf-8")
+    (path.parent / "pixel_size_in_micrometer.txt").write_text(
+        text.lstrip("\ufeff") if encoding == "utf-16" else text, encoding
+    )
     assert_size(open_slide(path), 0.1, 0.1, "pixel_size_in_micrometer.txt")
 
 
@@ -93,7 +97,10 @@ def test_axondeepseg(tmp_path: Path, text: str) -> None:
         '{"PixelSize": []}',
         '{"PixelSize": {}}',
         '{"PixelSize": [0.1], "PixelSizeUnits": "px"}',
+        '{"PixelSize": true}',
+        "[" * 100_000,
     ],
+    ids=lambda text: text[:40],
 )
 def test_what_makes_no_sense_says_nothing(tmp_path: Path, text: str) -> None:
     path = image(tmp_path)

@@ -15,6 +15,7 @@ from slides import command, tissue, write_model, write_sample
 import axonflow
 from axonflow.errors import InputError
 from axonflow.net.checkpoint import EMBEDDED, Checkpoint
+from axonflow.slide import open_slide
 from axonflow.training.card import Examined, assess, write_card
 from axonflow.training.evaluate import Compared, compare, evaluate, select
 from axonflow.training.score import pixel_scores
@@ -66,6 +67,50 @@ def test_native_scores_lie_on_the_images_own_pixels(data: Path, model: Path, out
     assert fine.found.shape == fine.truth.shape == SHAPE
     np.testing.assert_array_equal(fine.found[::2, ::2], coarse.found)
     np.testing.assert_array_equal(fine.found[1::2, 1::2], coarse.found)
+
+
+def test_labels_of_an_image_with_an_info_bar_are_cut_as_it_is(model: Path, tmp_path: Path) -> None:
+    """To lay them over what is left of the image would compare rows that are not the same."""
+    shape, rows = (150, 210), 24
+    plain, barred = tmp_path / "plain", tmp_path / "barred"
+    for top, below in ((plain, 0), (barred, rows)):
+        image = write_sample(top, "sub-a_sample-1_SEM", np.pad(tissue(shape), ((0, below), (0, 0))))
+        pixels = np.clip(np.asarray(Image.open(image)), 1, 254)
+        pixels[shape[0] :] = np.kron(np.eye(2), np.full((rows // 2, shape[1] // 2), 255))[:below]
+        Image.fromarray(pixels).save(image)
+        image.with_suffix(".json").write_text(json.dumps({"PixelSize": [0.05, 0.05]}))
+    for native in (False, True):
+        whole, cut = (compare(model, select(top, None)[0], top, native=native, workers=1) for top in (plain, barred))
+        np.testing.assert_array_equal(cut.truth, whole.truth)
+        np.testing.assert_array_equal(cut.found, whole.found)
+
+
+def test_labels_of_another_image_are_refused(model: Path, tmp_path: Path) -> None:
+    image = write_sample(tmp_path, "sub-a_sample-1_SEM", tissue(SHAPE))
+    image.with_suffix(".json").write_text(json.dumps({"PixelSize": [0.1, 0.1]}))
+    Image.open(image).crop((0, 0, SHAPE[1], SHAPE[0] - 1)).save(image)
+    (labelled,) = select(tmp_path, None)
+    for native in (False, True):
+        with pytest.raises(InputError, match=r"299 × 420 px .* has 300 × 420; give the masks of this image"):
+            compare(model, labelled, tmp_path, native=native, workers=1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"PixelSize": [0.1, 0.2]},
+        {"PixelSize": [0.1, 0.2, 5], "PixelSizeUnits": "um"},
+        {"PixelSize": [100, 200], "PixelSizeUnits": "nm"},
+        {"PixelSize": [1e-4, 2e-4], "PixelSizeUnits": "mm"},
+        {"PixelSize": 0.1},
+    ],
+    ids=str,
+)
+def test_a_pixel_is_as_large_as_for_a_run(said: dict[str, object], tmp_path: Path) -> None:
+    image = write_sample(tmp_path, "sub-a_sample-1_SEM", tissue(SHAPE))
+    image.with_suffix(".json").write_text(json.dumps(said))
+    (labelled,) = select(tmp_path, None)
+    assert labelled.pixel_size == open_slide(image).pixel_size
 
 
 def test_one_row_an_image(data: Path, model: Path, out: Path) -> None:
