@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from axonflow.kernel.classes import Classes
     from axonflow.kernel.units import PixelSize
+    from axonflow.results.analysis import Analysis
     from axonflow.slide import StoredImage
     from axonflow.training.score import Scores
 
@@ -60,6 +61,7 @@ def score(
     from axonflow.kernel.grid import Box
     from axonflow.kernel.kinds import PIXEL_SIZE
     from axonflow.kernel.setting import Setting
+    from axonflow.results.analysis import open_store
     from axonflow.slide import open_stored
     from axonflow.stages.labels import open_labels
     from axonflow.training.score import score as scores_of
@@ -69,16 +71,18 @@ def score(
     if (truth / "run.json").exists():
         raise InputError(f"A label image was expected as TRUTH, the store {truth} came; give the store first.")
     drawn = open_stored(truth)
-    classes = AXON_MYELIN
     if prediction.is_dir():
-        found, known, classes = _result(prediction, drawn)
+        result = open_store(prediction)
+        classes = result.classes
+        true = result.above_bar(open_labels(drawn, classes).read(Box.whole(drawn.shape)))
+        found, known = _found(result, drawn, true.shape)
     else:
-        image = open_stored(prediction)
+        image, classes = open_stored(prediction), AXON_MYELIN
         if image.shape != drawn.shape:
             raise _other_size(drawn, prediction, image.shape)
         found = open_labels(image, classes).read(Box.whole(image.shape))
         known = drawn.slide.pixel_size or image.slide.pixel_size
-    true = open_labels(drawn, classes).read(Box.whole(drawn.shape))
+        true = open_labels(drawn, classes).read(Box.whole(drawn.shape))
     without = _OF_MYELIN if _lacks_myelin(found, true, classes) else ()
     if without:
         found = classes.from_masks(found == classes.axon, found < 0)
@@ -94,6 +98,8 @@ def score(
             "score it.",
             soft_wrap=True,
         )
+    elif not (true > 0).any():
+        console.print(f"Nothing is drawn in {truth}; is it the right image?", soft_wrap=True)
     if csv_file is not None:
         console.print(f"written: {csv_file}", soft_wrap=True)
 
@@ -103,25 +109,23 @@ def _lacks_myelin(found: NDArray[np.uint8], true: NDArray[np.uint8], classes: Cl
     return bool((true == classes.axon).any() and not (true == classes.myelin).any() and (found == classes.myelin).any())
 
 
-def _result(store: Path, drawn: StoredImage) -> tuple[NDArray[np.uint8], PixelSize, Classes]:
-    """Return what a run found, as it counts, on the truth's pixels; their size; and which classes these are."""
+def _found(result: Analysis, drawn: StoredImage, shape: Shape) -> tuple[NDArray[np.uint8], PixelSize]:
+    """Return what a run found, as it counts, on the pixels of a truth of some shape, and their size."""
     import numpy as np
 
     from axonflow.kernel.grid import Box
     from axonflow.kernel.resample import Resampling, nearest_pixels
     from axonflow.kernel.units import PixelSize
-    from axonflow.results.analysis import open_store
 
-    result = open_store(store)
     sizes = {part: PixelSize(*result.record[part]["pixel_size_um"]) for part in ("labels", "slide")}
     shapes: dict[str, Shape] = {part: (*result.record[part]["shape"],) for part in sizes}
-    fitting = next((part for part, shape in shapes.items() if shape == drawn.shape), None)
+    fitting = next((part for part, own in shapes.items() if own == shape), None)
     if fitting is None:
-        raise _other_size(drawn, store, *dict.fromkeys(shapes.values()))
+        raise _other_size(drawn, result.store, *dict.fromkeys(shapes.values()))
     found = result.counted.compute()
     span = Resampling(shapes["labels"], sizes["labels"], sizes[fitting]).span
-    at = np.ix_(*nearest_pixels(Box.whole(drawn.shape), span, shapes["labels"]))
-    return found[at], sizes[fitting], result.classes
+    at = np.ix_(*nearest_pixels(Box.whole(shape), span, shapes["labels"]))
+    return found[at], sizes[fitting]
 
 
 def _other_size(drawn: StoredImage, path: Path, *shapes: Shape) -> InputError:

@@ -278,17 +278,25 @@ def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Fra
 
 
 def _above_bar(image: StoredImage, native: Frame, below: int) -> StoredImage:
-    """Return a drawing without the rows of an information bar, if it was made on the image as it was saved."""
-    if not below or image.shape != (native.shape[0] + below, native.shape[1]):
+    """Return a drawing without the rows of an information bar, if it was made on the image as it was saved.
+
+    A drawing of another resolution has the proportions of what it was made on.
+    """
+    (height, width), (rows, columns) = native.shape, image.shape
+    tall, short = ((height + part) * columns / width for part in (below, 0))
+    if not below or abs(rows - tall) > 1 or abs(rows - short) <= abs(rows - tall):
         return image
-    return replace(image, slide=replace(image.slide, shape=native.shape))
+    above = max(round(rows * height / (height + below)), 1)
+    return replace(image, slide=replace(image.slide, shape=(above, columns)))
 
 
 def _outlines(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame) -> _Outlines:
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"GeoJSON polygons were expected in {path}, but it cannot be read: {error}.") from error
+        raise InputError(
+            f"GeoJSON polygons were expected in {path}, but it cannot be read: {error}. Export them again, in UTF-8."
+        ) from error
     size = (1.0, 1.0) if unit == "um" else (native.pixel_size.y, native.pixel_size.x)
     scale = (size[0] / work.pixel_size.y, size[1] / work.pixel_size.x)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from PIL import Image
 from slides import analyse, command, contents, picture, tissue, write_labels, write_masks, write_model
 
 from axonflow.errors import InputError
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
+from axonflow.stages.annotation import open_regions
+from axonflow.stages.layout import Frame
 from axonflow.workflow.config import Config
 from axonflow.workflow.record import read_record
 
@@ -80,6 +85,30 @@ def test_masks_of_either_height(folder: Path, tmp_path: Path, kind: str, masks: 
         return contents(out)
 
     assert run(kind, folder / masks) == run("none", folder / "short")
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 7])
+@pytest.mark.parametrize("of", ["short", "tall"])
+def test_a_coarse_drawing_of_the_image_with_its_bar_lies_where_it_was_drawn(scale: int, of: str) -> None:
+    """A drawing of half the size of the file shows the bar, too: stretched over the slide, its rows would be off."""
+    rows = SHAPE[0] + (ROWS if of == "tall" else 0)
+    drawn = Image.fromarray(np.arange(rows, dtype=np.uint16)[:, None].repeat(SHAPE[1], 1))
+    size = (round(SHAPE[1] / scale), round(rows / scale))
+    with TemporaryDirectory() as folder:
+        drawn.resize(size, Image.Resampling.NEAREST).save(Path(folder) / "r.png")
+        frame = Frame(SHAPE, PixelSize.square(0.1))
+        regions = open_regions(Path(folder) / "r.png", "px", frame, frame, ROWS)
+        found = regions.label(Box.whole(SHAPE))[:, 0].astype(int)
+    assert np.abs(found - np.arange(SHAPE[0])).max() <= scale
+
+
+def test_a_truth_of_either_height_is_scored_alike(folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "out"
+    analyse(Config(folder / "tag.tif", store, labels=folder / "short" / "labels.png", chunk=64))
+    ran = [command("score", store, folder / kind / "labels.png") for kind in ("short", "tall")]
+    assert ran[0].code == 0
+    assert "axon        1.000  1.000" in ran[0].out
+    assert ran[0].out == ran[1].out
 
 
 def test_it_can_be_kept(folder: Path, tmp_path: Path) -> None:
