@@ -42,6 +42,6 @@ def found_by(job: Job) -> str:
     if isinstance(job.segmentation, Masks):
         return f"masks   {' and '.join(str(mask.image.path) for mask in job.segmentation.images)}; no network"
     checkpoint, (h, w) = job.segmentation.checkpoint, job.layout.work.shape
-    why = ", chosen by the slide's pixel size; --model takes another" * job.chosen
+    why = f", chosen by the slide's pixel size of {job.slide.pixel_size}; --model takes another" * job.chosen
     resampled = f"; the slide is resampled to it, {h:,} × {w:,} px" if job.layout.resamples else ", the slide's own"
     return f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel{resampled}{why}"

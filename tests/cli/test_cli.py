@@ -63,7 +63,7 @@ def test_every_command_is_there() -> None:
     stages = {"convert", "segment", "label", "measure", "map"}
     assert set(names(app)) == stages | {
         *("run", "batch", "plan", "info", "export", "phantom", "train", "score", "evaluate"),
-        *("submit", "status", "doctor", "view", "report"),
+        *("submit", "status", "check", "doctor", "view", "report"),
     }
     assert {group: set(inner) for group, inner in GROUPS.items()} == {
         "cluster": {"list", "show", "scheduler", "worker"},
@@ -363,7 +363,7 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         "channel": None,
         "keep_bar": True,
         "pixel_size": {"y": 0.2, "x": 0.1},
-        "model": "sem",
+        "model": None,
         "halo": None,
         "chunk": 192,
         "cell_um": 5.5,
