@@ -19,6 +19,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -165,7 +166,7 @@ class Record:
     def _described(self, files: Files) -> dict[str, Any]:
         """Return what was written, with the content of metadata: if lost, it is put back, and nothing is made anew."""
         contents = {self._name(path): path.read_text() for path in files if path.name == "zarr.json"}
-        return {"files": self._listed(files), "contents": contents}
+        return {"at": time.time(), "files": self._listed(files), "contents": contents}
 
     def _listed(self, files: Files) -> dict[str, list[int]]:
         return {self._name(path): [each.size, each.crc32c] for path, each in sorted(files.items())}

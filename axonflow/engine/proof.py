@@ -6,16 +6,18 @@ The journal alone is asked, so a store can be proved wherever it was copied, wit
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from axonflow.engine.journal import listed_files, read_entry, set_aside
 from axonflow.errors import DamageError
 from axonflow.kernel.files import Sum, remove, sum_of, write_file
 
-__all__ = ["DAMAGED", "Damage", "Proof", "Written", "mend", "prove", "written"]
+__all__ = ["DAMAGED", "Damage", "Proof", "Proved", "Written", "mend", "prove", "written"]
 
 DAMAGED = "damaged"
 """A file in a store's private folder: something was found damaged that only a look at all bytes finds."""
@@ -23,8 +25,8 @@ DAMAGED = "damaged"
 _AT_ONCE = 8
 """Files that are read side by side: what is waited for is a disk, or a server."""
 
-_SHARDS = "c"
-"""The folder, in an array's, that holds its chunks."""
+_PIXELS = re.compile(r"/s\d+/c/[\d/]+$")
+"""What a shard of an image's level is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,16 @@ class Written:
     entry : Path
         The file of the journal that says so.
     content : str or None
-        Of metadata, what stands in it.
+        Of metadata, what stands in it: of those that several stages write, what the last has written.
+    at : float
+        When metadata were written, s since 1970.
     """
 
     path: Path
     sums: frozenset[Sum]
     entry: Path
     content: str | None = None
+    at: float = 0.0
 
     @property
     def stage(self) -> str:
@@ -54,8 +59,8 @@ class Written:
 
     @property
     def pixels(self) -> bool:
-        """Whether it holds pixels, each chunk of which has a checksum of its own."""
-        return self.path.name != "zarr.json" and _SHARDS in self.path.parts
+        """Whether it holds pixels of an image, which are checked as they are read."""
+        return bool(_PIXELS.search(self.path.as_posix()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,16 @@ class Damage:
     path: Path
     what: str
     written: Written | None = None
+
+    @property
+    def part(self) -> str:
+        """The part of the store that it belongs to: slide, labels/NAME, maps, tables/NAME …; nothing if the journal."""
+        if self.written is None:
+            return ""
+        first, *rest = Path(os.path.relpath(self.path, self.written.entry.parents[4])).parts
+        if re.fullmatch(r"s\d+|zarr\.json", first):
+            return "slide"
+        return f"{first}/{rest[0]}" if first in {"labels", "tables"} else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +139,17 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
         damages += _gaps(folder, entries)
         for entry in entries:
             try:
-                listed, contents = listed_files(entry), _contents(entry)
+                listed, (at, contents) = listed_files(entry), _contents(entry)
             except DamageError:
                 damages.append(Damage(entry, "is damaged"))
                 continue
             for name, (size, crc) in listed.items():
                 before = files.get(name)
-                shared = before is not None and before.entry.parent != entry.parent
-                sums = (before.sums if shared and before else frozenset()) | {Sum(size, crc)}
-                files[name] = Written(store / name, sums, entry, contents.get(name))
+                if before is None or before.entry.parent == entry.parent:
+                    files[name] = Written(store / name, frozenset({Sum(size, crc)}), entry, contents.get(name), at)
+                else:
+                    last = before if before.at > at else Written(store / name, frozenset(), entry, contents[name], at)
+                    files[name] = replace(last, sums=before.sums | {Sum(size, crc)})
     return list(files.values()), damages, unproved
 
 
@@ -152,9 +169,12 @@ def _gaps(folder: Path, entries: list[Path]) -> list[Damage]:
     return [Damage(folder / f"{i:08d}.", "is gone") for i in range(count) if f"{i:08d}" not in there]
 
 
-def _contents(entry: Path) -> dict[str, str]:
-    contents: dict[str, str] = json.loads(read_entry(entry))["contents"] if entry.suffix == ".json" else {}
-    return contents
+def _contents(entry: Path) -> tuple[float, dict[str, str]]:
+    """Return when metadata were written, and what they hold."""
+    if entry.suffix != ".json":
+        return 0.0, {}
+    said = json.loads(read_entry(entry))
+    return said["at"], said["contents"]
 
 
 def prove(
@@ -181,6 +201,36 @@ def prove(
             done += _size(each)
             progress(done, total)
     return Proof(len(files), done, tuple(damages), tuple(unproved))
+
+
+class Proved:
+    """The files of a store as they are handed out: each is compared with the journal before, once until it changes.
+
+    Parameters
+    ----------
+    journal : Path
+        Its folder.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._store = journal.parents[1].resolve()
+        self._written = {os.path.relpath(file.path, journal.parents[1]): file for file in written(journal)[0]}
+        self._seen: dict[tuple[str, int, int], str] = {}
+
+    def wrong(self, path: Path) -> str:
+        """Say what is wrong with a file; nothing if it is as it was written, or the journal does not know it."""
+        name = os.path.relpath(path.resolve(), self._store)
+        file = self._written.get(name)
+        if file is None:
+            return ""
+        try:
+            stat = path.stat()
+        except OSError:
+            return _wrong(file, quick=True)
+        key = name, stat.st_mtime_ns, stat.st_size
+        if key not in self._seen:
+            self._seen[key] = _wrong(file, quick=False)
+        return self._seen[key]
 
 
 def _size(file: Written) -> int:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.journal import read_entry
-from axonflow.errors import StoreError
+from axonflow.engine.proof import Damage, prove
+from axonflow.errors import DamageError, StoreError
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
@@ -56,7 +57,27 @@ class Analysis:
 
     def pyramid(self, labels: str | None = None) -> Pyramid:
         """Return the slide with all its levels, or labels of a name with theirs."""
+        self._need("slide" if labels is None else f"labels/{labels}")
         return Pyramid.open(self.store if labels is None else self.store / "labels" / labels)
+
+    @cached_property
+    def damages(self) -> tuple[Damage, ...]:
+        """What is not as the run wrote it; what is in the pixels' files shows when they are read."""
+        return prove(self.store / ".axonflow" / "journal", quick=True).damages
+
+    def _need(self, part: str) -> None:
+        """Refuse a part of the store that is damaged; the others can be had.
+
+        Raises
+        ------
+        DamageError
+        """
+        for damage in self.damages:
+            if damage.part == part:
+                raise DamageError(
+                    f"{damage.path} was expected as its run wrote it, but it {damage.what}. Run the same axonflow run "
+                    f"again: it makes anew what is damaged; 'axonflow check {self.store}' lists it."
+                )
 
     @cached_property
     def image(self) -> da.Array:
@@ -116,6 +137,8 @@ class Analysis:
         """
         from axonflow.fiber.region_table import read_regions
 
+        self._need("tables/regions.parquet")
+
         if self.record["config"].get("regions") is None:
             raise StoreError(f"Regions were expected in {self.store}, but its run had none; run it with --regions.")
         return read_regions(self.store / "tables" / "regions.parquet")
@@ -158,6 +181,7 @@ class Analysis:
     @cached_property
     def maps(self) -> xr.Dataset:
         """The maps over (y, x) in µm, with units and long names."""
+        self._need("maps")
         return read_maps(self.store / "maps")
 
     @cached_property
@@ -205,10 +229,12 @@ class Analysis:
                 f"Labels by a network were expected in {self.store}, but they are masks of its user, which say nothing "
                 "of doubt; run the slide with --model, into a store of its own."
             )
+        self._need("traits")
         return Blocks.open(self.store / "traits")
 
     @property
     def _table(self) -> Path:
+        self._need("tables/fibers.parquet")
         return self.store / "tables" / "fibers.parquet"
 
     def _read_fibers(self, columns: Sequence[str] | None = None) -> pd.DataFrame:

@@ -35,7 +35,9 @@ def read_record(store: Path) -> dict[str, Any]:
     """
     try:
         record: dict[str, Any] = json.loads((store / "run.json").read_text())
-        record["config"], record["complete"]
+        parts = (record[name] for name in ("config", "slide", "labels", "model", "stages"))
+        if not isinstance(record["complete"], bool) or not all(isinstance(part, dict) for part in parts):
+            raise TypeError
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"A store made by axonflow was expected at {store}, but there is no readable run.json in it; "

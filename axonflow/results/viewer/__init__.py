@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
+from axonflow.engine.proof import Proved
 from axonflow.errors import InputError
 from axonflow.results.analysis import open_store
 from axonflow.results.viewer.layers import View, config_state, layer_name, legends, view_state
@@ -17,6 +19,8 @@ from axonflow.results.viewer.selection import follow_selection, select_axon
 from axonflow.results.viewer.server import Server, serving
 
 __all__ = ["View", "screenshot", "viewing"]
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -79,7 +83,15 @@ def _served(scenes: Sequence[Scene], view: View, port: int) -> Iterator[Server]:
     stores = [scene.analysis.store for scene in scenes]
     for scene in scenes:
         Thread(target=scene.file, args=(LIST,), daemon=True).start()  # a long one is ready when the page asks
-    with serving(stores, [scene.file for scene in scenes], constants, port) as server:
+    proved = [Proved(store / ".axonflow" / "journal") for store in stores]
+
+    def wrong(path: Path) -> str:
+        said = next(filter(None, (each.wrong(path) for each in proved)), "")
+        if said:
+            log.warning("not shown: %s %s", path, said)
+        return said
+
+    with serving(stores, [scene.file for scene in scenes], constants, port, wrong) as server:
         addresses = [(server.store(number), server.made(number)) for number in range(len(stores))]
         state = view_state(scenes, addresses, view)
         if view.axon is not None:

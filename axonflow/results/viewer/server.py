@@ -34,6 +34,9 @@ SCRIPT = "axonflow.js"
 Made = Callable[[str], bytes]
 """Makes the file of a path that lies in no store; raises LookupError if there is none."""
 
+Wrong = Callable[[Path], str]
+"""Says what is wrong with a file of a store; nothing if it is as it was written."""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -71,7 +74,11 @@ class Server:
 
 @contextmanager
 def serving(
-    stores: Sequence[Path], made: Sequence[Made], constants: Mapping[str, object] = MappingProxyType({}), port: int = 0
+    stores: Sequence[Path],
+    made: Sequence[Made],
+    constants: Mapping[str, object] = MappingProxyType({}),
+    port: int = 0,
+    wrong: Wrong = lambda _path: "",
 ) -> Iterator[Server]:
     """Serve stores, each with what is made of it on demand, until the context is left.
 
@@ -84,6 +91,8 @@ def serving(
         What the page's script reads as ``AXONFLOW``; JSON can hold it.
     port : int
         0 for any that is free.
+    wrong : callable
+        Says what is wrong with a file of a store, which is then not served: the page does not look at checksums.
 
     Raises
     ------
@@ -102,7 +111,7 @@ def serving(
         ]
         for number, (store, make) in enumerate(zip(stores, made, strict=True)):
             routes += [
-                (rf"/store/{token}/{number}/(.*)", _StoreFile, {"path": str(store.resolve())}),
+                (rf"/store/{token}/{number}/(.*)", _StoreFile, {"path": str(store.resolve()), "wrong": wrong}),
                 (rf"/made/{token}/{number}/(.*)", _MadeFile, {"make": make}),
             ]
         _hang(pages.app, routes, pages.port)
@@ -162,6 +171,10 @@ class _Shared(RequestHandler):
 class _StoreFile(_Shared, StaticFileHandler):
     """A file of a store; tornado answers ranges."""
 
+    def initialize(self, path: str, wrong: Wrong) -> None:  # type: ignore[override]  # the route gives both
+        super().initialize(path)
+        self.wrong = wrong
+
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         try:
             path = Path(absolute_path).resolve()
@@ -170,6 +183,8 @@ class _StoreFile(_Shared, StaticFileHandler):
         inside = path.relative_to(root).parts if path.is_relative_to(root) else (".",)
         if any(part.startswith(".") for part in inside):
             raise HTTPError(403)
+        if self.wrong(path):
+            raise HTTPError(500, "%s is damaged", path)
         return super().validate_absolute_path(root, str(path))
 
     def compute_etag(self) -> str:

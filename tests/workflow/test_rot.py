@@ -1,0 +1,268 @@
+"""A store that rots, or whose copy broke off: what is damaged is named, refused, and made anew to the same bytes."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from slides import analyse, command, files, picture, tissue, write_labels, write_model, write_slide
+
+import axonflow
+from axonflow.errors import AxonflowError, DamageError
+from axonflow.ngff import Pyramid
+from axonflow.results import check as checking
+from axonflow.results.analysis import Analysis, open_store
+from axonflow.results.check import check
+from axonflow.workflow.config import Config
+
+STORE = "store.ome.zarr"
+UNPROVED = {"run.json", "run.log", "status.json", "lock"}
+"""What is written anew at every run, or guards it."""
+
+
+@pytest.fixture(scope="module", params=["masks", "network"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A finished store of several chunks."""
+    folder = tmp_path_factory.mktemp(request.param)
+    classes = tissue((150, 210), 5)
+    slide = write_slide(folder / "slide.tif", picture(classes))
+    config = Config(slide, folder / STORE, cell_um=6.0, chunk=64, max_myelin_um=1.0)
+    if request.param == "masks":
+        config = replace(config, labels=write_labels(folder / "labels.png", classes))
+    else:
+        config = replace(config, model=str(write_model(folder)), keep_probabilities=True)
+    analyse(config)
+    return config
+
+
+def copied(made: Config, folder: Path) -> Config:
+    shutil.copytree(made.out, folder / STORE)
+    return replace(made, out=folder / STORE)
+
+
+def proved(store: Path) -> list[Path]:
+    """Return the files that a check answers for, relative to the store."""
+    return [
+        path.relative_to(store)
+        for path in sorted(store.rglob("*"))
+        if path.is_file() and path.name not in UNPROVED and path.stat().st_size
+    ]
+
+
+def flip(path: Path, chance: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+
+
+def swap(path: Path, chance: random.Random) -> None:
+    others = [each for each in path.parent.parent.rglob(f"*{path.suffix}") if each.is_file() and each != path]
+    other = chance.choice(others or [path])
+    ours, theirs = path.read_bytes(), other.read_bytes()
+    path.write_bytes(theirs if theirs != ours else b"")
+    other.write_bytes(ours)
+
+
+DAMAGES: dict[str, Callable[[Path, random.Random], Any]] = {
+    "a bit": flip,
+    "cut off": lambda path, chance: path.write_bytes(path.read_bytes()[: chance.randrange(path.stat().st_size)]),
+    "gone": lambda path, _: path.unlink(),
+    "empty": lambda path, _: path.write_bytes(b""),
+    "zeros": lambda path, _: path.write_bytes(bytes(path.stat().st_size)),
+    "swapped": swap,
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_whatever_is_damaged_is_named_and_made_anew(made: Config, tmp_path: Path, kind: str) -> None:
+    chance, before = random.Random(kind), files(made.out)
+    for trial in range(4):
+        config = copied(made, tmp_path / str(trial))
+        name = chance.choice(proved(config.out))
+        DAMAGES[kind](config.out / name, chance)
+        found = check(config.out)
+        assert not found.sound, name
+        # of the journal's own files the name may be all that is left
+        assert any(str(name).startswith(str(damage.path.relative_to(config.out))) for damage in found.proof.damages)
+        analyse(config)
+        assert files(config.out) == before, name
+        assert check(config.out).sound, name
+
+
+def test_much_that_is_damaged_at_once_is_made_anew(made: Config, tmp_path: Path) -> None:
+    chance, before = random.Random(0), files(made.out)
+    for trial in range(3):
+        config = copied(made, tmp_path / str(trial))
+        for name in chance.sample(proved(config.out), 12):
+            if (config.out / name).exists():
+                DAMAGES[chance.choice([*DAMAGES])](config.out / name, chance)
+        analyse(config)
+        assert files(config.out) == before
+        assert check(config.out).sound
+
+
+def test_only_what_is_damaged_is_made_anew(made: Config, tmp_path: Path) -> None:
+    config = copied(made, tmp_path)
+    journal = config.out / ".axonflow" / "journal"
+    shard = config.out / "labels" / "axons" / "s0" / "c" / "1" / "1"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    before = {path: path.stat().st_mtime_ns for path in journal.rglob("*.npz")}
+    analyse(config)
+    again = {path for path in journal.rglob("*.npz") if before.get(path) != path.stat().st_mtime_ns}
+    assert len(again) == 1
+    assert again.pop().parents[1].name == "label"
+
+
+def reading() -> dict[str, Callable[[Analysis], Any]]:
+    def pixels(name: str | None) -> Callable[[Analysis], Any]:
+        def read(result: Analysis) -> Any:
+            image = result.image if name is None else result.labels[name]
+            return image.compute()
+
+        return read
+
+    return {
+        "s0": pixels(None),
+        **{f"labels/{name}/s0": pixels(name) for name in ("semantic", "axons", "fibers")},
+        "tables": lambda result: result.fibers.to_csv(),
+        "maps": lambda result: {name: array.to_numpy() for name, array in result.maps.variables.items()},
+    }
+
+
+@pytest.mark.parametrize("part", reading())
+def test_a_bit_is_never_read_as_another(made: Config, tmp_path: Path, part: str) -> None:
+    """Whoever reads through the API gets what was written, or an error."""
+    chance, read = random.Random(part), reading()[part]
+    config = copied(made, tmp_path)
+    right = read(open_store(config.out))
+    inside = [path for path in sorted((config.out / part).rglob("*")) if path.is_file()]
+    refused = 0
+    for _ in range(30):
+        path = chance.choice(inside)
+        content = path.read_bytes()
+        flip(path, chance)
+        try:
+            came = read(open_store(config.out))
+        except DamageError:
+            refused += 1
+        else:
+            np.testing.assert_equal(came, right)
+        path.write_bytes(content)
+    assert refused > 20
+
+
+def test_what_is_whole_is_served_beside_what_is_damaged(made: Config, tmp_path: Path) -> None:
+    config = copied(made, tmp_path)
+    array = config.out / "maps" / "avf" / "c" / "0" / "0"
+    flip(array, random.Random(0))
+    result = axonflow.open(config.out)
+    assert len(result.fibers) == len(axonflow.open(made.out).fibers)
+    with pytest.raises(DamageError, match=r"avf.*check"):
+        _ = result.maps
+    ran = command("export", config.out, "--format", "netcdf")
+    assert ran.code == 2
+    assert "axonflow check" in ran.err.replace("\n", " ")
+    assert command("export", config.out, "--format", "ads-csv").code == 0
+
+
+def test_a_changed_setting_does_not_build_on_damage(made: Config, tmp_path: Path) -> None:
+    changes: list[dict[str, Any]] = [{"cell_um": 9.0}, {"max_myelin_um": 0.5}, {"min_axon_area_um2": 0.3}]
+    for trial, change in enumerate(changes):
+        config = copied(made, tmp_path / str(trial))
+        for name in ("semantic", "axons"):
+            next((config.out / "labels" / name / "s0").rglob("c/0/1")).unlink()
+        analyse(replace(config, **change))
+        fresh = replace(made, out=tmp_path / f"fresh{trial}" / STORE, **change)
+        analyse(fresh)
+        assert files(config.out) == files(fresh.out)
+
+
+def test_what_is_found_on_the_way_is_made_anew(made: Config, tmp_path: Path) -> None:
+    """A bit within a shard shows only when it is read, here by the stage that a changed setting runs again."""
+    config = replace(copied(made, tmp_path), max_myelin_um=0.5)
+    flip(config.out / "labels" / "semantic" / "s0" / "c" / "1" / "2", random.Random(1))
+    analyse(config)
+    fresh = replace(config, out=tmp_path / "fresh" / STORE)
+    analyse(fresh)
+    assert files(config.out) == files(fresh.out)
+
+
+def test_what_comes_out_otherwise_takes_what_rests_on_it_along(made: Config, tmp_path: Path) -> None:
+    """As where another kind of GPU computes a window again: nothing may rest on what was there before."""
+    config = copied(made, tmp_path)
+    journal = config.out / ".axonflow" / "journal"
+    entry = next((journal / "label").rglob("00000000.*.npz"))
+    (config.out / "labels" / "axons" / "s0" / "c" / "0" / "0").unlink()
+    # The record says that something else was written than will be.
+    content = entry.read_bytes().replace(b'"labels/axons/s0/c/0/0": [', b'"labels/axons/s0/c/0/0": [9')
+    assert content != entry.read_bytes()
+    entry.write_bytes(content)
+    before = {path: path.stat().st_mtime_ns for path in journal.rglob("*.npz")}
+    analyse(config)
+    again = {path.parents[1].name for path in journal.rglob("*.npz") if before.get(path) != path.stat().st_mtime_ns}
+    assert again == {"label", "measure", "map"}
+    assert files(config.out) == files(made.out)
+
+
+def test_the_record_of_a_run_is_written_anew(made: Config, tmp_path: Path) -> None:
+    for trial, content in enumerate((None, b"", b'{"complete": true', b"[]", b'{"complete": true, "config": 3}')):
+        config = copied(made, tmp_path / str(trial))
+        record = config.out / "run.json"
+        was = json.loads(record.read_text())
+        record.unlink() if content is None else record.write_bytes(content)
+        assert not check(config.out).sound
+        analyse(config)
+        assert json.loads(record.read_text())["labels"] == was["labels"]
+        assert check(config.out).sound
+
+
+def test_the_command_says_what_and_where(made: Config, tmp_path: Path) -> None:
+    config = copied(made, tmp_path)
+    sound = command("check", config.out)
+    assert sound.code == 0
+    assert "all is as the run wrote it" in sound.out
+    (config.out / "labels" / "semantic" / "s0" / "c" / "0" / "1").unlink()
+    (config.out / "tables" / "fibers.parquet").write_bytes(b"")
+    ran = command("check", config.out, "--quick")
+    assert ran.code == 1
+    assert "labels/semantic/s0/c/0/1 is gone" in ran.out
+    assert "tables/fibers.parquet is 0 bytes long" in ran.out
+    assert "the same axonflow run again" in ran.out
+
+
+def test_numbers_that_do_not_agree_are_found_though_every_file_is_as_written(
+    made: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = copied(made, tmp_path)
+    read = Pyramid.read
+    monkeypatch.setattr(Pyramid, "read", lambda self, box, level=0: read(self, box, level) * 0)
+    assert any("px in the table and 0 px" in fault for fault in check(config.out).faults)
+    monkeypatch.undo()
+    monkeypatch.setattr(Analysis, "counted_fibers", lambda self, columns: self.fibers[columns][1:])
+    assert any("maps/axon_count" in fault for fault in check(config.out).faults)
+
+
+def test_a_store_that_cannot_be_written_is_checked(
+    made: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = copied(made, tmp_path)
+    flip(config.out / "tables" / "fibers.parquet", random.Random(0))
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(checking, "write_file", refuse)
+    assert not check(config.out).sound
+
+
+def test_a_copy_without_its_journal_is_told_from_a_store(made: Config, tmp_path: Path) -> None:
+    shutil.copytree(made.out, tmp_path / STORE, ignore=shutil.ignore_patterns(".axonflow"))
+    with pytest.raises(AxonflowError, match="no journal"):
+        check(tmp_path / STORE)
