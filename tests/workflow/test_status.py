@@ -63,8 +63,12 @@ def run(store: Path, wanted: list[Stage]) -> None:
         run_stages(wanted, Journal(store / ".axonflow" / "journal"), LocalPool(), heart.note)
 
 
+PARTS = ("config", "slide", "labels", "model", "stages")
+"""Of a record."""
+
+
 def record(store: Path, *, complete: bool) -> None:
-    (store / "run.json").write_text(json.dumps({"complete": complete, "config": {}}))
+    (store / "run.json").write_text(json.dumps({"complete": complete, **{name: {} for name in PARTS}}))
 
 
 def submit(store: Path, **more: Any) -> None:
