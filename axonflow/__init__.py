@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from axonflow.api import open, run  # noqa: A004  # axonflow.open reads as it should
+from axonflow.api import check, open, run  # noqa: A004  # axonflow.open reads as it should
 from axonflow.errors import AxonflowError
 
-__all__ = ["AxonflowError", "open", "run"]
+__all__ = ["AxonflowError", "check", "open", "run"]

@@ -17,8 +17,9 @@ from axonflow.workflow.config import Config
 if TYPE_CHECKING:
     from axonflow.engine.profile import Profile
     from axonflow.results.analysis import Analysis
+    from axonflow.results.check import Checked
 
-__all__ = ["open", "run"]
+__all__ = ["check", "open", "run"]
 
 File = str | PathLike[str]
 
@@ -128,3 +129,29 @@ def open(store: File) -> Analysis:  # noqa: A001  # axonflow.open reads as it sh
 
     prepare_caches()
     return open_store(Path(store))
+
+
+def check(store: File, *, quick: bool = False) -> Checked:
+    """Prove that a store holds what its run wrote; nothing is changed.
+
+    Parameters
+    ----------
+    store : path
+        The ``.ome.zarr`` folder, or a copy of it; its slide need not be there.
+    quick : bool
+        Whether files of pixels are looked at by presence and size alone.
+
+    Returns
+    -------
+    Checked
+        ``.sound`` says whether all is well, ``.proof.damages`` and ``.faults`` what is not.
+
+    Raises
+    ------
+    axonflow.errors.StoreError
+        If it is no store of axonflow.
+    """
+    from axonflow.results.check import check as check_store
+
+    prepare_caches()
+    return check_store(Path(store), quick=quick)
