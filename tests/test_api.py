@@ -76,7 +76,7 @@ def test_the_summary_is_that_of_all_that_counts(result: Analysis, classes: Class
     assert summary["AVF"] == f"{axon / classes.size:.3f}"
     assert summary["MVF"] == f"{myelin / classes.size:.3f}"
     assert summary["g-ratio"] == f"{(1 / (1 + myelin / axon)) ** 0.5:.3f} (aggregate)"
-    assert summary["area"] == f"{classes.size * 1e-8:.4g} mm²"
+    assert summary["area"] == f"{classes.size * 1e-2:.4g} µm²"
     assert summary["density"] == f"{len(result.fibers) / (classes.size * 1e-8):,.0f} axons/mm²"
 
 

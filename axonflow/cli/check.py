@@ -50,7 +50,7 @@ def check(
     for fault in checked.faults:
         _say(f"wrong    {fault}")
     looked = "their presence and size" if quick else "every byte"
-    _say(f"checked  {proof.files:,} files, {proof.size / 1e6:,.1f} MB: {looked}")
+    _say(f"checked  {store}: {proof.files:,} files, {proof.size / 1e6:,.1f} MB, {looked}")
     if not checked.sound:
         if proof.damages:
             _say("next     the same axonflow run again makes anew what is damaged, and nothing else")

@@ -71,7 +71,7 @@ class _Bar:
     def _begin(self, done: int, steps: int) -> None:
         self._steps = steps
         if done == steps:
-            console.print(f"All {count(steps, 'step')} of this training; --fresh starts over.")
+            console.print(f"This training is done, with {count(steps, 'step')}; --fresh starts over.")
             return
         if done:
             console.print(f"Going on after {done:,} of {count(steps, 'step')}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -17,7 +18,8 @@ NESTED = (["list"], ["download"], ["models"], ["models", "download"], ["evaluate
 
 def test_all_sets_are_listed_with_what_one_must_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "width", 300)
-    lines = {line.split()[0]: line for line in command("astih", "list").out.splitlines()}
+    parts = re.split(r"^(?=\S)", command("astih", "list").out, flags=re.MULTILINE)  # a set's name, then its facts
+    lines = {part.split()[0]: part for part in parts if part.strip()}
     assert len(SETS) == 5
     for known in SETS:
         told = (known.content, known.licence, known.size, known.images, known.pixel_size, known.test_split)

@@ -35,8 +35,8 @@ def commands(group: Any, *above: str) -> Iterator[tuple[str, Any]]:
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
 FLAGS = {name: {flag for option in command.params for flag in option.opts} for name, command in COMMANDS.items()}
-OTHERS = {"--constraint", "--gres", "--help", "--index-url", "--qos"}
-"""Flags of other programs that the pages name."""
+OTHERS = {"--constraint", "--gres", "--help", "--index-url", "--newest", "--qos"}
+"""Flags of other programs, and of scripts, that the pages name."""
 
 
 def rows(page: str, *columns: int) -> list[tuple[str, ...]]:
@@ -55,7 +55,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysi
     slide, model = folder / "slide.png", write_model(folder)
     Image.fromarray(np.where(radius < 20, 255, np.where(radius < 30, 127, 0)).astype(np.uint8)).save(slide)
     model.write_text(json.dumps(json.loads(model.read_text()) | {"familiar": {"texture": [0, 1]}}))
-    masks = axonflow.run(slide, folder / "masks", labels=slide, pixel_size=0.1, cell=5.0, workers=1)
+    labels = folder / "labels.jpg"  # soft, so that the record says how it was read
+    Image.open(slide).save(labels)
+    masks = axonflow.run(slide, folder / "masks", labels=labels, pixel_size=0.1, cell=5.0, workers=1)
     return masks, axonflow.run(slide, folder / "network", model=str(model), pixel_size=0.12, cell=5.0, workers=1)
 
 

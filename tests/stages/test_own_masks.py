@@ -76,8 +76,8 @@ def test_the_same_mask_twice_is_refused(config: Config, tmp_path: Path) -> None:
 def test_an_empty_mask_is_said(config: Config, tmp_path: Path) -> None:
     empty = write_labels(tmp_path / "empty.png", np.zeros(SHAPE, np.uint8))
     analyse(replace(config, axon_mask=None, myelin_mask=None, labels=empty))
-    (note,) = axonflow.open(config.out).record["stages"]["segment"]["notes"]
-    assert "Nothing is drawn in" in note
+    said = {given.id: given.message for given in axonflow.open(config.out).warnings}
+    assert str(empty) in said["one-value"]
 
 
 def test_a_mask_in_tiles_or_strips_is_read_as_the_whole_file_is(config: Config, tmp_path: Path) -> None:

@@ -387,7 +387,7 @@ def test_the_command_trains_and_names_the_model(dataset: Path, tmp_path: Path) -
     recipe = Checkpoint.find(out / "mice.json").trained_on["recipe"]
     assert (recipe["patches"], recipe["seed"], recipe["side"]) == (4, 5, 32)
     again = CliRunner().invoke(app, args)
-    assert "All 2 steps of this training are done" in again.output
+    assert "This training is done, with 2 steps" in again.output
     refused = CliRunner().invoke(app, [*args, "--seed", "6"])
     assert refused.exit_code == 2
 
