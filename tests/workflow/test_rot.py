@@ -21,10 +21,9 @@ from axonflow.results import check as checking
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.check import check
 from axonflow.workflow.config import Config
+from benchmarks.rot import DAMAGES, flip, proved
 
 STORE = "store.ome.zarr"
-UNPROVED = {"run.json", "run.log", "status.json", "lock"}
-"""What is written anew at every run, or guards it."""
 
 
 @pytest.fixture(scope="module", params=["masks", "network"])
@@ -45,39 +44,6 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def copied(made: Config, folder: Path) -> Config:
     shutil.copytree(made.out, folder / STORE)
     return replace(made, out=folder / STORE)
-
-
-def proved(store: Path) -> list[Path]:
-    """Return the files that a check answers for, relative to the store."""
-    return [
-        path.relative_to(store)
-        for path in sorted(store.rglob("*"))
-        if path.is_file() and path.name not in UNPROVED and path.stat().st_size
-    ]
-
-
-def flip(path: Path, chance: random.Random) -> None:
-    content = bytearray(path.read_bytes())
-    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-    path.write_bytes(content)
-
-
-def swap(path: Path, chance: random.Random) -> None:
-    others = [each for each in path.parent.parent.rglob(f"*{path.suffix}") if each.is_file() and each != path]
-    other = chance.choice(others or [path])
-    ours, theirs = path.read_bytes(), other.read_bytes()
-    path.write_bytes(theirs if theirs != ours else b"")
-    other.write_bytes(ours)
-
-
-DAMAGES: dict[str, Callable[[Path, random.Random], Any]] = {
-    "a bit": flip,
-    "cut off": lambda path, chance: path.write_bytes(path.read_bytes()[: chance.randrange(path.stat().st_size)]),
-    "gone": lambda path, _: path.unlink(),
-    "empty": lambda path, _: path.write_bytes(b""),
-    "zeros": lambda path, _: path.write_bytes(bytes(path.stat().st_size)),
-    "swapped": swap,
-}
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
