@@ -33,6 +33,7 @@ __all__ = [
     "Sum",
     "make_durable",
     "make_folder",
+    "make_folders",
     "new_file",
     "new_folder",
     "remove",
@@ -168,10 +169,13 @@ class NewFiles(AbstractContextManager["NewFiles"]):
     ----------
     top : Path
         A folder over all of them, which is there for certain. Folders under it are made where they are missing.
+    made : bool
+        Whether all folders were made before, by :func:`make_folders`, so that only those next to files are flushed.
     """
 
-    def __init__(self, top: Path) -> None:
-        self._top = top
+    def __init__(self, top: Path, *, made: bool = False) -> None:
+        self._top, self._made = top, made
+        self._folders: set[Path] = set()
         self._complete: list[tuple[Path, Path]] = []
         self._flushed: list[Future[Sum | None]] = []
         self._sums = _SUMS.get()
@@ -193,7 +197,11 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         """Write one of them by its temporary name; as :func:`new_file`."""
         part = _partial(path)
         self._complete.append((part, path))
-        part.parent.mkdir(parents=True, exist_ok=True)
+        if self._made and part.parent.is_dir():
+            self._folders.add(part.parent)
+        else:  # another task may have made a folder and not flushed the one above it yet: all of them are flushed here
+            part.parent.mkdir(parents=True, exist_ok=True)
+            self._folders |= {*_upwards(part.parent, self._top)}
         yield part
         self._flushed.append(self._threads.submit(self._settle, part))
 
@@ -210,9 +218,7 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         self._complete.clear()
         if self._sums is not None:
             self._sums |= {path: taken for path, taken in zip(paths, sums, strict=True) if taken is not None}
-        # Another task may have made a folder and not flushed the one above it yet: all of them are flushed here, too.
-        folders = {folder for path in paths for folder in _upwards(path.parent, self._top)}
-        list(self._threads.map(_flush_folder, folders))
+        list(self._threads.map(_flush_folder, self._folders))
 
 
 @contextmanager
@@ -263,6 +269,14 @@ def make_folder(path: Path, top: Path | None = None) -> None:
     path = path.absolute() if top is None else path
     path.mkdir(parents=True, exist_ok=True)
     _flush_all((), _upwards(path, top))
+
+
+def make_folders(paths: Iterable[Path], top: Path) -> None:
+    """Make folders below one, and those between that are missing; they are on the disk when this returns."""
+    every = {folder for path in paths for folder in _upwards(path, top)}
+    for path in sorted(every):
+        path.mkdir(exist_ok=True)
+    _flush_all((), every)
 
 
 def make_durable(paths: Iterable[Path], top: Path) -> None:

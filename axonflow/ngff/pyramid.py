@@ -22,7 +22,7 @@ from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from axonflow.errors import DamageError, InputError, StoreError
-from axonflow.kernel.files import NewFiles, make_durable, remove
+from axonflow.kernel.files import NewFiles, make_durable, make_folders, remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.units import PixelSize
 from axonflow.ngff import halve
@@ -230,6 +230,7 @@ class Pyramid:
                 zarr_format=3,
             )
         make_durable((self.path / f"s{level}" / "zarr.json" for level in range(self.count)), self.path)
+        make_folders((folder for level in range(self.count) for folder in self._rows(level)), self.path)
         if self.kind == "labels":
             known = read_attributes(self.path.parent).get("ome", {})
             write_group(self.path.parent, {"ome": labels_index([*known.get("labels", []), self.path.name])})
@@ -280,7 +281,7 @@ class Pyramid:
             raise InputError(
                 f"{box.shape} pixels of {self.dtype} were expected, {pixels.shape} of {pixels.dtype} came."
             )
-        with NewFiles(self.path) as shards:
+        with NewFiles(self.path, made=True) as shards:
             self._store(shards, 0, box, pixels)
             self._climb(shards, 0, box, pixels)
 
@@ -302,7 +303,7 @@ class Pyramid:
             What the file system says, as it is.
         """
         self.levels.check(number, box)
-        with NewFiles(self.path) as shards:
+        with NewFiles(self.path, made=True) as shards:
             self._climb(shards, number, box, self.read(box, self.levels.bottom(number)))
 
     def _climb(self, shards: NewFiles, number: int, box: Box, pixels: NDArray[np.generic]) -> None:
@@ -322,6 +323,12 @@ class Pyramid:
         return ShardFormat(
             self.levels.shard_of(level), self.levels.chunk_of(level), CODECS[self.kind], checked=self.checked
         )
+
+    def _rows(self, level: int) -> Iterator[Path]:
+        """Yield the folders of a level's shards, one for each row."""
+        rows = -(-self.levels.shape_of(level)[0] // self.levels.shard_of(level))
+        folder = self.path.joinpath(f"s{level}", "c", *("0" for _ in self._axes[2:]))
+        return (folder / str(row) for row in range(rows))
 
     def _shards(self, level: int, box: Box) -> Iterator[tuple[Path, Box]]:
         """Yield the files that hold a box of a level, and where their shards lie."""

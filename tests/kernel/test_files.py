@@ -19,6 +19,7 @@ from axonflow.kernel.files import (
     NewFiles,
     make_durable,
     make_folder,
+    make_folders,
     new_file,
     new_folder,
     remove,
@@ -33,6 +34,14 @@ OLD, NEW = b"old " * 100, b"new" * 200
 def several(top: Path) -> None:
     with NewFiles(top) as files:
         for name in ("a/b/one", "a/b/two", "a/three"):
+            with files.new_file(top / name) as part:
+                part.write_bytes(NEW)
+
+
+def several_in_folders(top: Path) -> None:
+    make_folders([top / "a" / "b", top / "c"], top)
+    with NewFiles(top, made=True) as files:
+        for name in ("a/b/one", "a/b/two", "c/three", "never/made"):
             with files.new_file(top / name) as part:
                 part.write_bytes(NEW)
 
@@ -60,6 +69,7 @@ WAYS: dict[str, Callable[[Path], None]] = {
     "in place of another": lambda top: write_file(top / "there", NEW),
     "one that was continued": continued,
     "several": several,
+    "several in folders that were made": several_in_folders,
     "a new folder": folder,
     "a folder made": lambda top: make_folder(top / "a" / "b" / "c", top),
     "by a library": by_hand,
