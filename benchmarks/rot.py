@@ -49,7 +49,10 @@ def flip(path: Path, chance: random.Random) -> None:
 def swap(path: Path, chance: random.Random) -> None:
     """Exchange a file with another of its kind; without one, or if they are equal, empty it."""
     others = [each for each in path.parent.parent.rglob(f"*{path.suffix}") if each.is_file() and each != path]
-    other = chance.choice(others or [path])
+    if not others:
+        path.write_bytes(b"")
+        return
+    other = chance.choice(others)
     ours, theirs = path.read_bytes(), other.read_bytes()
     path.write_bytes(theirs if theirs != ours else b"")
     other.write_bytes(ours)
