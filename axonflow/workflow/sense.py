@@ -189,11 +189,11 @@ RULES = (
     ),
     Rule(
         "pixel-size-source",
-        f"two sources of the pixel size disagree by more than {AGREE:.0%}, or one could not be believed",
+        f"two sources of the pixel size disagree by more than {AGREE:.0%}, or one looks a thousandfold off",
         "The pixel size was taken from {source}.",
         "Every length and density depends on it; give it with --pixel-size if it is another.",
         lambda e: _if(
-            any(word in e.pixel_size_source for word in ("not believed", "disagrees")), source=e.pixel_size_source
+            any(word in e.pixel_size_source for word in ("disagrees", "a thousand times")), source=e.pixel_size_source
         ),
     ),
     Rule(

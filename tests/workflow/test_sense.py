@@ -14,6 +14,7 @@ from PIL import Image
 from slides import command, picture, tissue, write_labels, write_masks, write_model, write_slide
 
 import axonflow
+from axonflow.slide.scale import Claim, believe
 from axonflow.stages.annotation import Fit
 from axonflow.workflow.evidence import Evidence
 from axonflow.workflow.sense import RULES, judge
@@ -44,6 +45,9 @@ SOUND = Evidence(
 )
 """Of a slide of which nothing is wrong."""
 
+SCREEN, THOUSAND = (believe([Claim("TIFF", side, side), Claim("BIDS", 0.1, 0.1)])[1] for side in (25_400 / 72, 93.75))
+"""A resolution that programs write whatever the image shows, and nm that were written as µm."""
+
 BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
     "same-file": [({"twice": (("the slide", "--labels", "a.png"),)}, True)],
     "one-value": [({"alike": (("a.png", "drawn"),)}, True)],
@@ -62,7 +66,8 @@ BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
     ],
     "pixel-size-source": [
         ({"pixel_size_source": "OME (0.1 × 0.1 µm was taken; TIFF disagrees: 1 × 1 µm)"}, True),
-        ({"pixel_size_source": "BIDS (not believed: TIFF: 93.75 × 93.75 µm)"}, True),
+        ({"pixel_size_source": SCREEN}, False),
+        ({"pixel_size_source": THOUSAND}, True),
     ],
     "model-scale": [({"scale": 3.1}, True), ({"scale": 3.0}, False)],
     "info-bar-kept": [({"bar_rows": 64}, True)],
