@@ -29,9 +29,10 @@ __all__ = [
     "COLUMNS",
     "REGION",
     "ROWS",
+    "TOUCHES",
     "count_axons",
+    "extra_columns",
     "fiber_table",
-    "has_regions",
     "read_parquet",
     "read_parts",
     "write_ads_csv",
@@ -74,7 +75,17 @@ COLUMNS = (
 REGION = Column(
     "region", "", "region that holds the axon's centroid, if that counts; missing elsewhere; only with --regions", "str"
 )
-"""The column after these in a table of a slide whose regions are known."""
+"""A column after these in a table of a slide whose regions are known."""
+
+TOUCHES = Column(
+    "touches_unmeasured",
+    "1",
+    "whether a pixel of the fiber lies in or beside a place that was not measured; only with --on-bad-tile fill",
+    "bool",
+)
+"""A column after these in a table of a slide that may have such places."""
+
+_EXTRA = (TOUCHES, REGION)
 
 
 def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int]) -> pd.DataFrame:
@@ -143,7 +154,7 @@ def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int
     )
 
 
-def write_parquet(parts: Iterable[pd.DataFrame], path: Path, *, regions: bool = False) -> None:
+def write_parquet(parts: Iterable[pd.DataFrame], path: Path, extra: Sequence[Column] = ()) -> None:
     """Write the table of axons; the file appears whole or not at all, and equal tables give equal bytes.
 
     Parameters
@@ -152,10 +163,10 @@ def write_parquet(parts: Iterable[pd.DataFrame], path: Path, *, regions: bool = 
         What :func:`fiber_table` returned, one after the other: of :data:`ROWS` rows or a multiple, but for the last.
     path : Path
         A column's field holds ``unit`` and ``description`` in its metadata.
-    regions : bool
-        Whether they have :data:`REGION`, too.
+    extra : sequence of Column
+        Which they have after :data:`COLUMNS`.
     """
-    write_columns(parts, (*COLUMNS, REGION) if regions else COLUMNS, path)
+    write_columns(parts, (*COLUMNS, *extra), path)
 
 
 def count_axons(path: Path) -> int:
@@ -169,15 +180,16 @@ def count_axons(path: Path) -> int:
     return count_rows(path, "axons")
 
 
-def has_regions(path: Path) -> bool:
-    """Return whether a table of axons has :data:`REGION`.
+def extra_columns(path: Path) -> list[Column]:
+    """Return which columns a table of axons has after :data:`COLUMNS`: :data:`TOUCHES`, :data:`REGION`.
 
     Raises
     ------
     StoreError
         If there is no such table, or the file is something else.
     """
-    return REGION.name in column_names(path, "axons")
+    names = column_names(path, "axons")
+    return [column for column in _EXTRA if column.name in names]
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -187,7 +199,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
     ----------
     path : Path
     columns : sequence of str, optional
-        Names of the columns wanted; when left out all of :data:`COLUMNS`, and :data:`REGION` if it is there.
+        Names of the columns wanted; when left out all of :data:`COLUMNS`, and those beyond that are there.
 
     Raises
     ------
@@ -195,8 +207,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
         If there is no such table, or the file is something else.
     """
     if columns is None:
-        columns = [column.name for column in COLUMNS]
-        columns += [REGION.name] if has_regions(path) else []
+        columns = [column.name for column in (*COLUMNS, *extra_columns(path))]
     return read_columns(path, columns, "axons")
 
 

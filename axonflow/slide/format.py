@@ -10,11 +10,33 @@ from typing import Protocol
 import numpy as np
 
 from axonflow.errors import SlideError
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.scale import Claim
 from axonflow.slide.slide import InfoBar, Reader
+from axonflow.slide.tiles import BadTileError, tile_words
 
-__all__ = ["Format", "Image", "SeveralImagesError", "choose_image", "refuse_channel"]
+__all__ = ["Format", "Image", "Lost", "SeveralImagesError", "choose_image", "refuse_channel", "refuse_lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Tiles that are not in the file, as its directory shows before any pixel is read.
+
+    Attributes
+    ----------
+    what : str
+        How many, and why.
+    row, column : int
+        Of the first.
+    advice : str
+    """
+
+    what: str
+    row: int
+    column: int
+    advice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +55,8 @@ class Image:
         What the file says about its pixel size, the most trusted first.
     bar : InfoBar or None
         What the file says about a bar of text below the image.
+    lost : Lost or None
+        What is known to be missing.
     """
 
     format: str
@@ -46,6 +70,7 @@ class Image:
     identity: str
     reader: Reader
     bar: InfoBar | None = None
+    lost: Lost | None = None
 
 
 class Format(Protocol):
@@ -87,6 +112,22 @@ class SeveralImagesError(SlideError):
     def __init__(self, message: str, lines: str) -> None:
         super().__init__(message)
         self.lines = lines
+
+
+def refuse_lost(image: Image, pixel_size: PixelSize | None) -> None:
+    """Refuse an image that lacks tiles.
+
+    Raises
+    ------
+    SlideError
+        With the place of the first.
+    """
+    if (lost := image.lost) is None:
+        return
+    tall, wide = image.grain
+    box = Box(lost.row * tall, lost.column * wide, (lost.row + 1) * tall, (lost.column + 1) * wide)
+    first = tile_words(lost.row, lost.column, box & Box.whole(image.shape), pixel_size)
+    raise BadTileError(f"{lost.what}, the first of which is {first}; {lost.advice}.")
 
 
 def refuse_channel(path: Path, channel: int | None) -> None:

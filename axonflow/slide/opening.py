@@ -10,7 +10,7 @@ from typing import TypeVar
 from axonflow.errors import SlideError
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import ome_zarr, picture, tiff
-from axonflow.slide.format import Format, Image, SeveralImagesError
+from axonflow.slide.format import Format, Image, SeveralImagesError, refuse_lost
 from axonflow.slide.scale import believe
 from axonflow.slide.sidecar import sidecar_claims
 from axonflow.slide.slide import Slide
@@ -28,6 +28,7 @@ def open_slide(
     series: int | None = None,
     channel: int | None = None,
     pixel_size: PixelSize | None = None,
+    incomplete: bool = False,
 ) -> Slide:
     """Open one image of a file; its pixels stay on disk.
 
@@ -41,6 +42,8 @@ def open_slide(
         Which channel of an OME-Zarr whose channels are not red, green and blue.
     pixel_size : PixelSize, optional
         Counts more than what the file says.
+    incomplete : bool
+        Whether a file may lack tiles; :meth:`~axonflow.slide.Slide.read_what_is_there` reads the others.
 
     Returns
     -------
@@ -56,6 +59,8 @@ def open_slide(
     image, dtype = find(path, series, channel, lambda image: image.luminance.dtype(image.stored))
     stated, stated_by = believe((*image.claims, *sidecar_claims(path)))
     believed, source = (pixel_size, "--pixel-size") if pixel_size else (stated, stated_by)
+    if not incomplete:
+        refuse_lost(image, believed)
     return Slide(
         path=path,
         format=image.format,

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
+from axonflow.kernel.retry import retry
 from axonflow.kernel.units import PixelSize
+from axonflow.slide.tiles import (
+    FILLED,
+    BadTile,
+    BadTileError,
+    Partial,
+    bad_tiles,
+    place_in_um,
+    refuse_faults,
+    tile_words,
+)
 
 __all__ = ["InfoBar", "Reader", "Slide", "tallest_bar"]
 
@@ -121,20 +133,98 @@ class Slide:
         IndexError
             If the box leaves the image.
         """
-        if box & Box.whole(self.shape) != box:
-            raise IndexError(f"A box within {Box.whole(self.shape)} was expected, {box} came.")
+        self._check(box)
         try:
-            pixels = self.reader.read(box)
+            pixels = self._decode(box)
         except (SlideError, MemoryError):
             raise
         except Exception as error:  # codecs and file systems raise what they like
-            raise SlideError(
-                f"{self.path} cannot be read in the box {box}: {str(error) or type(error).__name__}. The file is "
-                "damaged there, or changed since it was opened; copy it again from its source."
-            ) from error
-        if pixels.dtype.kind == "f" and not (finite := np.isfinite(pixels)).all():
-            raise SlideError(
+            self._refuse(box, error)
+        if not (finite := _finite(pixels)).all():
+            y, x = (int(side) for side in np.argwhere(~finite)[0])
+            first = Box(box.y0 + y, box.x0 + x, box.y0 + y + 1, box.x0 + x + 1)
+            raise BadTileError(
                 f"Finite pixels were expected, {np.count_nonzero(~finite)} of the {box.size} in the box {box} of "
-                f"{self.path} are NaN or infinite; replace them by a grey value."
+                f"{self.path} are NaN or infinite, the first at y {first.y0}, x {first.x0}"
+                f"{place_in_um(first, self.pixel_size)}; replace them by a grey value."
             )
         return pixels
+
+    def read_what_is_there(self, box: Box) -> Partial:
+        """Read a box without the tiles that cannot be decoded, and the pixels that are no finite numbers.
+
+        What is left out does not depend on the boxes that are asked for.
+
+        Parameters
+        ----------
+        box : Box
+            Inside the image.
+
+        Returns
+        -------
+        Partial
+
+        Raises
+        ------
+        SlideError
+            If it is not a tile that is damaged: the file is gone, or cannot be read.
+        IndexError
+            If the box leaves the image.
+        """
+        self._check(box)
+        unmeasured = np.zeros(box.shape, bool)
+        bad: tuple[BadTile, ...] = ()
+        try:
+            try:
+                pixels = self._decode(box)
+            except Exception as error:
+                refuse_faults(error)
+                if not self._tiled:
+                    self._refuse(box, error)
+                pixels = np.full(box.shape, FILLED, self.dtype)
+                bad = tuple(bad_tiles(self._decode, self.shape, self.grain, box, pixels))
+        except OSError as error:
+            self._refuse(box, error)
+        for tile in bad:
+            unmeasured[(tile.box & box).relative_to(box).slices] = True
+        unmeasured |= ~_finite(pixels)
+        pixels[unmeasured] = FILLED
+        return Partial(pixels, unmeasured, bad)
+
+    @property
+    def _tiled(self) -> bool:
+        """Whether the file is decoded in parts that can be told apart."""
+        (tall, wide), (height, width) = self.grain, self.shape
+        return self.grain != (1, 1) and (tall < height or wide < width)
+
+    def _decode(self, box: Box) -> NDArray[np.generic]:
+        return retry(partial(self.reader.read, box))
+
+    def _check(self, box: Box) -> None:
+        if box & Box.whole(self.shape) != box:
+            raise IndexError(f"A box within {Box.whole(self.shape)} was expected, {box} came.")
+
+    def _refuse(self, box: Box, error: Exception) -> NoReturn:
+        """Say where in a box the file is damaged, as exactly as that can be found."""
+        pixels = np.empty(box.shape, self.dtype)
+        try:
+            refuse_faults(error)
+            bad = next(bad_tiles(self._decode, self.shape, self.grain, box, pixels), None) if self._tiled else None
+        except OSError:
+            bad = None
+        if bad is None:
+            raise SlideError(
+                f"{self.path} cannot be read in the box {box}{place_in_um(box, self.pixel_size)}: "
+                f"{str(error) or type(error).__name__}. The file is damaged there, or changed since it was opened; "
+                "copy it again from its source."
+            ) from error
+        tile = tile_words(bad.row, bad.column, bad.box, self.pixel_size)
+        raise BadTileError(
+            f"A whole file was expected, but {tile} of {self.path} cannot be decoded ({bad.why}); copy the file again "
+            "from its source."
+        ) from error
+
+
+def _finite(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Return which pixels are finite numbers; a single True for integers."""
+    return np.isfinite(pixels) if pixels.dtype.kind == "f" else np.ones((1, 1), bool)

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from axonflow.errors import SlideError
 from axonflow.kernel.grid import Box
-from axonflow.slide.format import Image, SeveralImagesError
+from axonflow.slide.format import Image, SeveralImagesError, refuse_lost
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.opening import find
 from axonflow.slide.picture import Picture, opened
@@ -193,6 +193,7 @@ def _stored(image: Image) -> StoredImage:
         values, reader = _Values("grey", palette=b""), _Indices(image.reader.file)
     dtype = values.dtype(image.stored)
     size, source = believe(image.claims)
+    refuse_lost(image, size)
     slide = Slide(
         path=Path(),
         format=image.format,

@@ -1,4 +1,4 @@
-"""TIFF, OME-TIFF and the whole-slide formats that are TIFFs inside: finds the image, refuses what is damaged.
+"""TIFF, OME-TIFF and the whole-slide formats that are TIFFs inside: finds the image, and what of it is lost.
 
 Damage is sought in the image's directory before any pixel is read, so that a run of hours does not end on it.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from tifffile import TiffFile
 
 from axonflow.errors import SlideError
-from axonflow.slide.format import Image, choose_image, refuse_channel
+from axonflow.slide.format import Image, Lost, choose_image, refuse_channel
 from axonflow.slide.identity import fingerprint, sample_of
 from axonflow.slide.luminance import Luminance
 from axonflow.slide.slide import Reader
@@ -67,7 +67,7 @@ def find_image(path: Path, series: int | None, channel: int | None) -> Image:
             )
         opened = directory(plane.file, plane.ifd)
         page, kind = opened.page, tiff.series[plane.series].kind
-        reader, grain = _reader(page, plane.file, plane.ifd, plane.data, plane.luminance, kind)
+        reader, grain, lost = _reader(page, plane.file, plane.ifd, plane.data, plane.luminance, kind)
         return Image(
             format=_NAMES.get(kind, "BigTIFF" if tiff.is_bigtiff else "TIFF"),
             series=plane.words + (", overlapping tiles not stitched" if kind == "bif" else ""),
@@ -82,6 +82,7 @@ def find_image(path: Path, series: int | None, channel: int | None) -> Image:
             ),
             reader=reader,
             bar=stated_bar(page),
+            lost=lost,
         )
 
 
@@ -92,8 +93,8 @@ def _reader(
     data: int | None,
     luminance: Luminance,
     kind: str,
-) -> tuple[Reader, tuple[int, int]]:
-    """Return the reader of an image and its grain, after the checks its kind of storage allows."""
+) -> tuple[Reader, tuple[int, int], Lost | None]:
+    """Return the reader of an image, its grain, and what is lost as far as its kind of storage shows it."""
     shape = page.imagelength, page.imagewidth
     if 0 in page.shaped:
         raise SlideError(f"{file} has {shape[0]} × {shape[1]} pixels; an image with pixels was expected.")
@@ -106,10 +107,13 @@ def _reader(
         )
     if page.is_final:
         offset = page.dataoffsets[0] if data is None else data
-        _inside(file, np.array([offset]), np.array([page.nbytes]), "blocks of pixels")
         planes, _, height, width, samples = page.shaped
+        lost = _beyond(file, np.array([offset]), np.array([page.nbytes]), "blocks of pixels", (1, 1))
         dtype = page.dtype.newbyteorder(page.parent.byteorder)
-        return Mapped(file, offset, dtype.str, (planes, height, width, samples), luminance), (1, 1)
+        if lost is None or data is not None or len(page.dataoffsets) == 1:
+            if lost is not None:  # nothing tells one part of it from another
+                raise SlideError(f"{lost.what}; {lost.advice}.")
+            return Mapped(file, offset, dtype.str, (planes, height, width, samples), luminance), (1, 1), None
     try:
         page.decode(None, 0)  # what tifffile cannot decode is raised without pixels, too
     except Exception as error:
@@ -117,13 +121,15 @@ def _reader(
             f"{file} is compressed in a way that cannot be read ({error}); save it as a tiled TIFF with deflate, LZW "
             "or JPEG."
         ) from error
-    grain = grain_of(page)
-    _sound(page, file, grain, sparse=kind in SCANNERS)
-    return Segmented(file, ifd, shape, grain, luminance, missing_grey(page, luminance, kind)), grain
+    grain, scanner = grain_of(page), kind in SCANNERS
+    lost = _lost(page, file, grain, scanner=scanner)
+    some = bool(np.any(np.asarray(page.databytecounts)) and np.any(np.asarray(page.dataoffsets)))
+    missing = missing_grey(page, luminance, kind) if scanner or (page.is_tiled and some) else None
+    return Segmented(file, ifd, shape, grain, luminance, missing, scanner), grain, lost
 
 
-def _sound(page: Any, file: Path, grain: tuple[int, int], *, sparse: bool) -> None:
-    """Check that every tile or strip is listed, inside the file and of a size that can be decoded."""
+def _lost(page: Any, file: Path, grain: tuple[int, int], *, scanner: bool) -> Lost | None:
+    """Find tiles or strips that are not listed, or not inside the file; refuse a size that cannot be decoded."""
     samples, separate = page.shaped[4], page.shaped[0]
     name = "tile" if page.is_tiled else "strip"
     size = grain[0] * grain[1] * samples * page.dtype.itemsize
@@ -137,23 +143,29 @@ def _sound(page: Any, file: Path, grain: tuple[int, int], *, sparse: bool) -> No
     offsets = np.asarray(page.dataoffsets, np.int64)[:expected]
     counts = np.asarray(page.databytecounts, np.int64)[:expected]
     listed = min(len(offsets), len(counts))
-    nowhere, empty = offsets[:listed] <= 0, counts[:listed] <= 0
-    absent = expected - listed + int(np.count_nonzero(nowhere | empty))
+    offsets, counts = offsets[:listed], counts[:listed]
+    nowhere, empty = offsets <= 0, counts <= 0
+    absent = nowhere | empty
     # A tile without both was left out on purpose; a strip, or one of the two, is what a writer that was stopped leaves.
-    left_out = page.is_tiled and bool((nowhere == empty).all()) and absent < expected
-    if listed < expected or (absent and not (sparse or left_out)):
-        raise SlideError(
-            f"{absent} of the {expected} {name}s of {file} are missing; the file is damaged or was never finished, "
-            "save or copy it again."
-        )
-    _inside(file, offsets, counts, name + "s")
+    left_out = page.is_tiled and bool((nowhere == empty).all()) and expected - listed + absent.sum() < expected
+    if listed < expected or (absent.any() and not (scanner or left_out)):
+        row, column = divmod(int(np.argmax(np.r_[absent, True])) % (down * across), across)
+        what = f"{expected - listed + np.count_nonzero(absent)} of the {expected} {name}s of {file} are missing"
+        return Lost(what, row, column, "the file is damaged or was never finished, save or copy it again")
+    return _beyond(file, offsets, counts, name + "s", (down, across))
 
 
-def _inside(file: Path, offsets: np.ndarray[Any, Any], counts: np.ndarray[Any, Any], what: str) -> None:
+def _beyond(
+    file: Path, offsets: np.ndarray[Any, Any], counts: np.ndarray[Any, Any], what: str, grid: tuple[int, int]
+) -> Lost | None:
+    """Find what reaches beyond the end of the file, of so many parts of an image below and beside each other."""
     size = file.stat().st_size
-    beyond = int(np.count_nonzero(offsets + counts > size))
-    if beyond:
-        raise SlideError(
-            f"{file} is truncated: it has {size} bytes, but {beyond} of its {len(offsets)} {what} reach beyond them, "
-            f"to byte {int((offsets + counts).max())}; copy it again from its source."
-        )
+    beyond = offsets + counts > size
+    if not beyond.any():
+        return None
+    row, column = divmod(int(np.argmax(beyond)) % (grid[0] * grid[1]), grid[1])
+    said = (
+        f"{file} is truncated: it has {size} bytes, but {np.count_nonzero(beyond)} of its {len(offsets)} {what} reach "
+        f"beyond them, to byte {int((offsets + counts).max())}"
+    )
+    return Lost(said, row, column, "copy it again from its source")

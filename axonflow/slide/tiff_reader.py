@@ -64,8 +64,10 @@ class Segmented:
     grain : (int, int)
         Of a tile or strip, px.
     luminance : Luminance
-    missing : int
-        The grey of tiles that the scanner left out.
+    missing : int or None
+        The grey of tiles that were left out; None if none may be.
+    scanner : bool
+        Whether a tile without place or without bytes was left out; else one without both.
     """
 
     file: Path
@@ -73,7 +75,8 @@ class Segmented:
     shape: tuple[int, int]
     grain: tuple[int, int]
     luminance: Luminance
-    missing: int = 0
+    missing: int | None = 0
+    scanner: bool = False
 
     def read(self, box: Box) -> NDArray[np.generic]:
         """Return the luminance in a box."""
@@ -99,13 +102,20 @@ class Segmented:
                 planes = self.luminance.samples if planar else (0,)
                 segments = [_segment(page, index + plane * down * across) for plane in planes]
                 if any(segment is None for segment in segments):
-                    out[there] = self.missing
+                    out[there] = self._left_out(page, [index + plane * down * across for plane in planes])
                 elif planar:
                     out[there] = self.luminance.of(*(segment[0][inside][..., 0] for segment in segments))
                 else:
                     pixels = segments[0][0][inside]
                     out[there] = self.luminance.of(*(pixels[..., sample] for sample in self.luminance.samples))
         return out
+
+    def _left_out(self, page: Any, indices: list[int]) -> int:
+        """Return the grey of a tile that is not in the file, if that is meant."""
+        halves = any((page.dataoffsets[i] == 0) != (page.databytecounts[i] == 0) for i in indices)
+        if self.missing is None or (halves and not self.scanner):
+            raise ValueError("it is not in the file")
+        return self.missing
 
 
 def grain_of(page: Any) -> tuple[int, int]:
@@ -153,15 +163,24 @@ def _open(file: Path, ifd: int, version: tuple[int, int], process: int) -> Direc
     return Directory(file, ifd)
 
 
+def _most_bytes(page: Any) -> int:
+    """Return more bytes than any codec makes of a tile or strip: a damaged count may say anything."""
+    tall, wide = grain_of(page)
+    decoded = tall * wide * page.samplesperpixel * page.dtype.itemsize
+    return int(4 * decoded + 2**20)
+
+
 def _segment(page: Any, index: int) -> Any:
     """Decode a tile or strip to (depth, h, w, samples); None if it is not in the file."""
     offset, size = int(page.dataoffsets[index]), int(page.databytecounts[index])
     if offset == 0 or size == 0:
         return None
     handle = page.parent.filehandle
+    if offset + size > handle.size:
+        raise ValueError(f"it reaches to byte {offset + size}, the file has {handle.size}")
     with handle.lock:
         handle.seek(offset)
-        data = handle.read(size)
+        data = handle.read(min(size, _most_bytes(page)))
     pixels = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0]
     # Bits come as numbers 0 and 1 from the decoders of CCITT groups 3 and 4, or as bytes of 255, which are True too.
     return pixels.view(np.uint8) != 0 if page.dtype.kind == "b" and pixels is not None else pixels

@@ -8,7 +8,7 @@ from __future__ import annotations
 from axonflow.engine.stage import Stage
 from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Regions
-from axonflow.stages.convert import GREYS, convert
+from axonflow.stages.convert import GREYS, OnBadTile, convert
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Layout
 from axonflow.stages.map import map_cells
@@ -35,9 +35,10 @@ def declare(
     cell_um: float,
     coverage: Coverage,
     regions: Regions | None,
+    on_bad_tile: OnBadTile = "stop",
 ) -> tuple[Stage, ...]:
     """Declare every stage of a run, in the order in which they run."""
-    stages = [*convert(layout, slide)]
+    stages = [*convert(layout, slide, on_bad_tile)]
     if layout.resamples:
         stages += resample(layout, stages[0])
     if isinstance(segmentation, Masks):
@@ -47,7 +48,8 @@ def declare(
         counted = (stage for stage in stages if stage.name == GREYS)
         segmented = segment(layout, segmentation, (pixels, *counted))
     labelled = label_axons(layout, min_axon_area_um2, segmented[0])
-    measured = measure(layout, max_myelin_um, labelled[1])
+    gaps = stages[0] if on_bad_tile == "fill" else None
+    measured = measure(layout, max_myelin_um, labelled[1], gaps)
     described = describe_regions(layout, regions, coverage, measured[0])
     familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None
     maps = map_cells(layout, cell_um, coverage, familiar, measured[0])

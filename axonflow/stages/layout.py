@@ -4,6 +4,7 @@
 
     slide.ome.zarr/
     ├── s0 s1 …                 the slide
+    ├── unmeasured/             where the slide could not be read, if it may have such places
     ├── resampled/              the slide at the model's pixel size, if that differs
     ├── labels/semantic         numbers of the model's classes: 0 background, 1 myelin, 2 axon
     ├── labels/axons, fibers    instance ids
@@ -104,6 +105,12 @@ class Layout:
     def slide(self) -> Pyramid:
         """The slide as it is."""
         return self._pyramid(self.store, self.native, self.dtype, "image")
+
+    @property
+    def unmeasured(self) -> Pyramid:
+        """1 where the slide was not measured, 0 elsewhere; of a run that goes on where it cannot be read."""
+        native = self.native
+        return Pyramid(self.store / "unmeasured", native.shape, "uint8", native.pixel_size, shard=self.chunk, count=1)
 
     @property
     def input(self) -> Pyramid:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.compiled import COMPILED_BYTES
@@ -13,16 +15,20 @@ from axonflow.fiber.geodesic import Steps, assign_by_length, steps_of
 from axonflow.fiber.measure import HALO
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
-from axonflow.fiber.table import ROWS, fiber_table, write_parquet
+from axonflow.fiber.table import ROWS, TOUCHES, fiber_table, write_parquet
 from axonflow.kernel.files import make_folder
 from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
+from axonflow.stages.unmeasured import touched
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["measure"]
 
 
-def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, ...]:
+def measure(layout: Layout, max_myelin_um: float, after: Stage, gaps: Stage | None = None) -> tuple[Stage, ...]:
     """Declare the measurement of every fiber.
 
     Parameters
@@ -32,6 +38,9 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
         How far along the myelin a pixel may lie from its axon, µm.
     after : Stage
         The one that writes the axon ids.
+    gaps : Stage, optional
+        The one that writes where the slide was not measured, if it may have such places; the table then has
+        :data:`~axonflow.fiber.table.TOUCHES`.
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
     reach = reach_px(max_myelin_um, layout.work.pixel_size)
@@ -41,12 +50,12 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
         name="measure",
         revision=2,
         parameters={"reach_px": reach} | ({"steps": steps} if steps else {}),
-        after=(after,),
+        after=(after,) if gaps is None else (after, gaps),
         shape=grid.shape,
         batches=tuple(grid.batches(1)),
-        task=partial(_task, layout, reach, steps),
+        task=partial(_task if gaps is None else _task_around, layout, reach, steps),
         prepare=layout.fibers.create,
-        finish=partial(_finish, layout),
+        finish=partial(_finish if gaps is None else _finish_around, layout),
         memory=largest * (96 if steps else 15),
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
@@ -55,17 +64,43 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage) -> tuple[Stage, 
 
 
 def _task(layout: Layout, reach: int, steps: Steps | None, box: Box) -> Result:
+    return _measure(layout, reach, steps, box)[0]
+
+
+def _task_around(layout: Layout, reach: int, steps: Steps | None, box: Box) -> Result:
+    result, fibers = _measure(layout, reach, steps, box)
+    return {**result, "touched": touched(layout, fibers, box)}
+
+
+def _measure(layout: Layout, reach: int, steps: Steps | None, box: Box) -> tuple[Result, NDArray[np.uint32]]:
+    """Measure a core; return what goes to the table, and its fibers."""
     window = box.grow(reach + HALO, layout.work.shape)
     axons, myelin = layout.axons.read(window), layout.semantic.read(window) == layout.classes.myelin
     fibers = assign_by_length(axons, myelin, reach, steps) if steps else assign(axons, myelin, reach)
-    layout.fibers.write(box, fibers[box.relative_to(window).slices])
+    core = fibers[box.relative_to(window).slices]
+    layout.fibers.write(box, core)
     measured = Measured(*(Objects.of(labels, box, window, layout.work.shape) for labels in (axons, fibers)))
-    return {"beyond": np.array(cut_off(fibers, myelin, box, window)), **measured.arrays()}
+    return {"beyond": np.array(cut_off(fibers, myelin, box, window)), **measured.arrays()}, core
 
 
 def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
-    cores = ((box, Measured.from_arrays(result)) for box, result in results)
-    size, shape = layout.work.pixel_size, layout.work.shape
     make_folder(layout.table.parent, layout.store)
-    write_parquet((fiber_table(part, size, shape) for part in complete(cores, ROWS)), layout.table)
+    write_parquet(_tables(layout, results), layout.table)
+    return _noted(results)
+
+
+def _finish_around(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
+    ids = np.unique(np.concatenate([result["touched"] for _, result in results]))
+    make_folder(layout.table.parent, layout.store)
+    marked = (part.assign(**{TOUCHES.name: np.isin(part["axon_id"], ids)}) for part in _tables(layout, results))
+    write_parquet(marked, layout.table, [TOUCHES])
+    return _noted(results) | {"touch_unmeasured": len(ids)}
+
+
+def _tables(layout: Layout, results: Iterable[tuple[Box, Result]]) -> Iterator[pd.DataFrame]:
+    cores = ((box, Measured.from_arrays(result)) for box, result in results)
+    return (fiber_table(part, layout.work.pixel_size, layout.work.shape) for part in complete(cores, ROWS))
+
+
+def _noted(results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
     return {"myelin_px_beyond_reach": sum(int(result["beyond"]) for _, result in results)}

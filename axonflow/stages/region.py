@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
+from axonflow.fiber.columns import Column
 from axonflow.fiber.maps import NEEDED
 from axonflow.fiber.region_table import count_regions, region_table, write_regions
-from axonflow.fiber.table import COLUMNS, REGION, count_axons, has_regions, read_parts, write_parquet
+from axonflow.fiber.table import COLUMNS, REGION, count_axons, extra_columns, read_parts, write_parquet
 from axonflow.kernel.files import remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.tally import Ints, Tally
@@ -95,9 +96,9 @@ def _finish(
     write_regions(region_table(areas, named, counting, layout.work.pixel_size), layout.regions)
     of_key = np.array([None, *named], object)
     row = np.where(region > 0, np.searchsorted(areas.key, region) + 1, 0)
-    parts = _parts(layout)
+    extra, parts = _others(layout), _parts(layout)
     named_parts = (part.assign(**{REGION.name: of_key[row[first : first + len(part)]]}) for first, part in parts)
-    write_parquet(named_parts, layout.table, regions=True)
+    write_parquet(named_parts, layout.table, [*extra, REGION])
     empty = [name for name, pixels in zip(named, areas.total.tolist(), strict=True) if not any(pixels)]
     if empty:
         notes += (
@@ -109,9 +110,14 @@ def _finish(
 
 def _forget(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:  # noqa: ARG001  # a finish gets them
     remove(layout.regions)
-    if has_regions(layout.table):
-        write_parquet((part for _, part in _parts(layout)), layout.table)
+    if REGION in extra_columns(layout.table):
+        write_parquet((part for _, part in _parts(layout)), layout.table, _others(layout))
 
 
 def _parts(layout: Layout) -> Iterator[tuple[int, pd.DataFrame]]:
-    return read_parts(layout.table, [column.name for column in COLUMNS])
+    return read_parts(layout.table, [column.name for column in (*COLUMNS, *_others(layout))])
+
+
+def _others(layout: Layout) -> list[Column]:
+    """Return the columns beyond those of every table, but the one that is written here."""
+    return [column for column in extra_columns(layout.table) if column != REGION]

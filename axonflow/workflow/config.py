@@ -15,10 +15,11 @@ from axonflow.kernel.kinds import FILE, NUMBER, PIXEL_SIZE, WHOLE, YES_NO, choic
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["Config", "Halo", "MaskUnit"]
+__all__ = ["Config", "Halo", "MaskUnit", "OnBadTile"]
 
 Halo = int | Literal["exact"]
 MaskUnit = Literal["px", "um"]
+OnBadTile = Literal["stop", "fill"]
 _UNIT = choice("px", "um")
 
 
@@ -65,6 +66,14 @@ class Config:
         default=False,
         flag="--keep-bar",
         decides=("convert", "segment"),
+    )
+    on_bad_tile: OnBadTile = setting(
+        choice("stop", "fill"),
+        "Where a tile of the slide is damaged or pixels are no finite numbers: stop, or fill the place with 0 and do "
+        "not measure it.",
+        default="stop",
+        flag="--on-bad-tile",
+        decides=("convert", "measure"),
     )
     model: str | None = setting(
         name_or_path("a model"),

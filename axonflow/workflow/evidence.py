@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -81,6 +82,10 @@ class Evidence:
     unfamiliar : float
         Share of what could be judged that is unfamiliar.
     unfamiliar_words, traits_words : str
+    unmeasured, blank : Mapping
+        What of the slide could not be read, and what of it is of one grey; as the record says it.
+    touching : int
+        Axons beside what could not be read.
     """
 
     shape: tuple[int, int]
@@ -117,6 +122,9 @@ class Evidence:
     unfamiliar: float | None = None
     unfamiliar_words: str = ""
     traits_words: str = ""
+    unmeasured: Mapping[str, Any] | None = None
+    blank: Mapping[str, Any] | None = None
+    touching: int = 0
 
 
 def before(
@@ -171,7 +179,13 @@ def after(
     axons = int(counts.sum())
     known = replace(known, area_mm2=total, axons=axons, cells=int(np.count_nonzero(area)))
     records = {stage.name: journal.record(stage) for stage in stages}
-    known = replace(known, between=records["segment"].summary.get("between"))
+    known = replace(
+        known,
+        between=records["segment"].summary.get("between"),
+        unmeasured=records["convert"].summary.get("unmeasured"),
+        blank=records["convert"].summary.get("blank"),
+        touching=records["measure"].summary.get("touch_unmeasured", 0),
+    )
     if not total:
         return known
     avf, mvf = (float(np.nansum(maps[name].to_numpy() * area)) / total for name in ("avf", "mvf"))

@@ -29,12 +29,14 @@ from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
 from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
 from axonflow.stages.annotation import Coverage, Everywhere, Regions, open_annotation, open_regions
+from axonflow.stages.convert import naming_the_way_on
 from axonflow.stages.declare import GROUPS, declare
 from axonflow.stages.labels import LabelImage, open_labels
 from axonflow.stages.layout import Frame, Layout, default_chunk
 from axonflow.stages.masks import Mask, open_mask
 from axonflow.stages.own_masks import OwnMasks
 from axonflow.stages.segmentation import Masks, Network
+from axonflow.stages.unmeasured import WhereMeasured
 from axonflow.workflow.choice import choose_model
 from axonflow.workflow.config import Config
 from axonflow.workflow.evidence import Evidence, after, before
@@ -245,7 +247,14 @@ def _mend(job: Job, on_event: Listener, *, quick: bool) -> bool:
 
 
 def _open_slide(config: Config) -> Slide:
-    slide = open_slide(config.slide, series=config.series, channel=config.channel, pixel_size=config.pixel_size)
+    with naming_the_way_on():
+        slide = open_slide(
+            config.slide,
+            series=config.series,
+            channel=config.channel,
+            pixel_size=config.pixel_size,
+            incomplete=config.on_bad_tile == "fill",
+        )
     bar = find_bar(slide)
     if bar is None:
         return slide
@@ -286,9 +295,12 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         if not size.matches(wanted):
             work = Frame(Resampling(slide.shape, size, wanted).out_shape, wanted)
     chunk = _chunk(config, segmentation, native, work)
+    coverage: Coverage
     coverage = open_annotation(config.mask, config.mask_unit, native, work, below) if config.mask else Everywhere()
     regions = open_regions(config.regions, config.regions_unit, native, work, below) if config.regions else None
     layout = Layout(config.out, native, work, slide.dtype.name, chunk, segmentation.classes)
+    if config.on_bad_tile == "fill":
+        coverage = WhereMeasured(coverage, layout)
     stages = declare(
         layout,
         slide,
@@ -298,6 +310,7 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         cell_um=config.cell_um,
         coverage=coverage,
         regions=regions,
+        on_bad_tile=config.on_bad_tile,
     )
     return Job(config, slide, layout, segmentation, min_axon_area_um2, stages, coverage, regions)
 

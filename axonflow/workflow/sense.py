@@ -28,6 +28,9 @@ CLIPPED, COLOURED, BETWEEN, BEYOND, UNFAMILIAR = 1 / 3, 0.2, 0.02, 0.05, 0.5
 """Shares from which on: of pixels in one extreme grey, and in colour; of a mask between its values; of myelin out of
 reach; of cells unlike the training."""
 
+BLANK = 0.01
+"""Share of the slide in blocks of one grey."""
+
 SWAPPED = 0.1
 """Share of the myelin that axons enclose, from which on the two are thought to be exchanged."""
 
@@ -131,6 +134,34 @@ def _cells(e: Evidence) -> Iterable[Numbers]:
     return _if(e.cells is not None and 0 < e.cells < FEWEST_CELLS, cells=e.cells, side_um=e.cell_um, fits=e.fitting_um)
 
 
+def _unmeasured(e: Evidence) -> Iterable[Numbers]:
+    if (found := e.unmeasured) is None or not (found["tiles"] or found["not_finite_px"]):
+        return
+    parts = [f"{found['tiles']:,} of its tiles cannot be decoded"] if found["tiles"] else []
+    parts += [f"{found['not_finite_px']:,} pixels are no finite numbers"] if found["not_finite_px"] else []
+    first = ""
+    if found["bad_tiles"]:
+        bad = found["bad_tiles"][0]
+        y, x = bad["y_um"][0], bad["x_um"][0]
+        first = (
+            f" The first tile is that in row {bad['row']}, column {bad['column']}, at y = {y:.1f} µm, x = {x:.1f} µm."
+        )
+    yield {
+        "tiles": found["tiles"],
+        "not_finite_px": found["not_finite_px"],
+        "share": found["share"],
+        "why": " and ".join(parts),
+        "first": first,
+        "touching": e.touching,
+    }
+
+
+def _blank(e: Evidence) -> Iterable[Numbers]:
+    if e.blank is not None and e.blank["share"] > BLANK and (e.greys or 0) > 1:
+        y, x = e.blank["first_um"]
+        yield {"share": e.blank["share"], "grey": e.blank["grey"], "y_um": y, "x_um": x}
+
+
 def _some(names: tuple[str, ...]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
@@ -213,6 +244,22 @@ RULES = (
         "The info bar of {rows} px below the image is analysed as if it were tissue; its letters may count as axons.",
         "Leave --keep-bar out, unless what was taken for a bar is tissue.",
         lambda e: _if(bool(e.bar_rows), rows=e.bar_rows),
+    ),
+    Rule(
+        "not-measured",
+        "something of the slide could not be read, and the run went on (--on-bad-tile fill)",
+        "{share:.3%} of the slide was not measured: {why}.{first}",
+        "Maps leave these places out, and the table marks the {touching:,} axons that touch them (touches_unmeasured). "
+        "Copy the slide again from its source if that is whole.",
+        _unmeasured,
+    ),
+    Rule(
+        "image-blank",
+        f"more than {BLANK:.0%} of the slide are squares of 64 × 64 px in which every pixel is the same",
+        "{share:.1%} of the slide are areas of one grey, most of them of {grey:g}, the first at y = {y_um:.1f} µm, "
+        "x = {x_um:.1f} µm: empty, padded or saturated.",
+        "They count as tissue without axons; leave them out with --mask if they are none.",
+        _blank,
     ),
     Rule(
         "image-coloured",

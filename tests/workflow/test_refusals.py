@@ -247,7 +247,10 @@ CASES: dict[str, tuple[Callable[[Desk], Arguments], str]] = {
     "truncated file": (truncated, r"truncated: it has \d+ bytes"),
     "no rows": (zero_size, r"slide\.tif"),
     "missing tiles": (missing_tiles, r"1 of the 9 tiles of .* are missing"),
-    "broken tile": (broken_tile, r"cannot be read in the box .* copy it again"),
+    "broken tile": (
+        broken_tile,
+        r"in row \d+, column \d+ of level 0 .* µm.* cannot be decoded .* copy .* --on-bad-tile",
+    ),
     "NaN": (not_a_number, r"Finite pixels were expected, 1 of"),
     "infinity": (infinite, r"Finite pixels were expected, 10 of"),
     "no pixel size": (no_pixel_size, r"--pixel-size 0\.1"),
