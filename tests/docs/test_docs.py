@@ -18,7 +18,7 @@ from slides import write_model
 import axonflow
 from axonflow.cli import app
 from axonflow.fiber.region_table import REGION_COLUMNS
-from axonflow.fiber.table import COLUMNS, REGION
+from axonflow.fiber.table import COLUMNS, REGION, TOUCHES
 from axonflow.results.analysis import Analysis
 from axonflow.results.export import FORMATS
 
@@ -57,13 +57,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysi
     model.write_text(json.dumps(json.loads(model.read_text()) | {"familiar": {"texture": [0, 1]}}))
     labels = folder / "labels.jpg"  # soft, so that the record says how it was read
     Image.open(slide).save(labels)
-    masks = axonflow.run(slide, folder / "masks", labels=labels, pixel_size=0.1, cell=5.0, workers=1)
+    given = {"pixel_size": 0.1, "cell": 5.0, "on_bad_tile": "fill", "workers": 1}
+    masks = axonflow.run(slide, folder / "masks", labels=labels, **given)
     return masks, axonflow.run(slide, folder / "network", model=str(model), pixel_size=0.12, cell=5.0, workers=1)
 
 
 def test_the_columns_are_listed() -> None:
     listed = rows("docs/reference/columns.md", 0, 1, 2, 3)
-    columns = (*COLUMNS, REGION, *REGION_COLUMNS)
+    columns = (*COLUMNS, TOUCHES, REGION, *REGION_COLUMNS)
     assert listed == [(column.name, column.unit, column.dtype, column.meaning) for column in columns]
 
 

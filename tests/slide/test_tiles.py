@@ -99,7 +99,8 @@ def test_an_ome_zarr(tmp_path: Path, sharded: bool) -> None:
     axes: Any = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
     scale = [{"type": "scale", "scale": [0.1, 0.1]}]
     levels = [{"path": "0", "coordinateTransformations": scale}]
-    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": levels}]}
+    described: Any = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": levels}]}
+    group.attrs["ome"] = described
     shards = (128, 128) if sharded else None
     group.create_array("0", data=PIXELS, chunks=(64, 64), shards=shards)
     chunk = tmp_path / "slide.zarr" / "0" / "c" / "0" / "1"

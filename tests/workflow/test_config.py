@@ -32,6 +32,7 @@ def configs(draw: st.DrawFn) -> Config:
         series=maybe(st.integers(0, 9)),
         channel=maybe(st.integers(0, 9)),
         keep_bar=draw(st.booleans()),
+        on_bad_tile=draw(st.sampled_from(("stop", "fill"))),
         pixel_size=maybe(st.builds(PixelSize, st.floats(0.001, 5), st.floats(0.001, 5))),
         halo=maybe(st.integers(0, 300) | st.just("exact")),
         chunk=maybe(st.integers(1, 100).map(lambda k: 64 * k)),

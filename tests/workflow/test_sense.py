@@ -48,6 +48,17 @@ SOUND = Evidence(
 SCREEN, THOUSAND = (believe([Claim("TIFF", side, side), Claim("BIDS", 0.1, 0.1)])[1] for side in (25_400 / 72, 93.75))
 """A resolution that programs write whatever the image shows, and nm that were written as µm."""
 
+UNREAD = {"tiles": 0, "not_finite_px": 0, "share": 0.0, "bad_tiles": []}
+TILE = {
+    "row": 2,
+    "column": 1,
+    "y_px": [128, 192],
+    "x_px": [64, 128],
+    "y_um": [12.8, 19.2],
+    "x_um": [6.4, 12.8],
+    "why": "",
+}
+
 BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
     "same-file": [({"twice": (("the slide", "--labels", "a.png"),)}, True)],
     "one-value": [({"alike": (("a.png", "drawn"),)}, True)],
@@ -71,6 +82,16 @@ BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
     ],
     "model-scale": [({"scale": 3.1}, True), ({"scale": 3.0}, False)],
     "info-bar-kept": [({"bar_rows": 64}, True)],
+    "not-measured": [
+        ({"unmeasured": UNREAD | {"tiles": 1, "share": 0.1, "bad_tiles": [TILE]}, "touching": 3}, True),
+        ({"unmeasured": UNREAD | {"not_finite_px": 1, "share": 1e-12}}, True),
+        ({"unmeasured": UNREAD}, False),
+    ],
+    "image-blank": [
+        ({"blank": {"share": 0.02, "grey": 255.0, "first_um": [0.0, 6.4]}}, True),
+        ({"blank": {"share": 0.01, "grey": 255.0, "first_um": [0.0, 6.4]}}, False),
+        ({"blank": {"share": 0.9, "grey": 255.0, "first_um": [0.0, 6.4]}, "greys": 1}, False),  # it is constant
+    ],
     "image-coloured": [({"coloured": 0.3}, True), ({"coloured": 0.1}, False)],
     "image-constant": [({"greys": 1}, True)],
     "image-saturated": [

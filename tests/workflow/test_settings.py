@@ -45,6 +45,7 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     return {
         "pixel_size": (masks, {"pixel_size": SETTINGS["pixel_size"].read(0.2, "")}),
         "model": (network, {"model": str(next((folder / "more").glob("*.json")))}),
+        "on_bad_tile": (masks, {"on_bad_tile": "fill"}),
         "halo": (network, {"halo": 3}),
         "chunk": (masks, {"chunk": 128}),
         "cell_um": (masks, {"cell_um": 3.0}),
