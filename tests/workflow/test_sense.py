@@ -49,15 +49,7 @@ SCREEN, THOUSAND = (believe([Claim("TIFF", side, side), Claim("BIDS", 0.1, 0.1)]
 """A resolution that programs write whatever the image shows, and nm that were written as µm."""
 
 UNREAD = {"tiles": 0, "not_finite_px": 0, "share": 0.0, "bad_tiles": []}
-TILE = {
-    "row": 2,
-    "column": 1,
-    "y_px": [128, 192],
-    "x_px": [64, 128],
-    "y_um": [12.8, 19.2],
-    "x_um": [6.4, 12.8],
-    "why": "",
-}
+TILE = {"row": 2, "column": 1, "y_um": [12.8, 19.2], "x_um": [6.4, 12.8], "why": ""}
 
 BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
     "same-file": [({"twice": (("the slide", "--labels", "a.png"),)}, True)],
