@@ -57,7 +57,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysi
     model.write_text(json.dumps(json.loads(model.read_text()) | {"familiar": {"texture": [0, 1]}}))
     labels = folder / "labels.jpg"  # soft, so that the record says how it was read
     Image.open(slide).save(labels)
-    given = {"pixel_size": 0.1, "cell": 5.0, "on_bad_tile": "fill", "workers": 1}
+    given: dict[str, Any] = {"pixel_size": 0.1, "cell": 5.0, "on_bad_tile": "fill", "workers": 1}
     masks = axonflow.run(slide, folder / "masks", labels=labels, **given)
     return masks, axonflow.run(slide, folder / "network", model=str(model), pixel_size=0.12, cell=5.0, workers=1)
 
