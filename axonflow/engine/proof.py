@@ -37,9 +37,9 @@ class Written:
     ----------
     path : Path
     sums : frozenset of Sum
-        What it may be: metadata that several stages write may be as any of them wrote it.
-    entry : Path
-        The file of the journal that says so.
+        What it may be: a file that several stages write may be as any of them wrote it.
+    entries : tuple of Path
+        The files of the journal that say so; more than one if several stages write it.
     content : str or None
         Of metadata, what stands in it: of those that several stages write, what the last has written.
     at : float
@@ -48,14 +48,14 @@ class Written:
 
     path: Path
     sums: frozenset[Sum]
-    entry: Path
+    entries: tuple[Path, ...]
     content: str | None = None
     at: float = 0.0
 
     @property
     def stage(self) -> str:
-        """The stage that wrote it."""
-        return self.entry.parents[1].name
+        """The stage that wrote it first."""
+        return self.entries[0].parents[1].name
 
     @property
     def pixels(self) -> bool:
@@ -85,7 +85,7 @@ class Damage:
         """The part of the store that it belongs to: slide, labels/NAME, maps, tables/NAME …; nothing if the journal."""
         if self.written is None:
             return ""
-        first, *rest = Path(os.path.relpath(self.path, self.written.entry.parents[4])).parts
+        first, *rest = Path(os.path.relpath(self.path, self.written.entries[0].parents[4])).parts
         if re.fullmatch(r"s\d+|zarr\.json", first):
             return "slide"
         return f"{first}/{rest[0]}" if first in {"labels", "tables"} else first
@@ -145,11 +145,11 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
                 continue
             for name, (size, crc) in listed.items():
                 before = files.get(name)
-                if before is None or before.entry.parent == entry.parent:
-                    files[name] = Written(store / name, frozenset({Sum(size, crc)}), entry, contents.get(name), at)
-                else:
-                    last = before if before.at > at else Written(store / name, frozenset(), entry, contents[name], at)
-                    files[name] = replace(last, sums=before.sums | {Sum(size, crc)})
+                found = Written(store / name, frozenset({Sum(size, crc)}), (entry,), contents.get(name), at)
+                if before is not None and before.entries[-1].parent != entry.parent:  # of another stage
+                    last, entries = max(before, found, key=lambda each: each.at), (*before.entries, entry)
+                    found = replace(last, sums=before.sums | found.sums, entries=entries)
+                files[name] = found
     return list(files.values()), damages, unproved
 
 
@@ -268,7 +268,7 @@ def mend(damages: Iterable[Damage]) -> Iterator[Path]:
             write_file(damage.path, damage.written.content.encode())
             yield damage.path
         else:
-            entries |= _with_end(damage.written.entry)
+            entries |= {each for entry in damage.written.entries for each in _with_end(entry)}
     begun = {entry.parent for entry in entries if entry.name.startswith("begun.")}
     remove(*begun)  # nothing of such a stage is certain
     set_aside(entry for entry in entries if entry.parent not in begun)
