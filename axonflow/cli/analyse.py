@@ -55,8 +55,8 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     table = listing("", "", show_header=False)
     for name, value in result.summary.items():
         table.add_row(Text(name, "bold"), value)
-    console.print(table)
     warn(result.warnings)
+    console.print(table)
     console.print(f"report  {report}", soft_wrap=True)
     console.print(f"maps    {result.store / 'maps'}, drawn in {result.store / 'figures' / 'maps.png'}", soft_wrap=True)
     console.print(f"axons   {job.layout.table}", soft_wrap=True)

@@ -42,11 +42,13 @@ def check(
     proof = checked.proof
     for damage in proof.damages[:_SHOWN]:
         rests = rests_on(damage)
-        _say(f"damaged  {damage.path.relative_to(store)} {damage.what}" + (f"; {rests} rest on it" if rests else ""))
+        _say(f"damaged  {damage.path.relative_to(store)} {damage.what}" + (f" (made of it: {rests})" if rests else ""))
     if len(proof.damages) > _SHOWN:
         _say(f"         and {len(proof.damages) - _SHOWN:,} more")
     for stage in sorted(set(proof.unproved)):
         _say(f"unproved {stage}: made before checksums were kept")
+    if not checked.complete:
+        _say("open     the run has not ended; the same command completes it")
     for fault in checked.faults:
         _say(f"wrong    {fault}")
     looked = "their presence and size" if quick else "every byte"

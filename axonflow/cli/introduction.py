@@ -32,7 +32,8 @@ def introduce(job: Job) -> None:
     console.print(found_by(job), highlight=False, soft_wrap=True)
     from axonflow.workflow.sense import judge
 
-    warn(judge(job.known))
+    # Few cells are no reason to stop: that is said at the end, beside the maps.
+    warn(given for given in judge(job.known) if given.id != "few-cells")
 
 
 def found_by(job: Job) -> str:
@@ -44,4 +45,7 @@ def found_by(job: Job) -> str:
     checkpoint, (h, w) = job.segmentation.checkpoint, job.layout.work.shape
     why = f", chosen by the slide's pixel size of {job.slide.pixel_size}; --model takes another" * job.chosen
     resampled = f"; the slide is resampled to it, {h:,} × {w:,} px" if job.layout.resamples else ", the slide's own"
-    return f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel{resampled}{why}"
+    greys = "dark" if checkpoint.invert else "bright"
+    return (
+        f"model   {checkpoint.name} (for {greys} myelin) at {checkpoint.pixel_size_um:g} µm per pixel{resampled}{why}"
+    )

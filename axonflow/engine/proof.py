@@ -147,8 +147,8 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
                 before = files.get(name)
                 found = Written(store / name, frozenset({Sum(size, crc)}), (entry,), contents.get(name), at)
                 if before is not None and before.entries[-1].parent != entry.parent:  # of another stage
-                    last, entries = max(before, found, key=lambda each: each.at), (*before.entries, entry)
-                    found = replace(last, sums=before.sums | found.sums, entries=entries)
+                    last, writers = max(before, found, key=lambda each: each.at), (*before.entries, entry)
+                    found = replace(last, sums=before.sums | found.sums, entries=writers)
                 files[name] = found
     return list(files.values()), damages, unproved
 

@@ -262,7 +262,7 @@ class Analysis:
             "density": f"{axons / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
             "AVF": f"{avf:.3f}",
             "MVF": f"{mvf:.3f}",
-            "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf else "–",
+            "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf and mvf else "–",
             "axon diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), len(counting), "µm"),
             "without myelin": count(bare, "axon"),
         }

@@ -14,7 +14,7 @@ from axonflow.kernel.files import write_file
 from axonflow.kernel.grid import Box
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.results.analysis import LABELS, Analysis, open_store
-from axonflow.workflow.record import read_record
+from axonflow.workflow.record import is_as_written, read_record
 
 __all__ = ["Checked", "check", "rests_on"]
 
@@ -22,12 +22,12 @@ SAMPLE = 100
 """Axons that are counted again in the labels."""
 
 _NEXT = {
-    "convert": "everything that was made of the slide",
-    "resample": "everything that the network made",
+    "convert": "all that was made of the slide",
+    "resample": "all that the network made",
     "segment": "axons, fibers, table and maps",
     "label": "fibers, table and maps",
     "measure": "table, regions and maps",
-    "map": "figures and the report",
+    "map": "figures and report",
 }
 """What rests on what a stage wrote."""
 
@@ -41,16 +41,19 @@ class Checked:
     proof : Proof
         Its files against its journal.
     faults : tuple of str
-        Numbers that do not agree with others, metadata that cannot be read, a run that has not ended: a sentence each.
+        Numbers that do not agree with others, a record or metadata that cannot be read: a sentence each.
+    complete : bool
+        Whether the run has ended.
     """
 
     proof: Proof
     faults: tuple[str, ...]
+    complete: bool = True
 
     @property
     def sound(self) -> bool:
         """Whether all is well."""
-        return not (self.proof.damages or self.proof.unproved or self.faults)
+        return self.complete and not (self.proof.damages or self.proof.unproved or self.faults)
 
 
 def check(
@@ -86,8 +89,14 @@ def check(
     proof = prove(journal, quick=quick, progress=progress)
     if proof.damages:
         _remember(path)
-    faults = [] if proof.damages else list(_faults(path))
-    return Checked(proof, tuple(faults))
+    try:
+        complete = bool(read_record(path)["complete"])
+    except StoreError as error:
+        return Checked(proof, (str(error),))
+    faults = [] if is_as_written(path) else [f"{path / 'run.json'} is not as the run wrote it."]
+    if complete and not proof.damages:
+        faults += _faults(path)
+    return Checked(proof, tuple(faults), complete)
 
 
 def rests_on(damage: Damage) -> str:
@@ -107,15 +116,7 @@ def _remember(store: Path) -> None:
 
 def _faults(store: Path) -> Iterator[str]:
     """Find what does not agree though every file is as it was written."""
-    try:
-        record = read_record(store)
-    except StoreError as error:
-        yield str(error)
-        return
-    if not record["complete"]:
-        yield "The run has not ended; run it again to complete it."
-        return
-    journal = store / ".axonflow" / "journal"
+    record, journal = read_record(store), store / ".axonflow" / "journal"
     for stage in record["stages"]:
         if not any(journal.glob(f"{stage}/*/done*")):
             yield f"The journal does not say that the stage {stage!r} is done; run it again to complete it."

@@ -71,10 +71,15 @@ def choose_model(given: str | None, size: PixelSize, store: Path | None) -> Choi
     named = given or begun
     model = Checkpoint.find(named) if named else nearest(size)
     factor = scale(model, size)
-    continues = begun is not None and begun in {named, model.name, str(model.path)}
+    continues = begun is not None and begun in {named, model.name, str(model.path)} and _had_size(store, size)
     if factor > LARGEST_SCALE * (1 + 1e-9) and not continues:
         raise ModelError(_far(model, size, factor, named=named is not None))
     return Choice(model, named or model.name, named is None)
+
+
+def _had_size(store: Path | None, size: PixelSize) -> bool:
+    """Tell whether the labels of a store are of pixels of this size; of others they are not continued."""
+    return store is not None and PixelSize(*read_record(store)["slide"]["pixel_size_um"]).matches(size)
 
 
 def _begun_with(store: Path) -> str | None:

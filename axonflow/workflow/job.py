@@ -24,6 +24,7 @@ from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.lock import locked, unprotected
 from axonflow.kernel.resample import Resampling
+from axonflow.kernel.setting import settings
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.precision import best_precision
@@ -208,6 +209,8 @@ def _run(
     from axonflow.engine.fleet import open_pool
     from axonflow.engine.runner import run_stages
 
+    if changes := _changes(job):
+        on_event(Noted(f"The store was made with {'; '.join(changes)}. What that decides is made anew."))
     profile = with_workers(profile, job.layout)
     Plan.of(stages, job.journal, job.config.out, profile).check()
     remove(job.layout.store / "report.html", job.layout.store / "figures")  # they show what is about to change
@@ -230,6 +233,24 @@ def _run(
             run_stages(stages, job.journal, opened, heartbeat.note)
     sweep(job.layout.store)
     _note(job)
+
+
+def _changes(job: Job) -> list[str]:
+    """Say which settings of a finished store are others now: its results are about to be replaced."""
+    try:
+        record = read_record(job.layout.store)
+    except StoreError:
+        return []
+    if not record["complete"]:
+        return []
+    size, now = PixelSize(*record["slide"]["pixel_size_um"]), job.layout.native.pixel_size
+    changes = [] if size == now else [f"a pixel size of {size}, now {now}"]
+    kept, given = record["config"], job.config.to_json()
+    for name, known in settings(Config).items():
+        if known.flag and name != "pixel_size" and name in kept and kept[name] != given[name]:
+            was, is_now = ("unset" if value is None else value for value in (kept[name], given[name]))
+            changes.append(f"{known.flag} {was}, now {is_now}")
+    return changes
 
 
 def _mend(job: Job, on_event: Listener, *, quick: bool) -> bool:

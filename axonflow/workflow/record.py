@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from axonflow.stages.layout import Layout
 from axonflow.stages.segmentation import Masks, Network
 from axonflow.workflow.config import Config
 
-__all__ = ["read_record", "version_of", "write_record"]
+__all__ = ["is_as_written", "read_record", "version_of", "write_record"]
+
+SUM = "record.sha256"
+"""The file in a store's private folder that tells whether its record was changed."""
 
 PACKAGES = ("axonflow-histology", "dask", "distributed", "numpy", "scipy", "tifffile", "torch", "zarr")
 
@@ -39,6 +43,11 @@ def read_record(store: Path) -> dict[str, Any]:
         if not isinstance(record["complete"], bool) or not all(isinstance(part, dict) for part in parts):
             raise TypeError
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if (store / ".axonflow" / "journal").is_dir():
+            raise StoreError(
+                f"A readable run.json was expected in {store}, but it is damaged or gone; run the slide again with "
+                f"--out {store}: it is written anew, and what was made is kept."
+            ) from error
         raise StoreError(
             f"A store made by axonflow was expected at {store}, but there is no readable run.json in it; "
             "give the .ome.zarr folder that 'axonflow run' wrote."
@@ -87,7 +96,17 @@ def write_record(
         "versions": {"python": platform.python_version()} | {name: version_of(name) for name in PACKAGES},
         "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
     }
-    write_file(layout.store / "run.json", json.dumps(record, indent=1, ensure_ascii=False).encode())
+    content = json.dumps(record, indent=1, ensure_ascii=False).encode()
+    write_file(layout.store / "run.json", content)
+    write_file(layout.private / SUM, sha256(content).hexdigest().encode())
+
+
+def is_as_written(store: Path) -> bool:
+    """Tell whether the record of a store is as its run wrote it; one of before there were sums is believed."""
+    try:
+        return sha256((store / "run.json").read_bytes()).hexdigest() == (store / ".axonflow" / SUM).read_text()
+    except FileNotFoundError:
+        return not (store / ".axonflow" / SUM).exists()
 
 
 def _info_bar(config: Config, slide: Slide) -> dict[str, Any] | None:

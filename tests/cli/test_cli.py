@@ -380,6 +380,14 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
     }
 
 
+def test_what_replaces_a_finished_result_is_said(slide: Path, tmp_path: Path) -> None:
+    words = ("run", slide, "--out", tmp_path / "out", "--workers", 1, "--labels", slide.with_name("labels.png"))
+    assert "The store was made with" not in command(*words, "--cell", 5).out
+    assert "The store was made with" not in command(*words, "--cell", 5).out
+    ran = " ".join(command(*words, "--cell", 6, "--pixel-size", 0.2).out.split())
+    assert "The store was made with a pixel size of 0.1 µm, now 0.2 µm; --cell 5.0, now 6.0." in ran
+
+
 def test_settings_of_a_network_arrive(slide: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path)
     flags = ["--model", model, "--halo", 30, "--keep-probabilities"]

@@ -86,3 +86,11 @@ def test_a_model_of_ones_own_is_held_to_the_same(tmp_path: Path) -> None:
     model = write_model(tmp_path, pixel_size_um=0.5)
     with pytest.raises(ModelError, match=r"'tiny64' works at 0.5 µm, 5 times larger; use --model sem"):
         prepare(Config(slide, tmp_path / "out", model=str(model)))
+
+
+def test_a_store_of_another_pixel_size_excuses_no_model(tmp_path: Path) -> None:
+    slide = write_slide(tmp_path / "slide.tif", picture(tissue((100, 120))), 0.01)
+    assert command("segment", slide, "--out", tmp_path / "out", "--workers", 1).code == 0
+    again = command("segment", slide, "--out", tmp_path / "out", "--workers", 1, "--model", "tem", "--pixel-size", 0.1)
+    assert again.code == 2
+    assert "use --model sem" in again.err

@@ -189,6 +189,15 @@ def test_the_record_of_a_run_is_written_anew(made: Config, tmp_path: Path) -> No
         assert check(config.out).sound
 
 
+def test_a_record_that_was_changed_is_told(made: Config, tmp_path: Path) -> None:
+    config = copied(made, tmp_path)
+    record = config.out / "run.json"
+    record.write_text(record.read_text().replace('"complete": true', '"complete":  true'))
+    assert [str(record) in fault for fault in check(config.out).faults] == [True]
+    analyse(config)
+    assert check(config.out).sound
+
+
 def test_the_command_says_what_and_where(made: Config, tmp_path: Path) -> None:
     config = copied(made, tmp_path)
     sound = command("check", config.out)

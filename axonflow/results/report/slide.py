@@ -104,7 +104,7 @@ def _numbers(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
         Fact("axons", count(n), f"in {area(area_mm2)}"),
         Fact("axon density", number(n / area_mm2 if area_mm2 else None, ",.0f"), "axons per mm²"),
         Fact("axon diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
-        Fact("g-ratio", number(aggregate_gratio(avf, mvf), ".3f"), "aggregate, √(1 / (1 + MVF/AVF))"),
+        Fact("g-ratio", number(aggregate_gratio(avf, mvf) if mvf else None, ".3f"), "aggregate, √(1 / (1 + MVF/AVF))"),
         Fact("axon volume fraction", number(avf, ".3f"), "AVF: part of the area that is axon"),
         Fact("myelin volume fraction", number(mvf, ".3f"), "MVF: part of the area that is myelin"),
     ]
