@@ -34,7 +34,7 @@ def result(classes: Classes, tmp_path_factory: pytest.TempPathFactory) -> Analys
 
 
 def test_all_is_what_is_visible() -> None:
-    assert sorted(axonflow.__all__) == ["AxonflowError", "open", "run"]
+    assert sorted(axonflow.__all__) == ["AxonflowError", "check", "open", "run"]
     for name in axonflow.__all__:
         assert getattr(axonflow, name).__doc__
     modules = {name for name, value in vars(axonflow).items() if inspect.ismodule(value)}

@@ -46,6 +46,4 @@ def found_by(job: Job) -> str:
     why = f", chosen by the slide's pixel size of {job.slide.pixel_size}; --model takes another" * job.chosen
     resampled = f"; the slide is resampled to it, {h:,} × {w:,} px" if job.layout.resamples else ", the slide's own"
     greys = "dark" if checkpoint.invert else "bright"
-    return (
-        f"model   {checkpoint.name} (for {greys} myelin) at {checkpoint.pixel_size_um:g} µm per pixel{resampled}{why}"
-    )
+    return f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel, for {greys} myelin{resampled}{why}"
