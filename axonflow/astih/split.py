@@ -6,7 +6,6 @@ hard links where the disk can, so that a split takes no room.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from axonflow.astih.sets import DataSet
 from axonflow.errors import InputError
+from axonflow.kernel.documents import read_json
 from axonflow.kernel.files import new_file
 from axonflow.training.bids import LabelledImage, labelled_images
 
@@ -101,7 +101,7 @@ def _what_to_run(data_set: DataSet, folder: Path) -> str:
 def _name(top: Path) -> str | None:
     """Return the name that a BIDS folder gives itself."""
     try:
-        return str(json.loads((top / "dataset_description.json").read_text())["Name"])
+        return str(read_json(top / "dataset_description.json")["Name"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -36,14 +36,18 @@ def status(
 
     Example: [bold]axonflow status slide.ome.zarr[/bold]
     """
+    from axonflow.workflow.leftovers import remove_left_certificates
     from axonflow.workflow.status import read_status, stores
 
     if len(paths) == 1 and (paths[0] / ".axonflow").is_dir():
+        remove_left_certificates(paths[0])
         _print_rows(paths[0], read_status(paths[0]))
         return
     found: dict[Path, Status] = {}
     for path in paths:
         here = {store: read_status(store) for store in stores(path)}
+        for store in here:
+            remove_left_certificates(store)
         if not here:
             raise StoreError(
                 f"A store, or a folder with stores, was expected at {path}, none is there; give the .ome.zarr folder "

@@ -10,7 +10,6 @@ code. Scheduler, workers and client of a run show one another the same self-sign
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axonflow.errors import InputError
+from axonflow.kernel.documents import read_json
 
 if TYPE_CHECKING:
     from distributed.security import Security
@@ -122,7 +122,7 @@ def scheduler(where: str) -> tuple[str, Security | None]:
 def noted(folder: Path) -> str | None:
     """Return the address that a scheduler has noted in its folder, if it is there as a whole."""
     try:
-        address: str = json.loads((folder / SCHEDULER).read_text(encoding="utf-8"))["address"]
-    except (OSError, ValueError, KeyError):
+        address = read_json(folder / SCHEDULER)["address"]
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    return address
+    return address if isinstance(address, str) else None

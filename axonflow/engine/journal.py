@@ -16,14 +16,18 @@ name. So a store can be proved, wherever it was copied (:mod:`axonflow.engine.pr
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import re
 import time
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -32,10 +36,21 @@ from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.errors import DamageError
+from axonflow.kernel.documents import parse_json, read_file
 from axonflow.kernel.files import Sum, make_folder, remove, rename, write_file
 from axonflow.kernel.grid import Box
+from axonflow.kernel.kinds import is_one_line
 
-__all__ = ["Journal", "Record", "listed_files", "read_entry", "set_aside"]
+__all__ = ["Journal", "Note", "Record", "entry_arrays", "read_note", "set_aside"]
+
+LARGEST_ENTRY = 2**31
+"""Bytes of a file of a journal."""
+
+_NO_ENTRY = frozenset({errno.ENOENT, errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ELOOP})
+"""What is answered where something else than a file of a journal is."""
+
+_MOST_BATCHES = 10**7
+_BATCH = re.compile(r"(\d{8,})\.[0-9a-f]{8}\.npz")
 
 Files = Mapping[Path, Sum]
 """What was written."""
@@ -69,7 +84,7 @@ class Results:
     def __iter__(self) -> Iterator[tuple[Box, Result]]:
         entries = self.record.batches()
         for i, batch in enumerate(self.record.stage.batches):
-            with np.load(io.BytesIO(read_entry(entries[i]))) as arrays:
+            with entry_arrays(entries[i]) as arrays:
                 for task, box in enumerate(batch):
                     yield box, _Saved(arrays, task)
 
@@ -95,7 +110,7 @@ class Record:
     def summary(self) -> dict[str, Any]:
         """What was noted at the end: seconds, bytes, counts; empty while incomplete."""
         entry = self._entry("done")
-        return {} if entry is None else json.loads(read_entry(entry))["summary"]
+        return {} if entry is None else read_note(entry).summary
 
     @property
     def store(self) -> Path:
@@ -115,7 +130,8 @@ class Record:
 
     def batches(self) -> dict[int, Path]:
         """Return the files of the batches that are recorded, by the batches' indices."""
-        return {int(path.name.partition(".")[0]): path for path in self.folder.glob("*.npz")}
+        named = ((_BATCH.fullmatch(path.name), path) for path in self.folder.glob("*.npz"))
+        return {int(name[1]): path for name, path in named if name}
 
     def missing(self) -> list[int]:
         """Return the indices of the batches that are not recorded."""
@@ -131,7 +147,7 @@ class Record:
             Whether it wrote what it had written before, if it was set aside.
         """
         arrays = {f"{i}/{name}": array for i, result in enumerate(results) for name, array in result.items()}
-        listed = np.frombuffer(json.dumps(self._listed(files)).encode(), np.uint8)
+        listed = np.frombuffer(json.dumps(_written(self._listed(files))).encode(), np.uint8)
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **arrays, **{_FILES: listed})
         _write_entry(self.folder, f"{batch:08d}", "npz", content.getvalue())
@@ -151,7 +167,7 @@ class Record:
         same = True
         for aside in self.folder.glob(f"{name}.*{_ASIDE}"):
             try:
-                same &= listed_files(aside) == self._listed(files)
+                same &= read_note(aside).files == self._listed(files)
             except DamageError:
                 same = False
             aside.unlink()
@@ -166,10 +182,10 @@ class Record:
     def _described(self, files: Files) -> dict[str, Any]:
         """Return what was written, with the content of metadata: if lost, it is put back, and nothing is made anew."""
         contents = {self._name(path): path.read_text() for path in files if path.name == "zarr.json"}
-        return {"at": time.time(), "files": self._listed(files), "contents": contents}
+        return {"at": time.time(), "files": _written(self._listed(files)), "contents": contents}
 
-    def _listed(self, files: Files) -> dict[str, list[int]]:
-        return {self._name(path): [each.size, each.crc32c] for path, each in sorted(files.items())}
+    def _listed(self, files: Files) -> dict[str, Sum]:
+        return {self._name(path): each for path, each in sorted(files.items())}
 
     def _name(self, path: Path) -> str:
         return Path(os.path.relpath(path, self.store)).as_posix()
@@ -190,32 +206,130 @@ class Journal:
         remove(*(self.folder / stage.name for stage in stages))
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a file of a journal says.
+
+    Attributes
+    ----------
+    files : Mapping of str to Sum
+        What was written, by its name in the store.
+    contents : Mapping of str to str
+        Of metadata among them, what stands in it.
+    summary : Mapping
+        At the end of a stage, what was noted of it.
+    batches : int
+        At its beginning, how many there are.
+    at : float
+        Of metadata, when they were written, s since 1970.
+    """
+
+    files: Mapping[str, Sum]
+    contents: Mapping[str, str] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    batches: int = 0
+    at: float = 0.0
+
+
 _ASIDE = ".aside"
 
 
 def set_aside(entries: Iterable[Path]) -> None:
     """Have files of a journal count no longer; what they say is compared with what takes their place."""
     for entry in entries:
+        if entry.is_symlink() or (entry.exists() and not entry.is_file()):
+            remove(entry)
         with suppress(FileNotFoundError):
             rename(entry, entry.with_name(entry.name + _ASIDE))
 
 
-def listed_files(entry: Path) -> dict[str, list[int]]:
-    """Return what a file of a journal says that was written: size and checksum by name.
+def read_note(entry: Path) -> Note:
+    """Read a file of a journal.
 
     Raises
     ------
     DamageError
-        If it is.
+        If it is damaged, or says what no run writes, though its checksum is right.
     """
+    try:
+        if entry.name.removesuffix(_ASIDE).endswith(".npz"):
+            with entry_arrays(entry) as arrays:
+                return Note(_sums(parse_json(arrays[_FILES].tobytes())))
+        said = parse_json(read_entry(entry))
+        files, contents = _sums(said["files"]), said["contents"]
+        summary, batches, at = said.get("summary", {}), said.get("batches", 0), said.get("at", 0.0)
+        if not (isinstance(contents, dict) and all(isinstance(text, str) for text in contents.values())):
+            raise TypeError("contents")
+        if not isinstance(summary, dict) or type(batches) is not int or not 0 <= batches <= _MOST_BATCHES:
+            raise TypeError("summary, batches")
+        if not isinstance(at, float) or not isfinite(at):
+            raise TypeError("at")
+        # metadata that do not fit their own sum would be put back again and again
+        contents = {name: text for name, text in contents.items() if _sum(text) == files.get(name)}
+        return Note(files, contents, summary, batches, at)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, DamageError):
+            raise
+        raise _damage(entry) from error
+
+
+def _sums(listed: Any) -> dict[str, Sum]:
+    """Read what was written; the names are of files in the store, whoever wrote them."""
+    found = {}
+    for name, (size, crc) in listed.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts or not is_one_line(name):
+            raise ValueError(name)
+        if not all(type(number) is int and 0 <= number < 2**63 for number in (size, crc)):
+            raise ValueError(size, crc)
+        found[name] = Sum(size, crc)
+    return found
+
+
+def _sum(text: str) -> Sum:
+    content = text.encode()
+    return Sum(len(content), crc32c(content))
+
+
+def _written(listed: Mapping[str, Sum]) -> dict[str, list[int]]:
+    return {name: [each.size, each.crc32c] for name, each in listed.items()}
+
+
+@contextmanager
+def entry_arrays(entry: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+    """Open the arrays of a batch's file; whatever makes one unreadable is a DamageError."""
     content = read_entry(entry)
-    if content.startswith(b"{"):
-        content = json.dumps(json.loads(content)["files"]).encode()
-    else:
-        with np.load(io.BytesIO(content)) as arrays:
-            content = arrays[_FILES].tobytes()
-    files: dict[str, list[int]] = json.loads(content)
-    return files
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > len(content):  # they are not compressed
+                raise ValueError("larger than the file")
+        loaded = np.load(io.BytesIO(content))
+    except Exception as error:  # as above
+        raise _damage(entry) from error
+    with loaded:
+        yield _Arrays(loaded, entry)
+
+
+class _Arrays(Mapping[str, NDArray[Any]]):
+    """The arrays of a batch's file, each read when it is looked up."""
+
+    def __init__(self, loaded: Mapping[str, NDArray[Any]], entry: Path) -> None:
+        self._loaded, self._entry = loaded, entry
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        try:
+            array = self._loaded[name]
+            if not isinstance(array, np.ndarray):  # a member that is no array comes as its bytes
+                raise TypeError(name)
+        except Exception as error:  # a damaged header makes numpy and zipfile raise anything
+            raise _damage(self._entry) from error
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded)
+
+    def __len__(self) -> int:
+        return len(self._loaded)
 
 
 def _write_entry(folder: Path, name: str, kind: str, content: bytes) -> None:
@@ -231,12 +345,19 @@ def read_entry(path: Path) -> bytes:
         If it is.
     """
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+        content = read_file(path, LARGEST_ENTRY)
+    except OSError as error:
+        if error.errno not in _NO_ENTRY:
+            raise
         content = b""
-    if f"{crc32c(content):08x}" != path.name.split(".")[1]:
-        raise DamageError(
-            f"A record of what was done was expected in {path}, but the file is damaged. Run the same axonflow run "
-            "again: it takes what was recorded there for not done."
-        )
+    name = path.name.split(".")
+    if len(name) < 3 or f"{crc32c(content):08x}" != name[1]:
+        raise _damage(path)
     return content
+
+
+def _damage(path: Path) -> DamageError:
+    return DamageError(
+        f"A record of what was done was expected in {path}, but the file is damaged. Run the same axonflow run "
+        "again: it takes what was recorded there for not done."
+    )

@@ -9,7 +9,6 @@ the same units: GiB, HH:MM:SS, MIN:MAX.
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +16,8 @@ from typing import Any, Self
 from axonflow.engine.queues import QUEUES
 from axonflow.errors import InputError
 from axonflow.kernel.caches import user_folder
-from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, Kind
+from axonflow.kernel.documents import parse_toml, read_file, said, shown
+from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, Kind, is_one_line
 from axonflow.kernel.setting import check, read_words, refuse_unknown, setting, settings
 
 __all__ = ["PROFILES", "Profile", "profile_names", "site_profiles"]
@@ -204,9 +204,9 @@ class Profile:
     @classmethod
     def _read(cls, path: Path, extending: tuple[Path, ...]) -> Self:
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InputError(f"A profile was expected in {path}, but it cannot be read: {error}.") from error
+            table = parse_toml(read_file(path).decode())
+        except (OSError, ValueError) as error:
+            raise InputError(f"A profile was expected in {path}, but it cannot be read: {said(error)}.") from error
         base = table.pop("extends", None)
         if (base is None) is ("system" not in table):
             raise InputError(f'Either system = "…" or extends = "…" was expected in {path}; give one of them.')
@@ -217,7 +217,7 @@ class Profile:
             # a site's slurm.toml that extends "slurm" means the shipped one
             above = _named(base, without=(*extending, path)) if isinstance(base, str) else None
             if above is None:
-                raise InputError(f"extends was expected to name another profile, {base!r} came.")
+                raise InputError(f"extends was expected to name another profile, {shown(base)} came.")
             return replace(cls._read(above, (*extending, path)), name=path.stem).but(**table)
         except InputError as error:
             raise InputError(f"{error} It was read in {path}.") from error
@@ -251,8 +251,12 @@ class Profile:
             raise InputError(f"adapt was expected as MIN:MAX with 0 <= MIN <= MAX and MAX >= 1, {self.adapt} came")
         if (self.system == "scheduler") is not (self.address is not None):
             raise InputError("An address was expected for a scheduler that runs already, and for nothing else")
-        if any("\n" in str(line) for line in (*self.directives, self.partition or "", self.account or "")):
-            raise InputError("A directive, partition or account was expected on one line, several lines came")
+        words = [self.partition, self.account, self.interface, self.scratch, self.address, self.dashboard]
+        for word in (*self.directives, *filter(None, words)):
+            if not is_one_line(word):  # in a job's script the next line would be a command
+                raise InputError(
+                    f"A word of a profile was expected on one line, without control characters, {word!a} came"
+                )
         if self.queued and None in {self.cpus, self.memory, self.walltime_s}:
             raise InputError(f"cores, memory and walltime were expected for jobs of {self.system}, not all came")
 

@@ -5,15 +5,15 @@ The journal alone is asked, so a store can be proved wherever it was copied, wit
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from stat import S_ISREG
 
-from axonflow.engine.journal import listed_files, read_entry, set_aside
+from axonflow.engine.journal import read_note, set_aside
 from axonflow.errors import DamageError
 from axonflow.kernel.files import Sum, remove, sum_of, write_file
 
@@ -139,15 +139,15 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
         damages += _gaps(folder, entries)
         for entry in entries:
             try:
-                listed, (at, contents) = listed_files(entry), _contents(entry)
+                note = read_note(entry)
             except DamageError:
                 damages.append(Damage(entry, "is damaged"))
                 continue
-            for name, (size, crc) in listed.items():
+            for name, each in note.files.items():
                 before = files.get(name)
-                found = Written(store / name, frozenset({Sum(size, crc)}), (entry,), contents.get(name), at)
+                found = Written(store / name, frozenset({each}), (entry,), note.contents.get(name), note.at)
                 if before is not None and before.entries[-1].parent != entry.parent:  # of another stage
-                    last, writers = max(before, found, key=lambda each: each.at), (*before.entries, entry)
+                    last, writers = max(before, found, key=lambda file: file.at), (*before.entries, entry)
                     found = replace(last, sums=before.sums | found.sums, entries=writers)
                 files[name] = found
     return list(files.values()), damages, unproved
@@ -162,19 +162,11 @@ def _gaps(folder: Path, entries: list[Path]) -> list[Damage]:
     if not entries[-1].name.startswith("done."):
         return []  # it is not complete, and does not say so
     try:
-        count = json.loads(read_entry(entries[0]))["batches"]
+        count = read_note(entries[0]).batches
     except DamageError:
         return []  # which is found by itself
     there = {entry.name.partition(".")[0] for entry in entries}
     return [Damage(folder / f"{i:08d}.", "is gone") for i in range(count) if f"{i:08d}" not in there]
-
-
-def _contents(entry: Path) -> tuple[float, dict[str, str]]:
-    """Return when metadata were written, and what they hold."""
-    if entry.suffix != ".json":
-        return 0.0, {}
-    said = json.loads(read_entry(entry))
-    return said["at"], said["contents"]
 
 
 def prove(
@@ -240,7 +232,10 @@ def _size(file: Written) -> int:
 def _wrong(file: Written, *, quick: bool) -> str:
     """Say what is wrong with a file; nothing if it is as it was written."""
     try:
-        size = file.path.stat().st_size
+        there = file.path.stat()
+        size = there.st_size
+        if not S_ISREG(there.st_mode):
+            return "is no file"
         if size not in {each.size for each in file.sums}:
             return f"is {size:,} bytes long, {_size(file):,} were written"
         if (quick and file.pixels) or sum_of(file.path) in file.sums:
@@ -265,6 +260,8 @@ def mend(damages: Iterable[Damage]) -> Iterator[Path]:
         if damage.written is None:
             entries |= _with_end(damage.path)
         elif damage.written.content is not None:
+            if damage.path.is_symlink() or not damage.path.is_file():
+                remove(damage.path)  # through a link, or into a pipe, it would be written elsewhere
             write_file(damage.path, damage.written.content.encode())
             yield damage.path
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axonflow.errors import DamageError, StoreError
+from axonflow.kernel.documents import open_file, said
 from axonflow.kernel.files import new_file
 from axonflow.kernel.text import to_cell
 
@@ -109,7 +110,7 @@ def count_rows(path: Path, what: str) -> int:
     return int(_opened(path, what).metadata.num_rows)
 
 
-def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
+def read_columns(path: Path, columns: Sequence[Column], what: str) -> pd.DataFrame:
     """Read columns of a table.
 
     Raises
@@ -117,8 +118,9 @@ def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
     StoreError
         If there is no such table, it lacks one of them, or the file is something else.
     """
-    from pyarrow import ArrowInvalid, parquet
+    from pyarrow import parquet
 
+    names = [column.name for column in columns]
     found = column_names(path, what)
     missing = [name for name in names if name not in found]
     if missing:
@@ -127,14 +129,13 @@ def read_columns(path: Path, names: Sequence[str], what: str) -> pd.DataFrame:
             "run the measure stage again."
         )
     try:
-        table: pd.DataFrame = parquet.read_table(path, columns=list(names), page_checksum_verification=True).to_pandas()
-    except (OSError, ArrowInvalid) as reason:
+        return _as_written(parquet.read_table(path, columns=names, page_checksum_verification=True), columns)
+    except _reasons() as reason:
         raise _unreadable(path, what, reason) from reason
-    return table
 
 
 def read_groups(
-    path: Path, names: Sequence[str], what: str, within: tuple[str, float, float] | None = None
+    path: Path, columns: Sequence[Column], what: str, within: tuple[str, float, float] | None = None
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield the groups of rows of a table with the number of their first row.
 
@@ -145,26 +146,45 @@ def read_groups(
     StoreError
         If there is no such table, or the file is something else.
     """
-    from pyarrow import ArrowInvalid, parquet
+    from pyarrow import parquet
 
+    names = [column.name for column in columns]
     first = 0
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             for i in range(file.num_row_groups):
                 group = file.metadata.row_group(i)
                 if within is None or _reaches(group.column(file.schema_arrow.get_field_index(within[0])), *within[1:]):
-                    yield first, file.read_row_group(i, columns=list(names)).to_pandas()
+                    yield first, _as_written(file.read_row_group(i, columns=names), columns)
                 first += group.num_rows
-    except (OSError, ArrowInvalid) as reason:
+    except _reasons() as reason:
         raise _unreadable(path, what, reason) from reason
 
 
+def _reasons() -> tuple[type[Exception], ...]:
+    """Return what pyarrow raises over a file that is no table, or another one."""
+    from pyarrow import ArrowException
+
+    return ArrowException, LookupError, OSError, TypeError, ValueError
+
+
+def _as_written(table: pa.Table, columns: Sequence[Column]) -> pd.DataFrame:
+    """Return a table whose columns are of the kinds that were written; a ValueError says of which that is not so."""
+    for column in columns:
+        wanted, found = column.field, table.schema.field(column.name)
+        if found.type != wanted.type or (table[column.name].null_count and not wanted.nullable):
+            raise ValueError(f"{column.name} is {found.type}, and not {wanted.type} throughout")
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame
+
+
 def _opened(path: Path, what: str) -> parquet.ParquetFile:
-    from pyarrow import ArrowInvalid, parquet
+    from pyarrow import parquet
 
     try:
+        open_file(path).close()
         return parquet.ParquetFile(path)
-    except (OSError, ArrowInvalid) as reason:
+    except _reasons() as reason:
         raise _unreadable(path, what, reason) from reason
 
 
@@ -175,5 +195,6 @@ def _reaches(column: parquet.ColumnChunkMetaData, low: float, high: float) -> bo
 
 def _unreadable(path: Path, what: str, reason: Exception) -> DamageError:
     return DamageError(
-        f"A table of {what} was expected at {path}, but it cannot be read ({reason}); run the measure stage again."
+        f"A table of {what} was expected at {path}, but it cannot be read ({said(reason)}); run the measure stage "
+        "again."
     )

@@ -179,7 +179,7 @@ def read_regions(path: Path) -> pd.DataFrame:
     StoreError
         If there is no such table, or the file is something else.
     """
-    return read_columns(path, [column.name for column in REGION_COLUMNS], "regions")
+    return read_columns(path, REGION_COLUMNS, "regions")
 
 
 @compiled

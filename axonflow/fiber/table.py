@@ -207,8 +207,13 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
         If there is no such table, or the file is something else.
     """
     if columns is None:
-        columns = [column.name for column in (*COLUMNS, *extra_columns(path))]
-    return read_columns(path, columns, "axons")
+        return read_columns(path, [*COLUMNS, *extra_columns(path)], "axons")
+    return read_columns(path, _columns(columns), "axons")
+
+
+def _columns(names: Sequence[str]) -> list[Column]:
+    known = {column.name: column for column in (*COLUMNS, *_EXTRA)}
+    return [known[name] for name in names]
 
 
 def read_parts(
@@ -235,7 +240,7 @@ def read_parts(
     StoreError
         As :func:`read_parquet`.
     """
-    return read_groups(path, columns, "axons", within)
+    return read_groups(path, _columns(columns), "axons", within)
 
 
 def write_ads_csv(table: pd.DataFrame, path: Path) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from axonflow.errors import InputError
+from axonflow.kernel.documents import shortened, shown
 from axonflow.kernel.kinds import Kind
 
 __all__ = ["Setting", "check", "read_words", "refuse_unknown", "setting", "settings"]
@@ -123,7 +124,7 @@ class Setting:
         except InputError:
             raise
         except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:
-            raise InputError(f"{called} was expected to be {self.kind.form}, {word!r} came.") from error
+            raise InputError(f"{called} was expected to be {self.kind.form}, {shown(word)} came.") from error
         self.check(value, called)
         if self.kind.under is None or folder is None:
             return value
@@ -139,7 +140,7 @@ class Setting:
         if value is None and self.default is None and not self.required:
             return
         if not self._holds(value):
-            raise InputError(f"{called} was expected to be {self.kind.form}, {value!r} came.")
+            raise InputError(f"{called} was expected to be {self.kind.form}, {shown(value)} came.")
         several = value if self.kind.each else (value,)
         if all(self._within(number) for number in several if isinstance(number, int | float)):
             return
@@ -241,7 +242,7 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str], prefix: str = "")
         With those that are, and those that came.
     """
     if unknown := [f"{prefix}{name}" for name in given if name not in known]:
-        raise InputError(f"Settings among {', '.join(known)} were expected, {', '.join(unknown)} came.")
+        raise InputError(f"Settings among {', '.join(known)} were expected, {shortened(', '.join(unknown))} came.")
 
 
 def _short(bound: Any) -> str:

@@ -10,7 +10,12 @@ import codecs
 import re
 from pathlib import Path
 
+from axonflow.kernel.documents import read_file
+
 __all__ = ["from_cell", "read_text", "to_cell"]
+
+LARGEST = 2**30
+"""Bytes of a text: outlines of a whole slide may be long."""
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """How a formula begins, or text that looks as if it had been one."""
@@ -39,7 +44,7 @@ def read_text(path: Path) -> str:
     UnicodeDecodeError
         If it is no text of these kinds.
     """
-    content = path.read_bytes()
+    content = read_file(path, LARGEST)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = content.decode("utf-16")
     elif len(content) > 3 and (content[0] == 0) != (content[1] == 0) and content[0] + content[1] < 128:

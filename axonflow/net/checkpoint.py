@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from axonflow.errors import ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.kernel.documents import read_file, read_json, said
 from axonflow.kernel.files import make_folder, write_file
 from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, YES_NO, Kind
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
@@ -31,6 +32,9 @@ __all__ = ["EMBEDDED", "Checkpoint", "Precision", "embedded_models"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Of the convolutions; the softmax is always float32."""
+
+LARGEST_WEIGHTS = 2**30
+"""Bytes of a network's weights; those that come with the package have 2 million numbers."""
 
 EMBEDDED = Path(__file__).parent / "weights"
 """The folder of the models that come with the package."""
@@ -185,7 +189,7 @@ class Checkpoint:
                 "model's .json file with its .safetensors beside it."
             )
         try:
-            content = json.loads(path.read_text())
+            content = read_json(path)
             if not isinstance(content, dict):
                 raise TypeError(f"an object of JSON was expected, {str(content)[:40]!r} came")
             if "classes" in content:
@@ -199,8 +203,9 @@ class Checkpoint:
             checkpoint = cls(**content, folder=path.parent.resolve())
             stride, there = checkpoint.shape.stride, checkpoint.weights.exists()
         except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-            said = str(error).rstrip(".")
-            raise ModelError(f"A model's contract was expected in {path}, but it cannot be read: {said}.") from error
+            raise ModelError(
+                f"A model's contract was expected in {path}, but it cannot be read: {said(error)}."
+            ) from error
         if not there:
             why = "" if path.stem == checkpoint.name else f"; {path} says that the model's name is {checkpoint.name!r}"
             raise ModelError(f"The weights of the model were expected at {checkpoint.weights}, nothing is there{why}.")
@@ -218,11 +223,15 @@ class Checkpoint:
         ModelError
             If the weights are not those of the contract.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import load
 
         from axonflow.net.unet import UNet
 
-        content = self.weights.read_bytes()
+        try:
+            content = read_file(self.weights, LARGEST_WEIGHTS)
+        except OSError as error:
+            raise ModelError(f"Weights were expected in {self.weights}, but they cannot be read: {error}.") from error
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256:
             raise ModelError(
@@ -232,7 +241,7 @@ class Checkpoint:
         net = UNet(self.shape, classes=len(self.classes))
         try:
             net.load_state_dict(load(content))
-        except RuntimeError as error:
+        except (AttributeError, LookupError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
             raise ModelError(
                 f"Weights of a {self.architecture!r} network of {len(self.classes)} classes were expected in "
                 f"{self.weights}; give those that belong to the contract."

@@ -18,6 +18,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from axonflow.errors import StoreError
 from axonflow.kernel.files import make_durable, make_folder, remove
 from axonflow.kernel.grid import Box
+from axonflow.ngff.group import as_written, open_array
 from axonflow.ngff.levels import Levels
 
 __all__ = ["Blocks"]
@@ -56,18 +57,13 @@ class Blocks:
         StoreError
             If what lies at ``path`` is not an array as :meth:`create` makes it.
         """
-        try:
-            array = zarr.open_array(path, mode="r", zarr_format=3)
+        with as_written("Sums over blocks", path, "segment the slide again, by a network"):
+            array = open_array(path)
             said: Any = array.attrs
             h, w = said["image_shape_px"]
             side = int(said["block_px"])
             found = cls(path, (int(h), int(w)), tuple(said["sums"]), side, array.chunks[-1] * side)
             found.array()
-        except (FileNotFoundError, LookupError, TypeError, ValueError) as error:
-            raise StoreError(
-                f"Sums over blocks written by axonflow were expected at {path}, but they cannot be read "
-                f"({type(error).__name__}: {error}); segment the slide again, by a network."
-            ) from error
         return found
 
     def array(self) -> zarr.Array[Any]:
@@ -78,7 +74,7 @@ class Blocks:
         StoreError
             If the array in the store is not the one this value describes.
         """
-        array = zarr.open_array(self.path, mode="r+", zarr_format=3)
+        array = open_array(self.path, "r+")
         chunk = self.shard // self.side
         wanted = self._shape, "uint32", (len(self.names), chunk, chunk)
         if (array.shape, str(array.dtype), array.chunks) != wanted:

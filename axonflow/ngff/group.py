@@ -7,13 +7,18 @@ be gone, and nothing whole in its place.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import zarr
+
+from axonflow.errors import AxonflowError, StoreError
+from axonflow.kernel.documents import read_json, said
 from axonflow.kernel.files import make_folder, write_file
 
-__all__ = ["read_attributes", "write_group"]
+__all__ = ["as_written", "open_array", "open_group", "read_attributes", "write_group"]
 
 
 def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
@@ -26,7 +31,44 @@ def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
 def read_attributes(path: Path) -> dict[str, Any]:
     """Return a group's attributes; none if there is no group."""
     try:
-        attributes: dict[str, Any] = json.loads((path / "zarr.json").read_text())["attributes"]
-    except FileNotFoundError:
-        return {}
+        with as_written("A Zarr group", path, "run the same axonflow run again"):
+            attributes = read_json(path / "zarr.json")["attributes"]
+            if not isinstance(attributes, dict):
+                raise TypeError("no attributes")
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return {}
+        raise
     return attributes
+
+
+def open_array(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Array[Any]:
+    """Open an array; its metadata are read once more, by what takes no pipe or device for a file."""
+    read_json(path / "zarr.json")
+    return zarr.open_array(path, mode=mode, zarr_format=3)
+
+
+def open_group(path: Path) -> zarr.Group:
+    """Open a group to read it, likewise."""
+    read_json(path / "zarr.json")
+    return zarr.open_group(path, mode="r", zarr_format=3)
+
+
+@contextmanager
+def as_written(what: str, path: Path, advice: str) -> Iterator[None]:
+    """Turn whatever the libraries raise over what is no store of this program into one error.
+
+    Raises
+    ------
+    StoreError
+        With what was expected, and what to do.
+    """
+    try:
+        yield
+    except AxonflowError:
+        raise
+    except Exception as error:  # damaged metadata make zarr and numpy raise anything
+        raise StoreError(
+            f"{what} written by axonflow was expected at {path}, but it cannot be read ("
+            f"{type(error).__name__}: {said(error)}); {advice}."
+        ) from error

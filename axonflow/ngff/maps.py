@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from axonflow.kernel.documents import open_file
 from axonflow.kernel.files import new_folder
+from axonflow.ngff.group import as_written
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,10 +52,26 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
 
 
 def read_maps(path: Path) -> xr.Dataset:
-    """Read the maps back, whole."""
+    """Read the maps back, whole.
+
+    Raises
+    ------
+    StoreError
+        If they are damaged, or something else.
+    """
     import xarray as xr
 
-    with xr.open_zarr(path, chunks=None, consolidated=False) as maps:
-        loaded: xr.Dataset = maps.load()
+    with as_written("Maps", path, "run the same axonflow run again: it finds all that is damaged and makes it anew"):
+        for file in path.rglob("*"):  # a pipe would be waited for
+            if not file.is_dir():
+                open_file(file).close()
+        with xr.open_zarr(path, chunks=None, consolidated=False) as maps:
+            loaded: xr.Dataset = maps.load()
+        if missing := {"avf", "mvf", "axon_count", "covered_area"} - {*map(str, loaded.data_vars)}:
+            raise KeyError(*sorted(missing))
+        if any(loaded[name].dims != ("y", "x") or loaded[name].dtype.kind != "f" for name in loaded.data_vars):
+            raise ValueError("a map is not of numbers over y and x")
+        if not float(loaded.attrs["cell_side_um"]) > 0:
+            raise ValueError("cells have no side")
     loaded.attrs.pop("ome", None)
     return loaded

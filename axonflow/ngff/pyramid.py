@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from axonflow.kernel.files import NewFiles, make_durable, make_folders, remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.units import PixelSize
 from axonflow.ngff import halve
-from axonflow.ngff.group import read_attributes, write_group
+from axonflow.ngff.group import as_written, open_array, open_group, read_attributes, write_group
 from axonflow.ngff.levels import Levels
 from axonflow.ngff.metadata import VERSION, Colours, image_label, labels_index, multiscale, omero, placement
 from axonflow.ngff.shard import DamagedShardError, ShardFormat
@@ -109,11 +110,11 @@ class Pyramid:
         StoreError
             If what lies at ``path`` is not a pyramid as :meth:`create` makes it.
         """
-        try:
-            ome: Any = zarr.open_group(path, mode="r", zarr_format=3).attrs["ome"]
+        with as_written(f"An OME-Zarr {VERSION} image", path, "convert the slide again"):
+            ome: Any = open_group(path).attrs["ome"]
             kind: Kind = "labels" if "image-label" in ome else "image"
             pixel_size, origin_um = placement(ome["multiscales"][0])
-            bottom = zarr.open_array(path / "s0", mode="r", zarr_format=3)
+            bottom = open_array(path / "s0")
             h, w = bottom.shape[-2:]
             shard = (bottom.shards or bottom.chunks)[-1]
             levels = len(ome["multiscales"][0]["datasets"])
@@ -121,13 +122,6 @@ class Pyramid:
             found = cls(path, (h, w), str(bottom.dtype), pixel_size, origin_um, shard, kind, levels, checked)
             for level in range(found.count):
                 found.array(level)
-        except StoreError:
-            raise
-        except (FileNotFoundError, LookupError, TypeError, ValueError) as error:
-            raise StoreError(
-                f"An OME-Zarr {VERSION} image written by axonflow was expected at {path}, but it cannot be read as one "
-                f"({type(error).__name__}: {error}); convert the slide again."
-            ) from error
         return found
 
     @property
@@ -237,6 +231,23 @@ class Pyramid:
             write_group(self.path, {"ome": self._ome() | {"image-label": image_label(colours)}})
         else:
             write_group(self.path, {"ome": self._ome() | {"omero": omero("slide", self.dtype)}})
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """The greys that a viewer shows black and white.
+
+        Raises
+        ------
+        StoreError
+            If the metadata are damaged.
+        """
+        with as_written(f"An OME-Zarr {VERSION} image", self.path, "convert the slide again"):
+            ome = read_attributes(self.path)["ome"]
+            shown = ome["omero"]["channels"][0]["window"]
+            low, high = float(shown["start"]), float(shown["end"])
+            if not isfinite(high - low):
+                raise ValueError(f"greys from {low} to {high}")
+        return low, high
 
     def set_window(self, low: float, high: float) -> None:
         """Write which grey values of an image a viewer shows black and white.
@@ -365,7 +376,7 @@ class Pyramid:
 def _array(pyramid: Pyramid, level: int) -> zarr.Array[Any]:
     """Open a level; safe to keep, because the key determines the array and :meth:`Pyramid.create` clears the rest."""
     levels, path = pyramid.levels, pyramid.path / f"s{level}"
-    array = zarr.open_array(path, mode="r+", zarr_format=3)
+    array = open_array(path, "r+")
     ahead = (1,) * (len(pyramid._axes) - 2)
     shard = levels.shard_of(level)
     chunk = levels.chunk_of(level)

@@ -17,6 +17,7 @@ from numcodecs import CRC32C
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
+from axonflow.kernel.documents import open_file
 from axonflow.kernel.files import NewFiles
 from axonflow.kernel.grid import Box
 
@@ -120,7 +121,7 @@ class ShardFormat:
         """
         count = self.side // self.chunk
         try:
-            file = path.open("rb")
+            file = open_file(path)
         except FileNotFoundError as error:
             if self.checked:
                 raise DamagedShardError("its file is gone", Box(0, 0, self.side, self.side)) from error

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.journal import read_entry
+from axonflow.engine.journal import entry_arrays
 from axonflow.engine.proof import Damage, prove
 from axonflow.errors import DamageError, StoreError
 from axonflow.fiber.gratio import aggregate_gratio
@@ -160,6 +159,11 @@ class Analysis:
             In the order of their ids.
         """
         fibers, rows = self._read_fibers(columns), self._counted_rows
+        if rows is not None and len(rows) and not 0 <= rows[0] <= rows[-1] < len(fibers):
+            raise StoreError(
+                f"Rows up to {rows[-1]:,} were expected in {self._table}, it has {len(fibers):,}; run the same "
+                "axonflow run again with --fresh."
+            )
         return fibers if rows is None else fibers.iloc[rows]
 
     @cached_property
@@ -305,8 +309,8 @@ def open_store(store: str | Path) -> Analysis:
 def _noted_rows(journal: Path) -> NDArray[np.int64]:
     found = [np.zeros(0, np.int64)]
     for path in journal.glob("*/*.npz"):
-        with np.load(BytesIO(read_entry(path))) as arrays:
-            found += [arrays[name] for name in arrays.files if name.endswith("/rows")]
+        with entry_arrays(path) as arrays:
+            found += [arrays[name] for name in arrays if name.endswith("/rows")]
     return np.sort(np.concatenate(found))
 
 

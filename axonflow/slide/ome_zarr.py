@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
+from axonflow.kernel.documents import read_file, read_json
 from axonflow.kernel.grid import Box
 from axonflow.slide.format import Image, choose_image
 from axonflow.slide.identity import fingerprint, sample_of
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     import zarr
 
 __all__ = ["Level", "find_image", "recognises"]
+
+LARGEST_CHUNK = 2**30
+"""Bytes of a decoded chunk beyond which an image is refused."""
 
 _RGB_COLOURS = ("FF0000", "00FF00", "0000FF")
 _OF_RGB = re.compile(r"(?i)|r|g|b|red|green|blue|rgb|bright ?field|(channel|ch|c)?[ _:#-]*\d+")
@@ -85,8 +90,9 @@ class Level:
         """Return the luminance in a box."""
         metadata = next(self.array / name for name in _METADATA if (self.array / name).is_file())
         array = _array(self.array, version(metadata), os.getpid())
+        largest = _largest_file(array)
         for key in self._keys(array, box):
-            _is_there(self.array, key)
+            _is_there(self.array, key, largest)
         rows, columns = box.slices
         samples = []
         for sample in self.luminance.samples:
@@ -156,9 +162,9 @@ def _attributes(folder: Path) -> dict[str, Any] | None:
     """Return the OME attributes of a group, with the version's number in them; None if it is no group."""
     new, old = folder / "zarr.json", folder / ".zattrs"
     if new.is_file():
-        return dict(json.loads(new.read_text("utf-8")).get("attributes", {}).get("ome", {}))
+        return dict(read_json(new).get("attributes", {}).get("ome", {}))
     if old.is_file():
-        found = dict(json.loads(old.read_text("utf-8")))
+        found = dict(read_json(old))
         multiscales = found.get("multiscales") or [{}]
         return {"version": multiscales[0].get("version", "0.4"), **found}
     return None
@@ -187,7 +193,15 @@ def _image(
     axes, finest = multiscale["axes"], multiscale["datasets"][0]
     folder = group / finest["path"]
     _within(folder, group)
+    for name in _METADATA:
+        if os.path.lexists(folder / name):
+            read_file(folder / name)  # zarr waits for a pipe, and reads whatever a link leads to
     array = zarr.open_array(str(folder), mode="r")
+    if (size := prod(array.chunks) * array.dtype.itemsize) > LARGEST_CHUNK:
+        raise SlideError(
+            f"{folder} has chunks of {' × '.join(map(str, array.chunks))}, {size / 2**30:,.1f} GiB each once decoded; "
+            f"at most {LARGEST_CHUNK / 2**30:g} GiB can be. Save it with chunks of, for instance, 512 × 512 px."
+        )
     if len(axes) != array.ndim:
         raise SlideError(f"{folder} has {array.ndim} axes, its metadata lists {len(axes)}; the store is damaged.")
     names = [str(axis["name"]).lower() for axis in axes]
@@ -282,39 +296,50 @@ def _identity(
     array: zarr.Array[Any], folder: Path, multiscale: dict[str, Any], number: int, channel: int | None
 ) -> str:
     """Hash the metadata and at most 64 evenly spaced chunk files, present or not."""
-    stored = array.shards or array.chunks
+    stored, largest = array.shards or array.chunks, _largest_file(array)
     counts = [-(-side // step) for side, step in zip(array.shape, stored, strict=True)]
     total = int(np.prod(counts, dtype=np.int64))
     chosen = np.unique(np.linspace(0, total - 1, min(total, _SAMPLED_CHUNKS)).astype(np.int64))
     keys = (array.metadata.encode_chunk_key(tuple(int(i) for i in np.unravel_index(k, counts))) for k in chosen)
     parts = [json.dumps(multiscale, sort_keys=True).encode(), f"image {number}".encode()]
-    parts += [(folder / name).read_bytes() for name in _METADATA if (folder / name).is_file()]
-    parts += [sample_of(folder / key, 1 << 16) if _is_there(folder, key) else b"absent" for key in keys]
+    parts += [read_file(folder / name) for name in _METADATA if (folder / name).is_file()]
+    parts += [sample_of(folder / key, 1 << 16) if _is_there(folder, key, largest) else b"absent" for key in keys]
     if channel is not None:
         parts.append(f"channel {channel}".encode())
     return fingerprint(parts)
 
 
-def _is_there(folder: Path, key: str) -> bool:
+def _largest_file(array: zarr.Array[Any]) -> int:
+    """Return how many bytes a file of pixels may have: no codec makes noise much larger than it is."""
+    return 2 * prod(array.shards or array.chunks) * array.dtype.itemsize + 2**20
+
+
+def _is_there(folder: Path, key: str, largest: int) -> bool:
     """Tell whether a chunk is there; it may not be.
 
     Raises
     ------
     SlideError
         If anything else than a file is in its place, or a link leads to it: a device or a pipe would be waited for, and
-        a link may lead to what is no part of the slide.
+        a link may lead to what is no part of the slide. Likewise if it has more bytes than its pixels can have.
     """
     parts = key.split("/")
     for depth in range(1, len(parts) + 1):
         path = folder.joinpath(*parts[:depth])
         try:
-            mode = path.lstat().st_mode
+            there = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return False
+        mode = there.st_mode
         if not (stat.S_ISREG(mode) if depth == len(parts) else stat.S_ISDIR(mode)):
             found = _KINDS_OF_FILES.get(stat.S_IFMT(mode), "something else")
             raise SlideError(
                 f"A file of pixels was expected at {path}, {found} is there; copy the store with its links "
                 "followed (cp -rL)."
+            )
+        if depth == len(parts) and there.st_size > largest:
+            raise SlideError(
+                f"{path} has {there.st_size:,} bytes, which is more than its pixels can take; copy the store again "
+                "from its source."
             )
     return True

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from axonflow.errors import SlideError
+from axonflow.kernel.documents import said
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import ome_zarr, picture, tiff
 from axonflow.slide.format import Format, Image, SeveralImagesError, refuse_lost
@@ -110,6 +111,6 @@ def find(
         raise
     except Exception as error:  # a damaged header makes the libraries raise anything
         raise SlideError(
-            f"{path} cannot be read: {str(error) or type(error).__name__}. It is damaged or not what its name says; "
+            f"{path} cannot be read: {said(error)}. It is damaged or not what its name says; "
             "copy it again from its source."
         ) from error

@@ -6,11 +6,11 @@ particular one counts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from axonflow.kernel.documents import parse_json
 from axonflow.kernel.text import read_text
 from axonflow.slide.scale import UNITS_UM, Claim, read_decimal
 
@@ -34,7 +34,7 @@ def _bids(path: Path) -> Iterator[Claim]:
         fitting = [each for each in beside if set(each.stem.split("_")) <= set(parts)]
         for sidecar in sorted(fitting, key=lambda each: (-len(each.stem.split("_")), each.name)):
             try:
-                claim = Claim(f"BIDS {sidecar.name}", *sides_um(json.loads(_text(sidecar))))
+                claim = Claim(f"BIDS {sidecar.name}", *sides_um(parse_json(_text(sidecar))))
             except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError):
                 continue
             yield claim

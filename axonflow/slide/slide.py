@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import SlideError
+from axonflow.kernel.documents import said
 from axonflow.kernel.grid import Box
 from axonflow.kernel.retry import retry
 from axonflow.kernel.units import PixelSize
@@ -215,7 +216,7 @@ class Slide:
         if bad is None:
             raise SlideError(
                 f"{self.path} cannot be read in the box {box}{place_in_um(box, self.pixel_size)}: "
-                f"{str(error) or type(error).__name__}. The file is damaged there, or changed since it was opened; "
+                f"{said(error)}. The file is damaged there, or changed since it was opened; "
                 "copy it again from its source."
             ) from error
         tile = tile_words(bad.row, bad.column, bad.box, self.pixel_size)

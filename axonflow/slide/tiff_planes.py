@@ -36,6 +36,10 @@ MOST_IN_FILES = 2**17
 """Planes that files may hold together."""
 
 
+_OF_TIFF_DATA = ("IFD", "PlaneCount", "NumPlanes", "FirstZ", "FirstC", "FirstT")
+"""What OME-XML says of planes that a file has, each a number of them or the number of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plane:
     """One image of a TIFF.
@@ -89,6 +93,11 @@ def _listed_by_ome(tiff: Any) -> int:
     try:
         images = list(ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image/{*}Pixels"))
         counts = [prod(max(int(pixels.get(f"Size{axis}", "1")), 1) for axis in "ZCT") for pixels in images]
+        counts += [
+            max((int(data.get(name, "0")) for name in _OF_TIFF_DATA), default=0)
+            for pixels in images
+            for data in pixels.iterfind("{*}TiffData")
+        ]
     except (ElementTree.ParseError, ValueError):  # then tifffile does not believe it either
         return 0
     names = {uuid.get("FileName") for pixels in images for uuid in pixels.iterfind("{*}TiffData/{*}UUID")}

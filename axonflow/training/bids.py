@@ -14,7 +14,6 @@ principle); the most particular one counts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from PIL import Image
 
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, UNMYELINATED, WITH_UNMYELINATED, Classes, Labels
+from axonflow.kernel.documents import parse_json
 from axonflow.kernel.grid import Box
 from axonflow.kernel.text import read_text
 from axonflow.kernel.units import PixelSize
@@ -146,7 +146,7 @@ def _pixel_size(image: Path, top: Path) -> PixelSize:
         sidecars = [path for path in folder.glob(f"*{modality}.json") if set(path.stem.split("_")) <= parts]
         for sidecar in sorted(sidecars, key=lambda path: -len(path.stem.split("_"))):
             try:
-                said = json.loads(read_text(sidecar))
+                said = parse_json(read_text(sidecar))
                 if said.get("PixelSize") is not None:
                     return PixelSize(*sides_um(said))
             except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:

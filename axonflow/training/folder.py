@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from axonflow.errors import StoreError
+from axonflow.kernel.documents import read_json
 from axonflow.kernel.files import make_folder, remove, sweep, write_file
 from axonflow.kernel.lock import locked
 
@@ -57,9 +58,22 @@ def locked_folder(folder: Path, identity: Mapping[str, Any], *, fresh: bool = Fa
         yield protected
 
 
+def _noted(note: Path) -> Mapping[str, Any]:
+    try:
+        there: Mapping[str, Any] = read_json(note)
+        if not isinstance(there["model"], str):
+            raise TypeError("model")
+    except (LookupError, OSError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"What a training is of was expected in {note}, but it cannot be read ({error}); choose another --out, or "
+            "remove its folder."
+        ) from error
+    return there
+
+
 def _claim(folder: Path, identity: Mapping[str, Any], *, fresh: bool) -> None:
     note = folder / "training.json"
-    there = json.loads(note.read_text()) if note.exists() else identity
+    there = _noted(note) if note.exists() else identity
     if there != identity and not fresh:
         have, want = _flat(there), _flat(identity)
         differ = [

@@ -6,7 +6,6 @@ there) and, at the end, the model as ``NAME.json`` and ``NAME.safetensors``.
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ import numpy as np
 
 from axonflow.errors import InputError, ModelError
 from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED, Classes
+from axonflow.kernel.documents import read_json
 from axonflow.kernel.lock import unprotected
 from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import Architecture
@@ -420,7 +420,7 @@ def _subjects(samples: Sequence[Sample]) -> list[str]:
 def _data_name(dataset: Path) -> str:
     """Return the data set's own name, else its folder's."""
     try:
-        name = json.loads((dataset / "dataset_description.json").read_text()).get("Name")
+        name = read_json(dataset / "dataset_description.json").get("Name")
     except (OSError, ValueError, AttributeError):
         name = None
     return str(name or dataset.resolve().name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
+from axonflow.kernel.documents import shown
 from axonflow.kernel.kinds import FILE, NUMBER, PIXEL_SIZE, WHOLE, YES_NO, choice, is_one_line, name_or_path, whole_or
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import PixelSize
@@ -21,6 +22,10 @@ Halo = int | Literal["exact"]
 MaskUnit = Literal["px", "um"]
 OnBadTile = Literal["stop", "fill"]
 _UNIT = choice("px", "um")
+
+
+def _is_side(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +218,15 @@ class Config:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Config:
-        """Build the value from what :meth:`to_json` returned; unknown names are refused."""
+        """Build the value from what :meth:`to_json` returned; unknown names, and values of other kinds, are refused."""
         refuse_unknown(content, [field.name for field in fields(cls)])
+        for name in ("slide", "out", *(name for name, known in settings(cls).items() if known.kind is FILE)):
+            if not isinstance(content.get(name), str if name in ("slide", "out") else str | None):
+                raise InputError(f"{name} was expected to be a path, {shown(content.get(name))} came.")
+        size = content.get("pixel_size")
+        sides = size.values() if isinstance(size, dict) and size.keys() == {"y", "x"} else [None]
+        if size is not None and not all(map(_is_side, sides)):
+            raise InputError(f"pixel_size was expected to be y and x, {shown(size)} came.")
         values = dict(content) | {name: Path(content[name]) for name in ("slide", "out")}
         for name, setting_ in settings(cls).items():
             if setting_.kind is FILE and values.get(name) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from axonflow.errors import InputError
+from axonflow.kernel.documents import said, shortened, shown
 from axonflow.kernel.kinds import NUMBER, PIXEL_SIZE
 from axonflow.kernel.setting import settings
 from axonflow.kernel.text import from_cell, read_text
@@ -65,10 +67,10 @@ class ListedSlide:
         InputError
             If a word cannot be read, or settings do not go together.
         """
-        slide = self.folder / Path(self.name).expanduser()
+        slide = self.folder / Path(os.path.expanduser(self.name))  # noqa: PTH111  # pathlib's raises
         own = read_settings({name: word for name, word in self.words.items() if name != "out"}, self.folder)
         if "out" in self.words:
-            own["out"] = self.folder / Path(self.words["out"]).expanduser()
+            own["out"] = self.folder / Path(os.path.expanduser(self.words["out"]))  # noqa: PTH111  # likewise
         elif not (slide / "run.json").exists():
             own["out"] = stores / Config.default_out(slide).name
         return configure(slide, {**without_network(settings, own), **own})
@@ -88,18 +90,21 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
     """
     try:
         rows, first = _rows(read_text(path))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
         raise InputError(
-            f"A table of slides was expected in {path}, but it cannot be read: {error}. Save it as CSV in UTF-8."
+            f"A table of slides was expected in {path}, but it cannot be read: {said(error)}. Save it as CSV in UTF-8."
         ) from error
     names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in (rows[0] if rows else [])]
     while names and not names[-1] and all(not any(map(str.strip, cells[len(names) - 1 :])) for cells in rows[1:]):
         names.pop()  # spreadsheets write the empty columns at the right, too
     if unknown := [name or "a column without a name" for name in names if name not in COLUMNS]:
-        raise InputError(f"Columns among {', '.join(COLUMNS)} were expected in {path}, {', '.join(unknown)} came.")
+        raise InputError(
+            f"Columns among {', '.join(COLUMNS)} were expected in {path}, {shortened(', '.join(unknown))} came."
+        )
     if len(set(names)) < len(names) or "slide" not in names:
         raise InputError(
-            f"A column 'slide' and every column once were expected in {path}, {', '.join(names) or 'nothing'} came."
+            f"A column 'slide' and every column once were expected in {path}, "
+            f"{shortened(', '.join(names)) or 'nothing'} came."
         )
     slides = []
     for number, cells in enumerate(rows[1:], first + 1):
@@ -111,7 +116,7 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
         if len(cells) != len(names) or "slide" not in words:
             raise InputError(
                 f"A slide and {len(names)} cells were expected in row {number} of {path}, {len(cells)} cells came: "
-                f"{cells}; put quotes around a cell with a comma."
+                f"{shown(cells)}; put quotes around a cell with a comma."
             )
         for name in _NUMBERS & words.keys():
             if match := re.fullmatch(r"(\d*)\s*,\s*(\d+)", words[name]):

@@ -5,11 +5,11 @@ A command asks for its own table, and alone knows what may stand in it.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from axonflow.errors import InputError
+from axonflow.kernel.documents import parse_toml, read_file, said, shortened, shown
 
 __all__ = ["PIPELINES", "TABLES", "pipeline_names", "read_table"]
 
@@ -58,9 +58,11 @@ def read_table(pipeline: str | Path, table: str) -> tuple[Path, dict[str, Any]]:
             f"({', '.join(pipeline_names(table))}) or the path of a TOML file."
         ) from error
     except ValueError as error:
-        raise InputError(f"TOML was expected in {path}, but it cannot be read: {error}.") from error
+        raise InputError(f"TOML was expected in {path}, but it cannot be read: {said(error)}.") from error
     if unknown := [name for name in content if name not in TABLES]:
-        raise InputError(f"The tables [{'], ['.join(TABLES)}] were expected in {path}, {', '.join(unknown)} came.")
+        raise InputError(
+            f"The tables [{'], ['.join(TABLES)}] were expected in {path}, {shortened(', '.join(unknown))} came."
+        )
     if content and table not in content:
         raise InputError(
             f"The table [{table}] was expected in {path}, [{'], ['.join(content)}] came; give another pipeline "
@@ -68,9 +70,9 @@ def read_table(pipeline: str | Path, table: str) -> tuple[Path, dict[str, Any]]:
         )
     values = content.get(table, {})
     if not isinstance(values, dict):
-        raise InputError(f"A table [{table}] was expected in {path}, {table} = {values!r} came.")
+        raise InputError(f"A table [{table}] was expected in {path}, {table} = {shown(values)} came.")
     return path, values
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return parse_toml(read_file(path).decode())

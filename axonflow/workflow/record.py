@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,8 +15,11 @@ from typing import Any
 from axonflow.engine.journal import Journal
 from axonflow.engine.stage import Stage
 from axonflow.errors import StoreError
-from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.kernel.documents import read_json, said
 from axonflow.kernel.files import write_file
+from axonflow.kernel.form import COUNT, NUMBER, check_form, each_of, list_of, maybe, pair
+from axonflow.kernel.units import PixelSize
 from axonflow.slide import Slide
 from axonflow.stages.layout import Layout
 from axonflow.stages.segmentation import Masks, Network
@@ -38,21 +42,81 @@ def read_record(store: Path) -> dict[str, Any]:
         If it is not a store of this program.
     """
     try:
-        record: dict[str, Any] = json.loads((store / "run.json").read_text())
-        parts = (record[name] for name in ("config", "slide", "labels", "model", "stages"))
-        if not isinstance(record["complete"], bool) or not all(isinstance(part, dict) for part in parts):
-            raise TypeError
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        record: dict[str, Any] = read_json(store / "run.json")
+        _check(record)
+    except (OSError, ValueError) as error:
         if (store / ".axonflow" / "journal").is_dir():
             raise StoreError(
-                f"A readable run.json was expected in {store}, but it is damaged or gone; run the slide again with "
-                f"--out {store}: it is written anew, and what was made is kept."
+                f"A readable run.json was expected in {store}, but it is damaged or gone ({said(error)}); run the "
+                f"slide again with --out {store}: it is written anew, and what was made is kept."
             ) from error
         raise StoreError(
-            f"A store made by axonflow was expected at {store}, but there is no readable run.json in it; "
-            "give the .ome.zarr folder that 'axonflow run' wrote."
+            f"A store made by axonflow was expected at {store}, but there is no readable run.json in it "
+            f"({said(error)}); give the .ome.zarr folder that 'axonflow run' wrote."
         ) from error
     return record
+
+
+def _check(record: Any) -> None:
+    """Refuse what no version of this program wrote; a ValueError says where."""
+    check_form(record, _FORM, "it")
+    check_form(record["model"], _OWN_MASKS if "masks" in record["model"] else _MODEL, "model")
+    for name in ("slide", "labels"):
+        if not PixelSize.plausible(*record[name]["pixel_size_um"]):
+            raise ValueError(f"{name}.pixel_size_um is {record[name]['pixel_size_um']}")
+    if record["complete"] and {"measure", "map"} - record["stages"].keys():
+        raise ValueError("it is complete without the stages measure and map")
+    if "classes" in record["model"]:
+        Classes.from_json(record["model"]["classes"])
+    known = {each.name for each in fields(Config)}
+    Config.from_json({name: value for name, value in record["config"].items() if name in known})
+
+
+_PLACE = {"shape": pair(COUNT), "pixel_size_um": pair(NUMBER)}
+
+_FORM: dict[str, Any] = {
+    "complete": bool,
+    "slide": {
+        **_PLACE,
+        "path": str,
+        "identity": str,
+        "pixel_size_source": str,
+        "info_bar?": maybe({"rows": COUNT, "found_by": str, "kept": bool}),
+    },
+    "labels": {**_PLACE, "chunk": COUNT, "min_axon_area_um2?": maybe(NUMBER)},
+    "config": {"slide": str, "out": str, "mask": maybe(str), "cell_um": NUMBER, "max_myelin_um": NUMBER},
+    "model": {},
+    "seams": maybe(
+        {"seams_sampled": COUNT, "exact_halo_disagrees": maybe(NUMBER), "neighbours_disagree": maybe(NUMBER)}
+    ),
+    "stages": each_of(
+        {
+            "seconds": NUMBER,
+            "pixels": COUNT,
+            "peak_worker_bytes": COUNT,
+            "myelin_px_beyond_reach?": COUNT,
+            "confidence?": maybe(NUMBER),
+            "unfamiliar_cells?": maybe(COUNT),
+        }
+    ),
+    "warnings?": list_of({"id": str, "message": str, "values": {}}),
+    "versions": each_of(maybe(str)),
+    "host": {"name": str, "machine": str, "cores": maybe(COUNT)},
+}
+"""The form of a record: what of it is read again. A name with a question mark was not there in the first versions."""
+
+_OWN_MASKS = {"masks": list_of({"path": str, "identity": str})}
+_MODEL = {
+    "name": str,
+    "path?": str,
+    "embedded?": bool,
+    "sha256?": str,
+    "architecture?": str,
+    "pixel_size_um?": NUMBER,
+    "halo_px?": COUNT,
+    "lattice_px?": COUNT,
+    "precision?": str,
+}
 
 
 def write_record(

@@ -7,21 +7,21 @@ has stopped. Ages are taken between two files of the same file system, as the cl
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import psutil
 
 from axonflow.errors import StoreError
+from axonflow.kernel.documents import open_file, parse_json, shown
 from axonflow.kernel.rate import duration
 from axonflow.kernel.retry import retry
 from axonflow.stages.titles import stage_title
@@ -32,6 +32,27 @@ State = Literal["queued", "running", "stopped", "failed", "done"]
 
 SILENT_S = 60.0
 """Age of the file from which on its driver is taken for gone; shared file systems show changes late."""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _may_be_number(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 <= value < 2.0**63)
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "state": lambda value: _is_text(value) and value in get_args(State),
+    "workers": lambda value: value is None or _is_count(value),
+    **dict.fromkeys(("done_px", "total_px", "all_done_px", "all_total_px", "pid"), _is_count),
+    **dict.fromkeys(("rate_px_s", "remaining_s"), _may_be_number),
+}
+"""What values the fields of a status have; the others are text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +108,20 @@ class Status:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Status:
-        """Read what a driver wrote; what an older or newer one says besides is left out."""
-        return cls(**{field.name: content[field.name] for field in fields(cls) if field.name in content})
+        """Read what a driver wrote; what an older or newer one says besides is left out.
+
+        Raises
+        ------
+        ValueError
+            If a value is of another kind than drivers write.
+        """
+        found = {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        for name, value in found.items():
+            if not _KINDS.get(name, _is_text)(value):
+                raise ValueError(f"{name} is {shown(value)}")
+        if "state" not in found:
+            raise ValueError("it has no state")
+        return cls(**found)
 
     @property
     def share(self) -> float | None:
@@ -201,15 +234,20 @@ def _read(path: Path) -> tuple[float, dict[str, Any]] | None:
     """Return when a JSON file was written, and what is in it; None if there is none."""
 
     def opened() -> tuple[float, bytes]:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return os.fstat(file.fileno()).st_mtime, file.read()
 
     try:
         written, content = retry(opened)
-        return written, json.loads(content)
+        found = parse_json(content)
+        if not isinstance(found, dict):
+            raise ValueError(f"{shown(found)} is no object")
+        if path.name == "status.json":
+            Status.from_json(found)
+        return written, found
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise StoreError(
             f"JSON was expected in {path}, but it is damaged: {error}; run again to replace it."
         ) from error

@@ -114,11 +114,7 @@ class Scene:
     @cached_property
     def window(self) -> tuple[float, float]:
         """The slide's greys that are shown black and white."""
-        import zarr
-
-        ome: Any = zarr.open_group(self.analysis.store, mode="r").attrs["ome"]
-        shown = ome["omero"]["channels"][0]["window"]
-        return float(shown["start"]), float(shown["end"])
+        return self.slide.window
 
     @cached_property
     def fibers(self) -> pd.DataFrame:

@@ -216,13 +216,44 @@ class _Page(RequestHandler):
 
     def get(self) -> None:
         page, kind = page_server.global_static_content_source.get("", "")
+        once = token_urlsafe(16)
         ours = (
-            f'<link rel="icon" href="data:,"><script>const AXONFLOW = {self.constants};</script>'
+            f'<link rel="icon" href="data:,"><script nonce="{once}">const AXONFLOW = {self.constants};</script>'
             f'<script defer src="{SCRIPT}"></script></head>'
         )
         self.set_header("Content-Type", kind)
+        self.set_header("Content-Security-Policy", _policy(once, self.request.host))
         self.set_header("Referrer-Policy", "no-referrer")  # the address holds the token
         self.finish(page.decode().replace("</head>", ours, 1).replace(">neuroglancer<", ">axonflow<", 1))
+
+
+def _policy(once: str, host: str) -> str:
+    """Return what the page may load and ask: nothing but this server, under either of its names.
+
+    A name in a store that came to be taken for markup could then neither run a script nor send anything away.
+
+    Parameters
+    ----------
+    once : str
+        What the page's own script is known by.
+    host : str
+        What the browser calls this server, with its port.
+    """
+    _, _, port = host.rpartition(":")
+    us = f"'self' http://{LOOPBACK}:{port} http://localhost:{port}"
+    allowed = {
+        "default-src": "'none'",
+        "script-src": f"'self' 'nonce-{once}' 'wasm-unsafe-eval'",
+        "style-src": "'self' 'unsafe-inline'",  # neuroglancer places its parts by styles of their own
+        "img-src": f"{us} data: blob:",
+        "font-src": "'self' data:",
+        "connect-src": f"{us} data: blob:",
+        "worker-src": "'self' blob:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'self'",
+    }
+    return "; ".join(f"{name} {sources}" for name, sources in allowed.items())
 
 
 class _Script(RequestHandler):

@@ -1,6 +1,7 @@
 """What is served, and to whom not; without a browser."""
 
 import http.client
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -174,3 +175,18 @@ def test_a_port_that_is_taken_is_refused(store: Path) -> None:
             serving([store], [str.encode], {}, other.getsockname()[1]),
         ):
             pass
+
+
+def test_the_page_may_ask_this_server_alone(server: Server, ask: Ask) -> None:
+    answers = [ask(path_of(server.page)) for _ in range(2)]
+    policies = [str(answer.headers["Content-Security-Policy"]) for answer in answers]
+    for answer, policy in zip(answers, policies, strict=True):
+        allowed = dict(part.split(" ", 1) for part in policy.split("; "))
+        assert allowed["default-src"] == allowed["base-uri"] == allowed["form-action"] == "'none'"
+        assert "unsafe-inline" not in allowed["script-src"]
+        assert "unsafe-eval" not in allowed["script-src"].replace("wasm-unsafe-eval", "")
+        once = re.findall(r"'nonce-([\w-]+)'", allowed["script-src"])
+        assert re.findall(r'<script nonce="([^"]+)">', answer.body.decode()) == once
+        hosts = set(re.findall(r"http://\S+", policy))
+        assert hosts == {f"http://{name}:{server.port}" for name in ("127.0.0.1", "localhost")}
+    assert policies[0] != policies[1]

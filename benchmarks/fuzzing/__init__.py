@@ -1,0 +1,1 @@
+"""Inputs that went wrong, made from inputs that are right: what :mod:`benchmarks.fuzz` and ``tests/fuzz`` try."""
