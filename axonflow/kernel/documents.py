@@ -114,8 +114,8 @@ def shown(value: object, most: int = 200) -> str:
 
 def said(error: BaseException) -> str:
     """Return what an error of a library says, for a message: of its first line as much as a person reads."""
-    text = str(error).strip() or type(error).__name__
-    return shortened(text.splitlines()[0].rstrip("."), 300)
+    first = next(iter(str(error).strip().splitlines()), "").rstrip(". ")
+    return shortened(first or type(error).__name__, 300)
 
 
 def shortened(text: str, most: int = 200) -> str:

@@ -62,4 +62,6 @@ def test_every_csv_file_is_written_so() -> None:
                 elif node.func.attr in {"DictWriter", "writer"}:
                     writers[f"{path.name}:{node.lineno}"] = "to_cell(" in text
     assert len(writers) >= 6
-    assert [place for place, safe in writers.items() if not safe] == ["table.py:233"]  # AxonDeepSeg's: numbers alone
+    assert [place.partition(":")[0] for place, safe in writers.items() if not safe] == [
+        "table.py"
+    ]  # AxonDeepSeg's: numbers alone
