@@ -68,6 +68,9 @@ class _Saved(Mapping[str, NDArray[Any]]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[self._prefix + name]
 
+    def __contains__(self, name: object) -> bool:
+        return f"{self._prefix}{name}" in self._arrays
+
     def __iter__(self) -> Iterator[str]:
         return (name.removeprefix(self._prefix) for name in self._arrays if name.startswith(self._prefix))
 
@@ -324,6 +327,9 @@ class _Arrays(Mapping[str, NDArray[Any]]):
         except Exception as error:  # a damaged header makes numpy and zipfile raise anything
             raise _damage(self._entry) from error
         return array
+
+    def __contains__(self, name: object) -> bool:  # without reading it
+        return name in self._loaded
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._loaded)

@@ -224,7 +224,7 @@ def test_a_full_disk_is_not_the_heartbeats_business(store: Path, monkeypatch: py
 # ---- a driver that is killed
 
 DRIVER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from axonflow.workflow import heartbeat
 from axonflow.engine.journal import Journal
@@ -233,6 +233,7 @@ from axonflow.engine.runner import run_stages
 from axonflow.engine.stage import Stage
 from axonflow.kernel.grid import Grid
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background hears none
 heartbeat.CHANGED_S = 0.05
 private = Path(sys.argv[1]) / ".axonflow"
 
