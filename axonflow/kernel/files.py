@@ -137,7 +137,7 @@ def new_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     if path.exists() and not path.is_file() and not path.is_dir():
         yield path
         return
-    path = path.resolve() if path.is_symlink() else path
+    path = _led_to(path) if path.is_symlink() else path
     part = _partial(path)
     try:
         yield part
@@ -315,6 +315,13 @@ def sweep(folder: Path) -> None:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _led_to(link: Path) -> Path:
+    try:
+        return link.resolve()
+    except RuntimeError as error:  # before Python 3.13
+        raise OSError(errno.ELOOP, "A link leads to itself", str(link)) from error
 
 
 def _partial(path: Path) -> Path:

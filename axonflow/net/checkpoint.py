@@ -202,7 +202,7 @@ class Checkpoint:
             content |= {key: each.read(content.get(key), key) for key, each in settings(cls).items()}
             checkpoint = cls(**content, folder=path.parent.resolve())
             stride, there = checkpoint.shape.stride, checkpoint.weights.exists()
-        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
             raise ModelError(
                 f"A model's contract was expected in {path}, but it cannot be read: {said(error)}."
             ) from error

@@ -40,6 +40,10 @@ _OF_TIFF_DATA = ("IFD", "PlaneCount", "NumPlanes", "FirstZ", "FirstC", "FirstT")
 """What OME-XML says of planes that a file has, each a number of them or the number of one."""
 
 
+_LOOKED_AT = 64
+"""Pages among which the largest is sought, where the first is no part of an image."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plane:
     """One image of a TIFF.
@@ -93,17 +97,31 @@ def _listed_by_ome(tiff: Any) -> int:
     try:
         images = list(ElementTree.fromstring(tiff.ome_metadata).iterfind("{*}Image/{*}Pixels"))
         counts = [prod(max(int(pixels.get(f"Size{axis}", "1")), 1) for axis in "ZCT") for pixels in images]
-        counts += [
-            max((int(data.get(name, "0")) for name in _OF_TIFF_DATA), default=0)
-            for pixels in images
-            for data in pixels.iterfind("{*}TiffData")
-        ]
+        counts += [_listed_by_data(pixels) for pixels in images]
+        counts += [planes * _larger_than_pages(tiff, pixels) for planes, pixels in zip(counts, images, strict=False)]
     except (ElementTree.ParseError, ValueError):  # then tifffile does not believe it either
         return 0
     names = {uuid.get("FileName") for pixels in images for uuid in pixels.iterfind("{*}TiffData/{*}UUID")}
     if names - {None, tiff.filehandle.name}:  # they lie in other files, too
         return max((count for count in counts if count > MOST_IN_FILES), default=0)
     return max(counts, default=0)
+
+
+def _listed_by_data(pixels: ElementTree.Element) -> int:
+    """Return how many planes the parts of an image say that they are, by their number or by what they say."""
+    parts = pixels.findall("{*}TiffData")
+    return max((int(part.get(name, "0")) for part in parts for name in _OF_TIFF_DATA), default=0) + len(parts)
+
+
+def _larger_than_pages(tiff: Any, pixels: ElementTree.Element) -> int:
+    """Return how many of the file's pages an image would need for one plane of its own size; tifffile lists so many."""
+    size = int(pixels.get("SizeY", "0")) * int(pixels.get("SizeX", "0"))
+    first = tiff.pages.first
+    if size <= first.imagelength * first.imagewidth:
+        return 1
+    pages = tiff.pages[:_LOOKED_AT]
+    largest: int = max(*(page.imagelength * page.imagewidth for page in pages), 1)
+    return size // largest
 
 
 def _listed_by_others(tiff: Any) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from axonflow.engine.journal import Journal, Record
 from axonflow.engine.stage import Stage
-from axonflow.errors import AxonflowError
+from axonflow.errors import AxonflowError, StoreError
 from axonflow.fiber.maps import Cells
 from axonflow.kernel.tally import Tally
 from axonflow.net.familiarity import JUDGED_PX, TRAITS, traits
@@ -199,7 +199,7 @@ def after(
         mvf=mvf,
         density_mm2=axons / total,
         diameter_um=float(np.nansum(diameters * counts)) / axons if axons else None,
-        beyond=records["measure"].summary["myelin_px_beyond_reach"] / myelin_px if myelin_px >= 1 else None,
+        beyond=_beyond(records["measure"]) / myelin_px if myelin_px >= 1 else None,
         one_label=next((name for name, part in (("axon", avf), ("myelin", mvf)) if part > 1 - 1e-9), ""),
         enclosed=(inner, around),
         greys=min(len(greys), 2),
@@ -214,6 +214,16 @@ def after(
             with suppress(AxonflowError):  # such as an accelerator that is in use; nothing depends on it
                 known = replace(known, inverted=axons_upright_and_inverted(layout, segmentation))
     return known
+
+
+def _beyond(measured: Record) -> int:
+    """Return the pixels of myelin that are out of reach, as the stage noted."""
+    count = measured.summary.get("myelin_px_beyond_reach")
+    if type(count) is not int:
+        raise StoreError(
+            f"The myelin out of reach was expected to be noted in {measured.folder}, it is not; run again with --fresh."
+        )
+    return count
 
 
 def _doubted(known: Evidence, network: Network, mapped: Record) -> Evidence:

@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 import psutil
 
 from axonflow.errors import StoreError
-from axonflow.kernel.documents import open_file, parse_json, shown
+from axonflow.kernel.documents import parse_json, read_file, shown
 from axonflow.kernel.rate import duration
 from axonflow.kernel.retry import retry
 from axonflow.stages.titles import stage_title
@@ -234,8 +234,7 @@ def _read(path: Path) -> tuple[float, dict[str, Any]] | None:
     """Return when a JSON file was written, and what is in it; None if there is none."""
 
     def opened() -> tuple[float, bytes]:
-        with open_file(path) as file:
-            return os.fstat(file.fileno()).st_mtime, file.read()
+        return path.stat().st_mtime, read_file(path)
 
     try:
         written, content = retry(opened)

@@ -563,7 +563,8 @@ def _change_private(chance: random.Random, folder: Path) -> None:
     if chance.random() < 0.5:
         (_store(folder) / "run.json").unlink()
     if chance.random() < 0.6:
-        (_store(folder) / ".axonflow" / "submitted.json").unlink()
+        submitted = _store(folder) / ".axonflow" / "submitted.json"
+        submitted.rmdir() if submitted.is_dir() else submitted.unlink()
 
 
 def _use_private(_chance: random.Random, folder: Path) -> None:

@@ -19,7 +19,10 @@ from benchmarks.fuzzing.kinds import Kind
 __all__ = ["LONGEST", "MEMORY", "PATIENCE_S", "Ended", "attempt", "bounded"]
 
 PATIENCE_S = 10
-"""Of the processor, for one case; three times as long by the clock, on which other programs work, too."""
+"""Of the processor, for one case."""
+
+CLOCK_S = 30
+"""By the clock, in which other programs work, too."""
 
 MEMORY = 2**30
 """Bytes that a case may take."""
@@ -60,7 +63,7 @@ def bounded(more: int = MEMORY) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def attempt(kind: Kind, made: Path, folder: Path, seed: str) -> Ended:
+def attempt(kind: Kind, made: Path, folder: Path, seed: str, clock_s: int = CLOCK_S) -> Ended:
     """Try one case in this process, in a folder of its own that is removed afterwards.
 
     Parameters
@@ -72,12 +75,14 @@ def attempt(kind: Kind, made: Path, folder: Path, seed: str) -> Ended:
         Which is not there yet.
     seed : str
         What decides all of the case.
+    clock_s : int
+        How long it may wait.
     """
     chance = random.Random(seed)
     shutil.copytree(made, folder)
     try:
         kind.change(chance, folder)
-        with _in_time():
+        with _in_time(clock_s):
             kind.use(chance, folder)
     except HangError as error:
         return Ended("hang", _place(error))
@@ -95,14 +100,14 @@ def attempt(kind: Kind, made: Path, folder: Path, seed: str) -> Ended:
 
 
 @contextmanager
-def _in_time() -> Iterator[None]:
+def _in_time(clock_s: int) -> Iterator[None]:
     def hang(_number: int, _frame: FrameType | None) -> None:
         raise HangError
 
     for number in (signal.SIGPROF, signal.SIGALRM):
         signal.signal(number, hang)
     signal.setitimer(signal.ITIMER_PROF, PATIENCE_S)
-    signal.setitimer(signal.ITIMER_REAL, 3 * PATIENCE_S)
+    signal.setitimer(signal.ITIMER_REAL, clock_s)
     try:
         yield
     finally:

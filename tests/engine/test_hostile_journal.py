@@ -158,3 +158,9 @@ def test_what_is_in_the_place_of_a_record_is_taken_away(record: Record) -> None:
     list(mend(prove(record.folder.parents[1]).damages))
     assert record.missing() == [0, 1]
     assert not record.complete
+
+
+def test_so_many_batches_as_nobody_has_fill_no_memory(record: Record) -> None:
+    said = {"batches": 10**7, "files": {}, "contents": {}}
+    put(entry(record, "begun"), json.dumps(said).encode())
+    assert 0 < len(prove(record.folder.parents[1]).damages) <= 10_000

@@ -19,6 +19,9 @@ from benchmarks.fuzzing.trial import attempt
 CASES = 240
 """Of all kinds together."""
 
+CLOCK_S = 150
+"""For one; what takes long on a busy machine waits for no pipe."""
+
 EACH = [
     (kind, number)
     for kind in KINDS
@@ -52,7 +55,7 @@ def test_what_went_wrong_is_refused_or_taken(
     monkeypatch.setenv("PATH", "")  # no queueing system is asked anything
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ended = attempt(kind, right, tmp_path / "case", f"{kind.name}:corpus:{number}")
+        ended = attempt(kind, right, tmp_path / "case", f"{kind.name}:corpus:{number}", CLOCK_S)
     assert ended.how in {"refused", "accepted"}, ended.said
 
 
@@ -74,5 +77,5 @@ def test_what_is_right_is_taken(kind: Kind, made: dict[str, Path], tmp_path: Pat
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ended = attempt(replace(kind, change=keep), right, tmp_path / "case", "right")
+            ended = attempt(replace(kind, change=keep), right, tmp_path / "case", "right", CLOCK_S)
         assert ended.how == "accepted", f"{name}: {ended.said}"

@@ -166,6 +166,12 @@ def test_file_systems_that_flush_no_folders_are_written_to(tmp_path: Path, monke
     assert (tmp_path / "folder" / "inner" / "file").read_bytes() == NEW
 
 
+def test_a_link_to_itself_is_said_by_the_file_system(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(OSError, match="link"):
+        write_file(tmp_path / "link", b"1")
+
+
 def test_a_link_is_followed_and_a_pipe_is_written_to(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "file")

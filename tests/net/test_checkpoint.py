@@ -181,6 +181,7 @@ def test_refusals(saved: Checkpoint, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"familiar": {"contrast": [0, 10**400]}}, "cannot be read"),
         ({"lattice_px": 0}, "lattice_px was expected to be 16 to 65536 px, 0 came"),
         ({"lattice_px": "wide"}, "lattice_px was expected to be a whole number, 'wide' came"),
         ({"halo_px": -1}, "halo_px was expected to be 0 to 65536 px, -1 came"),

@@ -261,6 +261,43 @@ def test_more_planes_than_a_file_can_have_are_not_listed(tmp_path: Path, axis: s
         open_slide(path)
 
 
+OME = (
+    '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+    'DimensionOrder="XYCZT" Type="uint8" SizeX="{x}" SizeY="{y}" SizeZ="1" SizeC="1" SizeT="1"><Channel ID="c"/>{data}'
+    "</Pixels></Image></OME>"
+)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "data"),
+    [
+        (2**53, 48, "<TiffData/>"),
+        (64, 2**53, "<TiffData/>"),
+        (2**31, 2**31, "<TiffData/>"),
+        (64, 48, '<TiffData IFD="0" PlaneCount="2147483648"/>'),
+        (64, 48, '<TiffData IFD="0" NumPlanes="2147483648"/>'),
+        (64, 48, '<TiffData IFD="9223372036854775807" PlaneCount="1"/>'),
+        (64, 48, '<TiffData FirstZ="2147483648"/>'),
+        (64, 48, '<TiffData IFD="0"/>' * 10_000),
+    ],
+    ids=["SizeX", "SizeY", "both", "PlaneCount", "NumPlanes", "IFD", "FirstZ", "many"],
+)
+def test_whatever_says_too_many_planes_is_refused(tmp_path: Path, x: int, y: int, data: str) -> None:
+    path = tmp_path / "one.ome.tif"
+    tifffile.imwrite(path, STACK[0], description=OME.format(x=x, y=y, data=data), metadata=None)
+    with pytest.raises(SlideError, match=r"lists [\d,]+ planes, but has pages for \d+"):
+        open_slide(path)
+
+
+def test_a_small_page_before_the_image_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "thumbnail.ome.tif"
+    ome = OME.format(x=2048, y=2048, data='<TiffData IFD="1" PlaneCount="1"/>')
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(np.zeros((16, 16), np.uint8), description=ome, metadata=None)
+        writer.write(np.zeros((2048, 2048), np.uint8), metadata=None, compression="zlib")
+    assert open_slide(path).shape == (2048, 2048)
+
+
 def test_leica(tmp_path: Path) -> None:
     def image(number: int, size: tuple[int, int], nm: tuple[int, int]) -> str:
         return (
