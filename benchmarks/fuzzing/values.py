@@ -119,7 +119,7 @@ def _changed(chance: random.Random, document: Any) -> Any:
         case 8 if isinstance(value, int | float) and not isinstance(value, bool):
             holder[key] = chance.choice((-value, value + 1, value * 2**20, value / 3, str(value)))
         case 9 if isinstance(value, list):
-            holder[key] = value * chance.choice((0, 2, 3, 1000)) if len(str(value)) < 200 else value[: len(value) // 2]
+            holder[key] = value * chance.choice((0, 2, 3, 100)) if len(str(value)) < 200 else value[: len(value) // 2]
         case 10:
             holder[key] = chance.choice([*_WRITTEN])
         case 11 if isinstance(value, str):
