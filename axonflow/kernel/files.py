@@ -318,10 +318,18 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _led_to(link: Path) -> Path:
+    """Where a link leads, which need not be there yet.
+
+    It is asked of the links themselves: one that leads to itself is no answer for Python 3.13 on, and before an error
+    of a kind of its own.
+    """
     try:
-        return link.resolve()
-    except RuntimeError as error:  # before Python 3.13
-        raise OSError(errno.ELOOP, "A link leads to itself", str(link)) from error
+        target = link.resolve()
+    except RuntimeError:  # before Python 3.13
+        target = link
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, "A link leads to itself", str(link))
+    return target
 
 
 def _partial(path: Path) -> Path:
