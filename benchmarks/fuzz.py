@@ -20,7 +20,8 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from benchmarks.fuzzing.kinds import KINDS, Kind
+from benchmarks.fuzzing.kind import Kind
+from benchmarks.fuzzing.kinds import KINDS
 from benchmarks.fuzzing.trial import PATIENCE_S, Ended, attempt, bounded
 
 HOWS = ("refused", "accepted", "traceback", "hang", "memory")

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from axonflow.errors import AxonflowError
-from benchmarks.fuzzing.kinds import Kind
+from benchmarks.fuzzing.kind import Kind
 
 __all__ = ["LONGEST", "MEMORY", "PATIENCE_S", "Ended", "attempt", "bounded"]
 

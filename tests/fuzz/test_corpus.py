@@ -13,7 +13,8 @@ from random import Random
 
 import pytest
 
-from benchmarks.fuzzing.kinds import KINDS, Kind
+from benchmarks.fuzzing.kind import Kind
+from benchmarks.fuzzing.kinds import KINDS
 from benchmarks.fuzzing.trial import attempt
 
 CASES = 240
