@@ -1,12 +1,13 @@
 """A model scored as ASTIH scores its own: on the test split, in the images' own pixels, with ASTIH's columns.
 
-Two tables, as its ``evaluate_models.py`` writes them: Dice and IoU of each class of each image, and how many objects
-were found at an IoU of 0.5 or more. The objects are axons here and fibers (axons with their myelin) in ASTIH.
+Dice and IoU of each class of each image, and how many objects were found at an IoU of 0.5 or more. ASTIH's objects are
+fibers, axons with their myelin, which a watershed parts; beside them stand the axons alone, and both over a range of
+thresholds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,20 @@ from axonflow.fiber.columns import for_csv
 from axonflow.kernel.files import make_folder, write_file
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.bids import LabelledImage
-from axonflow.training.evaluate import evaluate
+from axonflow.training.evaluate import Compared, compare
+from axonflow.training.matching import axon_ids, fiber_ids, matchings
+from axonflow.training.score import pixel_scores
 
 __all__ = ["Evaluation", "evaluate_set"]
 
-_SCORED = ("axon", "myelin")
 _RATIOS = ("precision", "recall", "accuracy", "f1")
 _COUNTS = ("TP", "FP", "FN")
+
+THRESHOLDS = tuple(round(0.3 + 0.05 * step, 2) for step in range(14))
+"""Least overlaps of the sweep, 0.3 to 0.95: those of ASTIH's figure."""
+
+ASTIH_THRESHOLD = 0.5
+"""Least overlap of ASTIH's table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +45,10 @@ class Evaluation:
     data_set : DataSet
     model : str
     pixels : DataFrame
-        dataset, image, class, DiceMetric, MeanIoU: one row per image and class.
-    objects : DataFrame
-        dataset, image, TP, FP, FN, precision, recall, accuracy, f1: one row per image.
+        dataset, image, class, DiceMetric, MeanIoU: one row per image and class that is drawn on it.
+    sweep : DataFrame
+        dataset, image, object, threshold, TP, FP, FN, precision, recall, accuracy, f1: one row per image, object
+        (fiber or axon) and threshold.
     seen : tuple of str
         Subjects that the model learned from: what is said of them is no test.
     """
@@ -47,14 +56,19 @@ class Evaluation:
     data_set: DataSet
     model: str
     pixels: pd.DataFrame
-    objects: pd.DataFrame
+    sweep: pd.DataFrame
     seen: tuple[str, ...]
+
+    def objects(self, kind: str) -> pd.DataFrame:
+        """Return the table of fibers or of axons at ASTIH's threshold, one row per image."""
+        chosen = self.sweep[(self.sweep["object"] == kind) & (self.sweep["threshold"] == ASTIH_THRESHOLD)]
+        return chosen.drop(columns=["object", "threshold"]).reset_index(drop=True)
 
     @property
     def summary(self) -> pd.DataFrame:
-        """The objects of all images, one row: counts added up, ratios averaged."""
+        """The objects of all images by object and threshold: counts added up, ratios averaged."""
         rules = dict.fromkeys(_COUNTS, "sum") | dict.fromkeys(_RATIOS, "mean")
-        return self.objects.groupby("dataset").agg(rules).reset_index()
+        return self.sweep.groupby(["dataset", "object", "threshold"], sort=False).agg(rules).reset_index()
 
     @property
     def markdown(self) -> str:
@@ -69,16 +83,29 @@ class Evaluation:
                 f"**Not a test:** the model learned from {', '.join(self.seen)}, so these scores say little about "
                 "images that it has not seen."
             )
-        parts += ["## Pixels", _table(self.pixels), "## Axons, matched at IoU ≥ 0.5", _table(self.objects)]
-        return "\n\n".join([*parts, "All images: counts added up, ratios averaged.", _table(self.summary)]) + "\n"
+        parts += ["## Pixels", _table(self.pixels)]
+        parts += ["## Fibers, matched at IoU ≥ 0.5, as ASTIH does", _table(self.objects("fiber"))]
+        parts += ["## Axons alone, matched at IoU ≥ 0.5", _table(self.objects("axon"))]
+        parts += ["## All images, by least IoU", "Counts added up, ratios averaged.", _table(self.summary)]
+        return "\n\n".join(parts) + "\n"
 
     def write(self, folder: Path) -> tuple[Path, ...]:
-        """Write ``metrics.csv``, ``det_metrics.csv`` (ASTIH's names) and ``scores.md``; return their paths."""
-        pixels, objects, page = (folder / name for name in ("metrics.csv", "det_metrics.csv", "scores.md"))
-        write_file(pixels, for_csv(self.pixels).to_csv(index=False).encode())
-        write_file(objects, for_csv(self.objects).to_csv(index=False).encode())
-        write_file(page, self.markdown.encode())
-        return pixels, objects, page
+        """Write the tables and a page of all of them into a folder; return their paths.
+
+        ``metrics.csv`` and ``det_metrics.csv`` are ASTIH's, by name and columns; ``det_metrics_axons.csv`` is the
+        latter of axons alone, ``det_sweep.csv`` both over the thresholds, and ``scores.md`` the page.
+        """
+        tables = {
+            "metrics.csv": self.pixels,
+            "det_metrics.csv": self.objects("fiber"),
+            "det_metrics_axons.csv": self.objects("axon"),
+            "det_sweep.csv": self.sweep,
+        }
+        marked = {"learned_from": " ".join(self.seen)} if self.seen else {}
+        for name, table in tables.items():
+            write_file(folder / name, for_csv(table.assign(**marked)).to_csv(index=False).encode())
+        write_file(folder / "scores.md", self.markdown.encode())
+        return tuple(folder / name for name in (*tables, "scores.md"))
 
 
 def evaluate_set(
@@ -115,35 +142,36 @@ def evaluate_set(
             "would say nothing about new images; give another model, or --allow-seen to score it all the same."
         )
     make_folder(out)
-    scores = evaluate(model, images, out, native=True, workers=workers)
-    rows = scores.to_dict("records")
-    files = [image.image.name for image in images]
-    return Evaluation(
-        data_set,
-        checkpoint.name,
-        pd.DataFrame(
-            {
-                "dataset": data_set.name,
-                "image": file,
-                "class": kind,
-                "DiceMetric": row[f"dice_{kind}"],
-                "MeanIoU": row[f"iou_{kind}"],
-            }
-            for file, row in zip(files, rows, strict=True)
-            for kind in _SCORED
-        ),
-        pd.DataFrame(
-            {"dataset": data_set.name, "image": file}
-            | {
-                "TP": int(row["axons_paired"]),
-                "FP": int(row["axons_found"] - row["axons_paired"]),
-                "FN": int(row["axons_true"] - row["axons_paired"]),
-            }
-            | {ratio: row[f"instance_{ratio}"] for ratio in _RATIOS}
-            for file, row in zip(files, rows, strict=True)
-        ),
-        seen,
-    )
+    pixels, sweep = [], []
+    for image in images:
+        compared = compare(model, image, out, native=True, workers=workers)
+        named = {"dataset": data_set.name, "image": image.image.name}
+        pixels += [named | row for row in _of_pixels(compared)]
+        sweep += [named | row for row in _of_objects(compared)]
+    return Evaluation(data_set, checkpoint.name, pd.DataFrame(pixels), pd.DataFrame(sweep), seen)
+
+
+def _of_pixels(compared: Compared) -> Iterator[dict[str, object]]:
+    """Yield Dice and IoU of each class that somebody drew, or that is found."""
+    classes = compared.analysis.classes
+    scores = pixel_scores(compared.found, compared.truth, classes)
+    for each in classes.legend:
+        if (dice := scores.dice[each.number]) == dice or each.role in {"axon", "myelin"}:
+            yield {"class": each.name, "DiceMetric": dice, "MeanIoU": scores.iou[each.number]}
+
+
+def _of_objects(compared: Compared) -> Iterator[dict[str, object]]:
+    """Yield how many fibers and axons were found, by threshold."""
+    classes = compared.analysis.classes
+    axons = [axon_ids(labels, classes) for labels in (compared.found, compared.truth)]
+    fibers = [
+        fiber_ids(labels, ids, classes) for labels, ids in zip((compared.found, compared.truth), axons, strict=True)
+    ]
+    for kind, (found, true) in {"fiber": fibers, "axon": axons}.items():
+        for threshold, pairs in zip(THRESHOLDS, matchings(found, true, THRESHOLDS), strict=True):
+            counts = (pairs.true_positives, pairs.false_positives, pairs.false_negatives)
+            ratios = {name: getattr(pairs, name) for name in _RATIOS}
+            yield {"object": kind, "threshold": threshold} | dict(zip(_COUNTS, counts, strict=True)) | ratios
 
 
 def _seen(images: Sequence[LabelledImage], learned_from: Collection[str]) -> tuple[str, ...]:

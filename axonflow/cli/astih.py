@@ -149,8 +149,13 @@ def evaluate_model(
     result = evaluate_set(data_set, model, folder, place, allow_seen=allow_seen, workers=workers)
     if result.seen:
         console.print(Text.assemble(("not a test:", "bold yellow"), f" it learned from {', '.join(result.seen)}"))
-    for frame in (result.pixels, result.objects, result.summary):
-        console.print(_drawn(frame))
+    for title, frame in (
+        ("pixels", result.pixels),
+        ("fibers, matched at IoU ≥ 0.5, as ASTIH does", result.objects("fiber")),
+        ("axons alone, matched at IoU ≥ 0.5", result.objects("axon")),
+        ("all images, by least IoU", result.summary),
+    ):
+        console.print(_drawn(frame, title))
     for path in result.write(place):
         console.print(f"written: {path}", soft_wrap=True)
 
@@ -166,8 +171,9 @@ def _bar() -> Iterator[Watch]:
         yield lambda done, total: progress.update(task, completed=done, total=total, visible=True)
 
 
-def _drawn(frame: pd.DataFrame) -> Table:
+def _drawn(frame: pd.DataFrame, title: str) -> Table:
     table = listing(*map(str, frame.columns))
+    table.title = title
     for row in frame.itertuples(index=False):
         table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
     return table

@@ -1,4 +1,4 @@
-"""Which axons that were found are true ones: by their centroids, and by how far they overlap.
+"""Which axons or fibers that were found are true ones: by their centroids, and by how far they overlap.
 
 Both count objects, not pixels, on ids of whole images in memory. What they count may be added up over images before
 it is divided.
@@ -6,6 +6,7 @@ it is divided.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -19,7 +20,18 @@ from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.tally import Ints
 
-__all__ = ["SMALLEST_PX", "Detection", "Ids", "Matching", "axon_ids", "centroids", "detection", "matching"]
+__all__ = [
+    "SMALLEST_PX",
+    "Detection",
+    "Ids",
+    "Matching",
+    "axon_ids",
+    "centroids",
+    "detection",
+    "fiber_ids",
+    "matching",
+    "matchings",
+]
 
 Ids = NDArray[np.int32]
 
@@ -120,7 +132,40 @@ def axon_ids(labels: Labels, classes: Classes = AXON_MYELIN) -> Ids:
     return ids
 
 
-def centroids(ids: NDArray[np.integer]) -> tuple[Ints, Ints]:
+def fiber_ids(labels: Labels, axons: Ids, classes: Classes = AXON_MYELIN) -> Ids:
+    """Part axons with their myelin as AxonDeepSeg does: a watershed from the axons' centroids.
+
+    Parameters
+    ----------
+    labels : (h, w) uint8
+    axons : (h, w) int32
+        Ids of their axons, from :func:`axon_ids`.
+    classes : Classes
+        What the labels mean.
+
+    Returns
+    -------
+    (h, w) int32
+        The id of the axon whose basin a pixel of axon or myelin is in; 0 elsewhere, and in myelin that no basin
+        reaches.
+
+    Notes
+    -----
+    ``get_watershed_segmentation`` of AxonDeepSeg, which ASTIH scores. Axons that overlap in one basin, or whose
+    centroid lies outside axon and myelin, have no fiber there: a run's own fibers are those of
+    :mod:`axonflow.fiber.myelin`.
+    """
+    from skimage.segmentation import watershed
+
+    seeds = np.zeros(axons.shape, np.int32)
+    numbers, at = centroids(axons, smallest=1)
+    seeds[at[:, 0], at[:, 1]] = numbers
+    within = (labels == classes.axon) | (labels == classes.myelin)
+    fibers: Ids = watershed(-ndimage.distance_transform_edt(axons > 0), seeds, mask=within).astype(np.int32)
+    return fibers
+
+
+def centroids(ids: NDArray[np.integer], smallest: int = SMALLEST_PX) -> tuple[Ints, Ints]:
     """Return the pixel that stands for each axon when axons are judged by their centroids.
 
     It is the pixel at the mean row and column, both rounded down. Axons of one or two pixels have none.
@@ -129,6 +174,8 @@ def centroids(ids: NDArray[np.integer]) -> tuple[Ints, Ints]:
     ----------
     ids : (h, w) int
         Ids of the axons, from 1 without large gaps; 0 is no axon.
+    smallest : int
+        Pixels of the smallest axon that has one.
 
     Returns
     -------
@@ -141,7 +188,7 @@ def centroids(ids: NDArray[np.integer]) -> tuple[Ints, Ints]:
     area, rows, columns = (
         np.bincount(ids.ravel()[flat], weights) for weights in (None, flat // ids.shape[1], flat % ids.shape[1])
     )
-    counted = np.flatnonzero(area >= SMALLEST_PX)
+    counted = np.flatnonzero(area >= smallest)
     at = np.stack([rows[counted], columns[counted]], axis=1) // area[counted, None]
     return counted, at.astype(np.int64)
 
@@ -172,12 +219,12 @@ def detection(found: NDArray[np.integer], true: NDArray[np.integer]) -> Detectio
 
 
 def matching(found: NDArray[np.integer], true: NDArray[np.integer], iou: float = 0.5) -> Matching:
-    """Pair found and true axons, one to one, so that as many pairs as can be overlap enough.
+    """Pair found and true objects, one to one, so that as many pairs as can be overlap enough.
 
     Parameters
     ----------
     found, true : (h, w) int
-        Ids of the axons, from 1 without large gaps; 0 is no axon.
+        Ids of the axons or fibers, from 1 without large gaps; 0 is none.
     iou : float
         Least intersection over union of a pair, above 0 and up to 1.
 
@@ -196,9 +243,15 @@ def matching(found: NDArray[np.integer], true: NDArray[np.integer], iou: float =
     Its linear assignment maximises the number of pairs first and their overlap second; the number alone is that of a
     maximum matching of the bipartite graph whose edges are the overlaps, which needs no table of all pairs.
     """
+    return matchings(found, true, [iou])[0]
+
+
+def matchings(found: NDArray[np.integer], true: NDArray[np.integer], ious: Sequence[float]) -> tuple[Matching, ...]:
+    """Pair found and true objects as :func:`matching`, for each of several thresholds."""
     _check(found, true)
-    if not 0 < iou <= 1:
-        raise InputError(f"A least overlap (IoU) above 0 and up to 1 was expected, {iou:g} came; 0.5 is usual.")
+    for iou in ious:
+        if not 0 < iou <= 1:
+            raise InputError(f"A least overlap (IoU) above 0 and up to 1 was expected, {iou:g} came; 0.5 is usual.")
     found_area, true_area = _areas(found), _areas(true)
     both = (found > 0) & (true > 0)
     pairs = coo_array(
@@ -206,11 +259,16 @@ def matching(found: NDArray[np.integer], true: NDArray[np.integer], iou: float =
     )
     pairs.sum_duplicates()
     union = found_area[pairs.row] + true_area[pairs.col] - pairs.data
-    enough = pairs.data / union >= iou
-    edges = coo_array((pairs.data[enough], (pairs.row[enough], pairs.col[enough])), shape=pairs.shape)
-    partners = maximum_bipartite_matching(edges.tocsr(), perm_type="column")
-    paired, n_found, n_true = (int(np.count_nonzero(each)) for each in (partners >= 0, found_area, true_area))
-    return Matching(paired, n_found - paired, n_true - paired)
+    overlap = pairs.data / union
+    n_found, n_true = (int(np.count_nonzero(each)) for each in (found_area, true_area))
+
+    def counted(iou: float) -> Matching:
+        enough = overlap >= iou
+        edges = coo_array((pairs.data[enough], (pairs.row[enough], pairs.col[enough])), shape=pairs.shape)
+        paired = int(np.count_nonzero(maximum_bipartite_matching(edges.tocsr(), perm_type="column") >= 0))
+        return Matching(paired, n_found - paired, n_true - paired)
+
+    return tuple(map(counted, ious))
 
 
 def _areas(ids: NDArray[np.integer]) -> Ints:

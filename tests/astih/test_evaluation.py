@@ -6,50 +6,56 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from astih_sets import SEM1, TEM2
+from numpy.typing import NDArray
+from oracles import axondeepseg_fibers
 from slides import Classes, command, write_model
 
 from axonflow.astih import images_of_test_split
+from axonflow.astih.evaluation import THRESHOLDS
 from axonflow.errors import InputError
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.bids import LabelledImage, read_labels
 from axonflow.training.matching import axon_ids, matching
 from axonflow.training.score import score
 
 
-class Evaluate:
-    """Scores truth that was moved by a pixel, in place of what a network found."""
+class Compare:
+    """Holds truth that was moved by two pixels, in place of what a network found, against the truth."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, tuple[str, ...], bool]] = []
+        self.asked: list[tuple[str, str, bool]] = []
         self.found: list[tuple[Classes, Classes]] = []
 
     def __call__(
-        self, model: str, images: Sequence[LabelledImage], out: Path, *, native: bool, workers: int | None
-    ) -> pd.DataFrame:
+        self, model: str, image: LabelledImage, out: Path, *, native: bool, workers: int | None
+    ) -> SimpleNamespace:
         assert out.is_dir()
         assert workers is None
-        self.asked.append((model, tuple(image.name for image in images), native))
-        rows = []
-        for image in images:
-            truth = read_labels(image)
-            found = np.roll(truth, 2, axis=0)
-            self.found.append((found, truth))
-            rows.append({"subject": image.subject, "image": image.name} | score(found, truth, image.pixel_size).row())
-        return pd.DataFrame(rows)
+        self.asked.append((model, image.name, native))
+        truth = read_labels(image)
+        self.found.append((np.roll(truth, 2, axis=0), truth))
+        analysis = SimpleNamespace(classes=AXON_MYELIN)
+        return SimpleNamespace(image=image, analysis=analysis, found=self.found[-1][0], truth=truth)
 
 
 @pytest.fixture
-def evaluate(monkeypatch: pytest.MonkeyPatch) -> Evaluate:
-    stand_in = Evaluate()
-    monkeypatch.setattr("axonflow.astih.evaluation.evaluate", stand_in)
+def compare(monkeypatch: pytest.MonkeyPatch) -> Compare:
+    stand_in = Compare()
+    monkeypatch.setattr("axonflow.astih.evaluation.compare", stand_in)
     return stand_in
+
+
+def parted(labels: Classes) -> NDArray[np.int32]:
+    """Number fibers as ASTIH does."""
+    return axondeepseg_fibers(axon_ids(labels).astype(np.uint32), labels == AXON_MYELIN.myelin).astype(np.int32)
 
 
 def taught(folder: Path, *subjects: str) -> Path:
@@ -61,13 +67,12 @@ def taught(folder: Path, *subjects: str) -> Path:
     return path
 
 
-def test_a_model_is_scored_on_the_test_split_alone(sem: Path, tmp_path: Path, evaluate: Evaluate) -> None:
+def test_a_model_is_scored_on_the_test_split_alone(sem: Path, tmp_path: Path, compare: Compare) -> None:
     model = taught(tmp_path / "model", "sub-rat1", "sub-rat3")
     ran = command("astih", "evaluate", "SEM1", model, "--data", sem, "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
-    assert evaluate.asked == [(str(model), ("sub-rat6_sample-data15_SEM",), True)]
-    (found, truth), expected = evaluate.found[0], score(*evaluate.found[0])
-    pairs = matching(axon_ids(found), axon_ids(truth), 0.5)
+    assert compare.asked == [(str(model), "sub-rat6_sample-data15_SEM", True)]
+    (found, truth), expected = compare.found[0], score(*compare.found[0])
 
     pixels = pd.read_csv(tmp_path / "out" / "metrics.csv")
     assert list(pixels.columns) == ["dataset", "image", "class", "DiceMetric", "MeanIoU"]
@@ -77,26 +82,30 @@ def test_a_model_is_scored_on_the_test_split_alone(sem: Path, tmp_path: Path, ev
     np.testing.assert_allclose(pixels["DiceMetric"], expected.pixels.dice[:0:-1])
     np.testing.assert_allclose(pixels["MeanIoU"], expected.pixels.iou[:0:-1])
 
-    objects = pd.read_csv(tmp_path / "out" / "det_metrics.csv")
-    assert list(objects.columns) == ["dataset", "image", "TP", "FP", "FN", "precision", "recall", "accuracy", "f1"]
-    assert tuple(objects.loc[0, ["TP", "FP", "FN"]]) == (
-        pairs.true_positives,
-        pairs.false_positives,
-        pairs.false_negatives,
-    )
-    np.testing.assert_allclose(
-        objects.loc[0, ["precision", "recall", "accuracy", "f1"]].to_numpy(float),
-        [pairs.precision, pairs.recall, pairs.accuracy, pairs.f1],
-    )
+    for file, ids in (("det_metrics", parted), ("det_metrics_axons", axon_ids)):
+        objects = pd.read_csv(tmp_path / "out" / f"{file}.csv")
+        assert list(objects.columns) == ["dataset", "image", "TP", "FP", "FN", "precision", "recall", "accuracy", "f1"]
+        pairs = matching(ids(found), ids(truth), 0.5)
+        counts = (pairs.true_positives, pairs.false_positives, pairs.false_negatives)
+        assert tuple(objects.loc[0, ["TP", "FP", "FN"]]) == counts
+        np.testing.assert_allclose(
+            objects.loc[0, ["precision", "recall", "accuracy", "f1"]].to_numpy(float),
+            [pairs.precision, pairs.recall, pairs.accuracy, pairs.f1],
+        )
+    sweep = pd.read_csv(tmp_path / "out" / "det_sweep.csv")
+    for kind, rows in sweep.groupby("object"):
+        assert list(rows["threshold"]) == list(THRESHOLDS)
+        assert rows["TP"].is_monotonic_decreasing, kind
+        assert rows["TP"].iloc[0] > rows["TP"].iloc[-1]
     page = (tmp_path / "out" / "scores.md").read_text()
     assert "Not a test" not in page
-    for row in (tmp_path / "out" / "det_metrics.csv", tmp_path / "out" / "metrics.csv"):
+    for row in (tmp_path / "out").glob("*metrics*.csv"):
         for cells in csv.reader(io.StringIO(row.read_text())):
             assert cells[1] in page
     assert all(cell in ran.out for cell in ("DiceMetric", "MeanIoU", "TP", "f1"))
 
 
-def test_a_model_that_learned_from_the_test_split_is_refused(sem: Path, tmp_path: Path, evaluate: Evaluate) -> None:
+def test_a_model_that_learned_from_the_test_split_is_refused(sem: Path, tmp_path: Path, compare: Compare) -> None:
     model = taught(tmp_path / "model", "sub-rat1", "sub-rat6")
     words = ("astih", "evaluate", "SEM1", model, "--data", sem, "--out", tmp_path / "out")
     ran = command(*words)
@@ -104,17 +113,19 @@ def test_a_model_that_learned_from_the_test_split_is_refused(sem: Path, tmp_path
     said = " ".join(ran.err.split())
     assert "learned from sub-rat6 (its data: a sample)" in said
     assert "--allow-seen" in said
-    assert not evaluate.asked
+    assert not compare.asked
     assert not (tmp_path / "out").exists()
 
     ran = command(*words, "--allow-seen")
     assert ran.code == 0
     assert "not a test" in ran.out
     assert "**Not a test:** the model learned from sub-rat6" in (tmp_path / "out" / "scores.md").read_text()
+    for table in (tmp_path / "out").glob("*.csv"):
+        assert set(pd.read_csv(table)["learned_from"]) == {"sub-rat6"}
 
 
 def test_a_folder_without_test_subjects_is_refused_with_what_to_run(
-    sem: Path, tmp_path: Path, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+    sem: Path, tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(sem, tmp_path / "rats", ignore=shutil.ignore_patterns("sub-rat6"))
     monkeypatch.chdir(tmp_path)
@@ -122,7 +133,7 @@ def test_a_folder_without_test_subjects_is_refused_with_what_to_run(
         ran = command("astih", "evaluate", "SEM1", "sem", *words)
         assert ran.code == 2
         assert f"axonflow astih download SEM1 {folder} --make-splits" in " ".join(ran.err.split())
-    assert not evaluate.asked
+    assert not compare.asked
 
 
 def test_real_folders_are_told_apart(real_data: Path) -> None:

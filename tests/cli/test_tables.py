@@ -69,7 +69,7 @@ def test_an_evaluation_fits() -> None:
 
 def test_the_scores_of_a_set_fit() -> None:
     frame = pd.DataFrame([{"image": LONG} | {f"measure_{k}": 0.12345 for k in range(7)}])
-    lines = lines_of(astih._drawn(frame))
+    lines = lines_of(astih._drawn(frame, "pixels"))
     assert fits(lines)
     assert LONG in "".join(line.split(" ")[0] for line in lines)
 

@@ -11,13 +11,24 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from oracles import axon_labels
+from oracles import axon_labels, axondeepseg_fibers
+from scipy import ndimage
 from skimage import measure
 from strategies import generators, masks, shapes
 
 from axonflow.errors import InputError
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.units import PixelSize
-from axonflow.training.matching import Detection, Matching, axon_ids, centroids, detection, matching
+from axonflow.training.matching import (
+    Detection,
+    Matching,
+    axon_ids,
+    centroids,
+    detection,
+    fiber_ids,
+    matching,
+    matchings,
+)
 from axonflow.training.score import QUANTITIES, pixel_scores, quantities, score, without_small_axons
 
 Classes = NDArray[np.uint8]
@@ -299,3 +310,22 @@ def test_ids_of_other_sizes_are_refused(compare: Any) -> None:
 def test_a_threshold_is_a_share(iou: float) -> None:
     with pytest.raises(InputError, match="above 0 and up to 1"):
         matching(np.ones((2, 2), np.int32), np.ones((2, 2), np.int32), iou)
+
+
+@given(labels=st.integers(0, 2**32 - 1), cut=st.sampled_from([0.2, 0.5]))
+def test_fibers_are_parted_as_axondeepseg_parts_them(labels: int, cut: float) -> None:
+    random = np.random.default_rng(labels)
+    depth = ndimage.gaussian_filter(random.random((60, 70)), 3)
+    axon, myelin = depth > np.quantile(depth, 1 - cut / 2), depth > np.quantile(depth, 1 - cut)
+    drawn = AXON_MYELIN.from_masks(axon, myelin)
+    ids = axon_ids(drawn)
+    expected = axondeepseg_fibers(ids.astype(np.uint32), drawn == AXON_MYELIN.myelin)
+    np.testing.assert_array_equal(fiber_ids(drawn, ids), expected)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_several_thresholds_are_as_each_alone(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    found, true = (ndimage.label(random.random((40, 40)) > 0.6)[0] for _ in range(2))
+    thresholds = (0.05, 0.2, 0.5, 0.9)
+    assert matchings(found, true, thresholds) == tuple(matching(found, true, each) for each in thresholds)
