@@ -57,6 +57,8 @@ class Checkpoint:
     familiar : Mapping
         Lowest and highest value of each trait over the training images, of
         :func:`axonflow.net.familiarity.familiar_ranges`; empty if unknown.
+    coarseness : (float, float), optional
+        How coarse the training images are, of :func:`axonflow.net.coarseness.coarseness_range`; None if unknown.
     normalisation : str
         Fixed; part of the contract so that a reader of the file knows it.
     classes : Classes
@@ -105,6 +107,7 @@ class Checkpoint:
     classes: Classes = AXON_MYELIN
     working_um: tuple[float, ...] = ()
     slides_um: tuple[float, float] | None = None
+    coarseness: tuple[float, float] | None = None
     folder: Path = EMBEDDED
 
     def __post_init__(self) -> None:
@@ -161,7 +164,7 @@ class Checkpoint:
     def contract(self) -> dict[str, Any]:
         """All but the folder, as it is written."""
         content = {name: value for name, value in asdict(self).items() if name != "folder"}
-        for name in ("working_um", "slides_um"):  # contracts of one pixel size are as they were before there were more
+        for name in ("working_um", "slides_um", "coarseness"):  # contracts without are as before there were any
             if not content[name]:
                 del content[name]
         return content | {"classes": self.classes.to_json()}
@@ -197,6 +200,8 @@ class Checkpoint:
             _check_told(content)
             ranges = dict(content.get("familiar", {}))
             content["familiar"] = {name: _range(name, ends) for name, ends in ranges.items()}
+            if content.get("coarseness") is not None:
+                content["coarseness"] = _ends("coarseness", content["coarseness"])
             content |= {name: _sizes(name, content[name]) for name in ("working_um", "slides_um") if name in content}
             refuse_unknown(content, [each.name for each in fields(cls) if each.name != "folder"])
             content |= {key: each.read(content.get(key), key) for key, each in settings(cls).items()}
@@ -301,7 +306,14 @@ def _sizes(name: str, given: Any) -> tuple[float, ...]:
 
 def _range(name: str, ends: Any) -> tuple[float, float]:
     """Return what a contract states of a trait; a ValueError says what is wrong with it."""
-    numbers = isinstance(ends, list | tuple) and len(ends) == 2 and all(map(NUMBER.holds, ends))
-    if name not in TRAITS or not numbers or not ends[0] <= ends[1]:
+    if name not in TRAITS:
         raise ValueError(f"a range of {', '.join(TRAITS)} was expected under 'familiar', {name}: {ends} came")
+    return _ends(name, ends)
+
+
+def _ends(name: str, ends: Any) -> tuple[float, float]:
+    """Return the two ends of a range; a ValueError says what is wrong with them."""
+    numbers = isinstance(ends, list | tuple) and len(ends) == 2 and all(map(NUMBER.holds, ends))
+    if not numbers or not ends[0] <= ends[1]:
+        raise ValueError(f"the lowest and the highest {name} were expected, {ends} came")
     return float(ends[0]), float(ends[1])

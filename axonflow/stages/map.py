@@ -95,9 +95,11 @@ def _finish(
     return {**(note or {}), "notes": [*notes]} if notes else note
 
 
-def counted_axons(layout: Layout, results: Iterable[tuple[Box, Result]]) -> Callable[[], Iterator[pd.DataFrame]]:
-    """Return what goes through the rows of the axons that count, by the results of the stage."""
+def counted_axons(
+    layout: Layout, results: Iterable[tuple[Box, Result]], columns: tuple[str, ...] = NEEDED
+) -> Callable[[], Iterator[pd.DataFrame]]:
+    """Return what goes through some columns of the axons that count, by the results of the stage."""
     counts = np.zeros(count_axons(layout.table), np.bool_)
     for _, result in results:
         counts[result["rows"]] = True
-    return lambda: (rows[counts[first : first + len(rows)]] for first, rows in read_parts(layout.table, NEEDED))
+    return lambda: (rows[counts[first : first + len(rows)]] for first, rows in read_parts(layout.table, columns))

@@ -17,6 +17,7 @@ from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.coarseness import coarseness_range, square_coarseness
 from axonflow.net.familiarity import block_sums, familiar_ranges, square_traits
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes
@@ -67,7 +68,7 @@ def calibrate(
     Returns
     -------
     Checkpoint
-        The contract with ``smallest_axon_um2`` and ``familiar``.
+        The contract with ``smallest_axon_um2``, ``familiar`` and ``coarseness``.
     """
     with TemporaryDirectory() as folder:
         saved = contract.save(network, Path(folder))
@@ -78,11 +79,18 @@ def calibrate(
         contract.pixel_size,
         contract.classes,
     )
-    squares = [
-        square_traits(block_sums(confidence, sample.tones[grey_codes(sample.grey)]), confidence.shape).reshape(-1, 4)
+    shown = [
+        (block_sums(confidence, sample.tones[grey_codes(sample.grey)]), (confidence.shape[0], confidence.shape[1]))
         for (_, confidence), sample in zip(planes, (*samples, *resized), strict=True)
     ]
-    return replace(contract, smallest_axon_um2=smallest, familiar=familiar_ranges(squares))
+    return replace(
+        contract,
+        smallest_axon_um2=smallest,
+        familiar=familiar_ranges(square_traits(sums, shape).reshape(-1, 4) for sums, shape in shown),
+        coarseness=coarseness_range(
+            square_coarseness(sums, shape, np.ones(sums.shape[1:], np.bool_)) for sums, shape in shown
+        ),
+    )
 
 
 def choose_smallest_axon(

@@ -15,16 +15,19 @@ from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, StoreError
 from axonflow.fiber.maps import Cells
 from axonflow.kernel.tally import Tally
+from axonflow.net.coarseness import coarseness_limits
 from axonflow.net.familiarity import JUDGED_PX, TRAITS, traits
 from axonflow.net.familiarity import unfamiliar as outside
 from axonflow.ngff.maps import read_maps
 from axonflow.slide import Slide
 from axonflow.slide.colour import coloured_share
 from axonflow.stages.annotation import Coverage, Fit, Regions
+from axonflow.stages.coarse import coarseness
 from axonflow.stages.convert import read_greys
 from axonflow.stages.enclosure import enclosed
 from axonflow.stages.inverted import axons_upright_and_inverted
 from axonflow.stages.layout import Layout
+from axonflow.stages.ragged import mean_solidity
 from axonflow.stages.segmentation import Masks, Network
 from axonflow.workflow.choice import scale
 from axonflow.workflow.config import Config
@@ -75,6 +78,12 @@ class Evidence:
         Share of axon enclosed by myelin, and of myelin by axon.
     inverted : (float, float)
         Share of axon in some windows as they are, and with bright and dark exchanged.
+    coarseness : float
+        Median of some squares that count, of a network whose contract says what its training images have.
+    coarse_limits : (float, float)
+        Between what it lies if the slide is as coarse as they are.
+    solidity : float
+        Mean over the area of the axons that a network has found.
     judged_px : int
         Pixels that count, of a network that says what is familiar.
     too_few : bool
@@ -117,6 +126,9 @@ class Evidence:
     one_label: str = ""
     enclosed: tuple[float, float] | None = None
     inverted: tuple[float, float] | None = None
+    coarseness: float | None = None
+    coarse_limits: tuple[float, float] = (0.0, 0.0)
+    solidity: float | None = None
     judged_px: int | None = None
     too_few: bool = False
     unfamiliar: float | None = None
@@ -170,7 +182,12 @@ def before(
 
 
 def after(
-    known: Evidence, layout: Layout, segmentation: Network | Masks, stages: Sequence[Stage], journal: Journal
+    known: Evidence,
+    layout: Layout,
+    segmentation: Network | Masks,
+    stages: Sequence[Stage],
+    journal: Journal,
+    coverage: Coverage,
 ) -> Evidence:
     """Add what the store of a finished run holds to what was known :func:`before`."""
     maps = read_maps(layout.maps)
@@ -209,7 +226,11 @@ def after(
     if isinstance(segmentation, Network):
         ends = {"darkest": float(greys[0] / greys.sum()), "brightest": float(greys[-1] / greys.sum())}
         which = max(ends, key=lambda name: ends[name])
-        known = replace(_doubted(known, segmentation, records["map"]), extreme=(ends[which], which))
+        known = replace(
+            _doubted(_scaled(known, layout, segmentation, coverage), segmentation, records["map"]),
+            extreme=(ends[which], which),
+            solidity=mean_solidity(layout, records["map"]),
+        )
         if avf < FEW_AXONS and len(greys) > 1:
             with suppress(AxonflowError):  # such as an accelerator that is in use; nothing depends on it
                 known = replace(known, inverted=axons_upright_and_inverted(layout, segmentation))
@@ -224,6 +245,15 @@ def _beyond(measured: Record) -> int:
             f"The myelin out of reach was expected to be noted in {measured.folder}, it is not; run again with --fresh."
         )
     return count
+
+
+def _scaled(known: Evidence, layout: Layout, network: Network, coverage: Coverage) -> Evidence:
+    """Add how coarse the slide is, beside the training images."""
+    familiar = network.checkpoint.coarseness
+    if familiar is None or not (squares := coarseness(layout, coverage)):
+        return known
+    limits = coarseness_limits(familiar, len(squares))
+    return replace(known, coarseness=float(np.median(squares)), coarse_limits=limits)
 
 
 def _doubted(known: Evidence, network: Network, mapped: Record) -> Evidence:

@@ -99,7 +99,7 @@ class Job:
     @property
     def result(self) -> Evidence:
         """The same with what a finished store holds."""
-        return after(self.known, self.layout, self.segmentation, self.stages, self.journal)
+        return after(self.known, self.layout, self.segmentation, self.stages, self.journal, self.coverage)
 
     def until(self, group: str | None) -> tuple[Stage, ...]:
         """Return the stages up to and with those of a group; all if None."""

@@ -31,6 +31,9 @@ reach; of cells unlike the training."""
 BLANK = 0.01
 """Share of the slide in blocks of one grey."""
 
+RAGGED, FEWEST_AXONS = 0.87, 5
+"""Solidity of axons below which, and number of axons from which on, they are thought to be none."""
+
 SWAPPED = 0.1
 """Share of the myelin that axons enclose, from which on the two are thought to be exchanged."""
 
@@ -154,6 +157,32 @@ def _unmeasured(e: Evidence) -> Iterable[Numbers]:
         "first": first,
         "touching": e.touching,
     }
+
+
+def _scale(e: Evidence) -> Iterable[Numbers]:
+    if e.coarseness is None or e.coarse_limits[0] <= e.coarseness <= e.coarse_limits[1]:
+        return
+    which, error = ("finer", "small") if e.coarseness < e.coarse_limits[0] else ("coarser", "large")
+    low, high = e.coarse_limits
+    yield {
+        "value": e.coarseness,
+        "low": low,
+        "high": high,
+        "which": which,
+        "error": error,
+        "pixel_um": e.pixel_um[0],
+        "model": e.model,
+    }
+
+
+def _ragged(e: Evidence) -> Iterable[Numbers]:
+    enough = (e.axons or 0) >= FEWEST_AXONS
+    return _if(
+        enough and e.solidity is not None and e.solidity < RAGGED,
+        value=e.solidity,
+        model=e.model,
+        pixel_um=e.pixel_um[0],
+    )
 
 
 def _blank(e: Evidence) -> Iterable[Numbers]:
@@ -318,6 +347,24 @@ RULES = (
         lambda e: _if(
             (e.unfamiliar or 0) > UNFAMILIAR, share=e.unfamiliar, which=e.unfamiliar_words, traits=e.traits_words
         ),
+    ),
+    Rule(
+        "scale-unfamiliar",
+        "the slide is coarser or finer than the network's training images, as it is where its pixel size is wrong by a "
+        "factor of 2 or more",
+        "What the slide shows is {which} than what {model} was trained on: its coarseness is {value:.2f}, "
+        "{low:.2f} to {high:.2f} would be familiar.",
+        "Is the pixel size of {pixel_um:.4g} µm right? One that is too {error} makes a slide look so. If it is right, "
+        "compare the outlines with the tissue.",
+        _scale,
+    ),
+    Rule(
+        "axons-ragged",
+        f"what a network takes for axons, {FEWEST_AXONS} or more, has a mean solidity below {RAGGED:g}, by area",
+        "The axons that {model} has found are ragged: their mean solidity is {value:.2f}, real axons have 0.9 or more.",
+        "Compare the outlines with the tissue before you use a number. Is the pixel size of {pixel_um:.4g} µm right? "
+        "It decides which model is taken; --model names another.",
+        _ragged,
     ),
     Rule(
         "nothing-counts",

@@ -40,6 +40,9 @@ SOUND = Evidence(
     diameter_um=2.0,
     density_mm2=40_000.0,
     enclosed=(0.9, 0.0),
+    coarseness=0.9,
+    coarse_limits=(0.7, 1.06),
+    solidity=0.95,
     judged_px=2_000_000,
     unfamiliar=0.1,
 )
@@ -100,6 +103,19 @@ BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
     "unfamiliar": [
         ({"unfamiliar": 0.51, "unfamiliar_words": "All that counts looks"}, True),
         ({"unfamiliar": 0.5}, False),
+    ],
+    "scale-unfamiliar": [
+        ({"coarseness": 0.69}, True),
+        ({"coarseness": 0.7}, False),
+        ({"coarseness": 1.06}, False),
+        ({"coarseness": 1.07}, True),
+        ({"coarseness": None}, False),
+    ],
+    "axons-ragged": [
+        ({"solidity": 0.86}, True),
+        ({"solidity": 0.87}, False),
+        ({"solidity": 0.86, "axons": 4}, False),
+        ({"solidity": None}, False),
     ],
     "nothing-counts": [({"area_mm2": 0.0, "axons": 0}, True)],
     "no-axons": [({"axons": 0}, True), ({"axons": 0, "area_mm2": 0.0}, False)],
@@ -229,6 +245,32 @@ def test_images_that_show_nothing_a_network_knows(tmp_path: Path, kind: str) -> 
     result = axonflow.run(slide, model=str(write_model(tmp_path)), cell=5.0, workers=1)
     expected = {"constant": {"image-constant"}, "saturated": {"image-saturated"}, "coloured": {"image-coloured"}}
     assert {each.id for each in result.warnings if each.id.startswith("image-")} == expected.get(kind, set())
+
+
+@pytest.mark.parametrize(("range_", "said"), [((0.0, 0.01), "coarser"), ((3.0, 3.1), "finer"), ((0.0, 3.0), "")])
+def test_a_slide_at_another_scale_than_the_training_images(
+    tmp_path: Path, range_: tuple[float, float], said: str
+) -> None:
+    write_slide(tmp_path / "slide.tif", picture(tissue((256, 270))))
+    model = write_model(tmp_path)
+    contract = json.loads(model.read_text())
+    model.write_text(json.dumps(contract | {"coarseness": range_}))
+    result = axonflow.run(tmp_path / "slide.tif", model=str(model), cell=5.0, workers=1)
+    told = [each.message for each in result.warnings if each.id == "scale-unfamiliar"]
+    assert len(told) == bool(said)
+    assert all(f"What the slide shows is {said} than" in each for each in told)
+
+
+def test_what_does_not_count_is_not_judged(tmp_path: Path) -> None:
+    """Nothing is judged by a mask that leaves out all but a corner."""
+    write_slide(tmp_path / "slide.tif", picture(tissue((256, 270))))
+    model = write_model(tmp_path)
+    model.write_text(json.dumps(json.loads(model.read_text()) | {"coarseness": (0.0, 0.01)}))
+    corner = np.zeros((256, 270), np.uint8)
+    corner[:100, :100] = 255
+    Image.fromarray(corner).save(tmp_path / "corner.png")
+    result = axonflow.run(tmp_path / "slide.tif", model=str(model), mask=tmp_path / "corner.png", cell=5.0, workers=1)
+    assert "scale-unfamiliar" not in {each.id for each in result.warnings}
 
 
 def test_an_older_store_has_none(desk: Path, tmp_path: Path) -> None:
