@@ -16,6 +16,7 @@ from slides import Classes, contents, picture, tissue, write_labels, write_slide
 import axonflow
 import axonflow.api
 from axonflow.errors import InputError, PixelSizeError, PlanError, RunError, SlideError, StoreError
+from axonflow.kernel.words import density
 from axonflow.results.analysis import Analysis
 from axonflow.workflow.config import Config
 
@@ -77,7 +78,7 @@ def test_the_summary_is_that_of_all_that_counts(result: Analysis, classes: Class
     assert summary["MVF"] == f"{myelin / classes.size:.3f}"
     assert summary["g-ratio"] == f"{(1 / (1 + myelin / axon)) ** 0.5:.3f} (aggregate)"
     assert summary["area"] == f"{classes.size * 1e-2:.4g} µm²"
-    assert summary["density"] == f"{len(result.fibers) / (classes.size * 1e-8):,.0f} axons/mm²"
+    assert summary["density"] == f"{density(len(result.fibers) / (classes.size * 1e-8))} axons/mm²"
 
 
 def test_own_masks_have_no_traits(result: Analysis) -> None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from axonflow.cli.introduction import found_by
 from axonflow.cli.options import ENGINE, SETTINGS, profile_of, settings_of, takes
-from axonflow.cli.terminal import app, console, listing
+from axonflow.cli.terminal import app, console, listing, say
 from axonflow.kernel.words import count
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def batch(
                     bars.clear()
                     _say(f"slide {next(numbers)} of {ready}", _name(entry.listed.level, entry.listed.name))
                     if entry.job is not None:
-                        console.print(found_by(entry.job), highlight=False, soft_wrap=True)
+                        say(found_by(entry.job))
                 case SlideFailed(entry, reason):
                     _say(_FAILED, _name(entry.listed.level, entry.listed.name), reason)
                 case SlideDone():

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from axonflow.cli.terminal import app, console, warn
+from axonflow.cli.terminal import app, say, warn
 
 __all__: list[str] = []
 
@@ -30,7 +30,7 @@ def info(
     rows = _of_store(path) if stored else _of_slide(path, series, channel)
     last = ""
     for name, value in rows:
-        console.print(Text.assemble((f"{'' if name == last else name:<14}", "bold"), f" {value}"), soft_wrap=True)
+        say(Text.assemble((f"{'' if name == last else name:<14}", "bold"), f" {value}"), indent=15)
         last = name
     if stored:
         from axonflow.workflow.record import read_record
@@ -49,7 +49,11 @@ def _of_store(path: Path) -> Iterator[Row]:
     yield "size", _size(slide["shape"])
     yield "pixel size", f"{PixelSize(*slide['pixel_size_um'])} ({slide['pixel_size_source']})"
     yield "complete", "yes" if record["complete"] else "no: run it again to continue"
-    yield "labels", f"{_size(labels['shape'])} at {PixelSize(*labels['pixel_size_um'])}"
+    if (labels["shape"], labels["pixel_size_um"]) == (slide["shape"], slide["pixel_size_um"]):
+        yield "labels", "on the slide's pixels, in which the table counts"
+    else:
+        size = f"{_size(labels['shape'])} at {PixelSize(*labels['pixel_size_um'])}"
+        yield "labels", f"{size}, the network's pixels, in which the table counts"
     if smallest := labels.get("min_axon_area_um2"):
         yield "labels", f"axons smaller than {smallest:g} µm² are left out"
     yield from _found_by(record["model"])
@@ -67,9 +71,10 @@ def _of_slide(path: Path, series: int | None, channel: int | None) -> Iterator[R
     slide = open_slide(path, series=series, channel=channel)
     bar = find_bar(slide)
     yield "format", slide.format
-    yield "image", slide.series
-    for found in slide.series_found:
-        yield "images", found
+    if len(slide.series_found) > 1:
+        yield "image", slide.series
+        for found in slide.series_found:
+            yield "images", found
     yield "size", f"{_size(slide.shape)} (height × width)"
     yield "pixels", f"{slide.dtype} {slide.channels}"
     yield "pixel size", f"{slide.pixel_size or 'unknown'} ({slide.pixel_size_source})"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axonflow.cli.options import settings_of
-from axonflow.cli.terminal import console, warn
+from axonflow.cli.terminal import say, warn
 
 if TYPE_CHECKING:
     from axonflow.workflow.config import Config
@@ -25,11 +25,11 @@ def config_of(path: Path, given: dict[str, Any]) -> Config:
 def introduce(job: Job) -> None:
     """Print what is about to be analysed."""
     h, w = job.slide.shape
-    console.print(f"slide   {h:,} × {w:,} px at {job.layout.native.pixel_size}", highlight=False, soft_wrap=True)
+    say(f"slide   {h:,} × {w:,} px at {job.layout.native.pixel_size}")
     if job.slide.bar is not None:
         what = "kept" if job.config.keep_bar else "left out; --keep-bar keeps it"
-        console.print(f"info bar {job.slide.bar}: {what}", highlight=False, soft_wrap=True)
-    console.print(found_by(job), highlight=False, soft_wrap=True)
+        say(f"info bar {job.slide.bar}: {what}")
+    say(found_by(job))
     from axonflow.workflow.sense import judge
 
     # Few cells are no reason to stop: that is said at the end, beside the maps.

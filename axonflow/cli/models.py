@@ -46,13 +46,12 @@ def show_model(model: Model) -> None:
 
     Example: [bold]axonflow models show sem[/bold]
     """
-    from rich.markdown import Markdown  # its parser would be loaded by every command
-
+    from axonflow.cli.card import Card  # its parser would be loaded by every command
     from axonflow.net.checkpoint import Checkpoint
 
     checkpoint = Checkpoint.find(model)
     if checkpoint.card.exists():
-        console.print(Markdown(checkpoint.card.read_text()))
+        console.print(Card(checkpoint.card.read_text()))
         return
     for name, value in checkpoint.contract.items():
         console.print(Text.assemble((f"{name:<18}", "bold"), f" {value}"), soft_wrap=True)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
+from axonflow.cli.terminal import say
 from axonflow.engine.events import BatchDone, Event, Noted, StageBegun, StageDone, WorkersCounted
 from axonflow.kernel.rate import RateMeter, duration, rate
 from axonflow.stages.titles import stage_title
@@ -158,7 +159,7 @@ class Bars(AbstractContextManager["Bars"]):
             self._print(f"workers: {_workers_text(count, note)}")
 
     def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(line, self._console)
 
 
 def _state(meter: RateMeter) -> str:

@@ -24,7 +24,7 @@ from axonflow.kernel.lock import do_without_hdf5_locks
 if TYPE_CHECKING:
     from axonflow.workflow.sense import Given
 
-__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown", "warn"]
+__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown", "say", "warn"]
 
 
 class _ExitCodes(typer.core.TyperGroup):
@@ -36,12 +36,12 @@ class _ExitCodes(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except AxonflowError as error:
-            errors.print(Text.assemble(("axonflow:", "bold red"), f" {error}"), soft_wrap=True)
+            say(Text.assemble(("axonflow:", "bold red"), f" {error}"), errors)
             sys.exit(2 if isinstance(error, InputError) else 1)
         except BrokenPipeError:
             raise  # whoever read what is printed has left; click knows
         except OSError as error:
-            errors.print(Text.assemble(("axonflow:", "bold red"), f" {error}"), soft_wrap=True)
+            say(Text.assemble(("axonflow:", "bold red"), f" {error}"), errors)
             sys.exit(1)
         except KeyboardInterrupt:
             errors.print("axonflow: interrupted; run the same command again to continue.")
@@ -86,10 +86,29 @@ def replace_what_cannot_be_shown() -> None:
             stream.reconfigure(errors="replace")
 
 
+def say(sentence: str | Text, console: Console = console, indent: int = 8) -> None:
+    """Print a sentence: broken between words where a terminal's line ends, and a line as it is anywhere else.
+
+    Parameters
+    ----------
+    sentence : str or Text
+    console : rich.console.Console
+    indent : int
+        Columns by which all lines but the first are indented.
+    """
+    # With FORCE_COLOR rich takes any file for a terminal; who reads a file looks for whole lines.
+    if not (console.is_terminal and console.file.isatty()):
+        console.print(sentence, highlight=False, soft_wrap=True)
+        return
+    text = Text(sentence) if isinstance(sentence, str) else sentence
+    for k, line in enumerate(text.wrap(console, max(console.width - indent, 20))):
+        console.print(Text(" " * indent if k else "") + line, highlight=False, soft_wrap=True)
+
+
 def warn(warnings: Iterable[Given]) -> None:
-    """Print what does not look right, a line each."""
+    """Print what does not look right."""
     for given in warnings:
-        console.print(Text.assemble(("warning", "bold yellow"), f" {given.id}: {given.message}"), soft_wrap=True)
+        say(Text.assemble(("warning", "bold yellow"), f" {given.id}: {given.message}"))
 
 
 @app.callback()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-__all__ = ["area", "count", "length", "mean_and_spread", "memory", "number", "share", "size"]
+__all__ = ["area", "count", "density", "length", "mean_and_spread", "memory", "number", "share", "size"]
 
 MISSING = "–"
 
@@ -12,6 +12,11 @@ MISSING = "–"
 def count(n: float, one: str = "", many: str = "") -> str:
     """Return a whole number with commas, and what is counted: ``1 axon``, ``1,234 axons``."""
     return f"{n:,.0f} {one if n == 1 else many or one + 's'}" if one else f"{n:,.0f}"
+
+
+def density(per_mm2: float | None) -> str:
+    """Return a number of axons per mm² with three digits: the rest hangs on a few axons more or less."""
+    return MISSING if per_mm2 is None or not isfinite(per_mm2) else f"{float(f'{per_mm2:.3g}'):,.10g}"
 
 
 def number(value: float | None, form: str, unit: str = "") -> str:

@@ -17,7 +17,7 @@ from axonflow.errors import DamageError, StoreError
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
-from axonflow.kernel.words import area, count, mean_and_spread
+from axonflow.kernel.words import area, count, density, mean_and_spread
 from axonflow.net.familiarity import SQUARE, square_traits
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.maps import read_maps
@@ -263,7 +263,7 @@ class Analysis:
             "axons": f"{axons:,}"
             + (f" ({self.axon_count:,} with those outside the mask)" if axons != self.axon_count else ""),
             "area": area(area_mm2),
-            "density": f"{axons / area_mm2:,.0f} axons/mm²" if area_mm2 else "–",
+            "density": f"{density(axons / area_mm2)} axons/mm²" if area_mm2 else "–",
             "AVF": f"{avf:.3f}",
             "MVF": f"{mvf:.3f}",
             "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf and mvf else "–",
@@ -277,10 +277,9 @@ class Analysis:
             numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
         if mapped.get("unfamiliar_cells"):
             judged = int(maps["unfamiliar"].count())
-            numbers["unfamiliar"] = (
-                f"{mapped['unfamiliar_cells']:,} of {count(judged, 'cell')} look unlike anything the network was "
-                "trained on; see maps/unfamiliar"
-            )
+            which = f"{mapped['unfamiliar_cells']:,} of {judged:,} cells look"
+            which = "the one cell that can be judged looks" if judged == 1 else which
+            numbers["unfamiliar"] = f"{which} unlike anything the network was trained on; see maps/unfamiliar"
         return numbers
 
 

@@ -270,7 +270,8 @@ def _doubted(known: Evidence, network: Network, mapped: Record) -> Evidence:
     judged = int(np.count_nonzero(~np.isnan(flagged)))
     if judged:
         unlike = int(np.nansum(flagged))
-        share, words = unlike / judged, f"{unlike:,} of {judged:,} {'cell looks' if judged == 1 else 'cells look'}"
+        share = unlike / judged
+        words = "The one cell that can be judged looks" if judged == 1 else f"{unlike:,} of {judged:,} cells look"
         whole = cells[flagged == 1].sum(axis=0) if unlike else whole
     else:  # the cells are too small to be judged one by one
         share, words = float(outside(whole, familiar)), "All that counts looks"

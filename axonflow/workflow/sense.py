@@ -295,14 +295,15 @@ RULES = (
         f"more than {COLOURED:.0%} of the pixels of a slide for a network are in colour",
         "The slide is a colour picture ({share:.0%} of its pixels are in colour), as of a stain such as H&E; its "
         "luminance alone is analysed.",
-        "The networks know electron microscopy; give a model that was trained on such pictures, or masks.",
+        "The networks that come along know electron microscopy alone, and their numbers mean nothing here. Give a model "
+        "that was trained on such pictures (--model), or masks (--axon-mask and --myelin-mask, or --labels).",
         lambda e: _if((e.coloured or 0) > COLOURED, share=e.coloured),
     ),
     Rule(
         "image-constant",
         "all pixels of the slide have one grey",
         "All pixels of the slide have the same grey.",
-        "There is nothing to see; is it the right image, channel or series?",
+        "There is nothing to measure. Is it the right file? --series and --channel choose another of its images.",
         lambda e: _if(e.greys == 1),
     ),
     Rule(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axonflow.kernel.words import area, count, length, mean_and_spread, memory, number, share, size
+from axonflow.kernel.words import area, count, density, length, mean_and_spread, memory, number, share, size
 
 
 @given(st.floats(1e-9, 1e6))
@@ -27,6 +27,11 @@ def test_one_is_one_and_others_are_several(n: int) -> None:
         (number(None, ".2f", "µm"), "–"),
         (number(float("nan"), ".2f"), "–"),
         (number(1.234, ".2f", "µm"), "1.23 µm"),
+        (density(79_683.4), "79,700"),
+        (density(987.6), "988"),
+        (density(2_512_345), "2,510,000"),
+        (density(0), "0"),
+        (density(None), "–"),
         (share(0.0), "0 %"),
         (share(0.00001), "less than 0.01 %"),
         (share(0.0123), "1.2 %"),

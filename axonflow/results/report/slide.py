@@ -12,7 +12,7 @@ from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.region_table import HISTOGRAM
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.files import new_folder, remove
-from axonflow.kernel.words import area, count, number, size
+from axonflow.kernel.words import area, count, density, number, size
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
@@ -102,7 +102,7 @@ def _numbers(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
     mean, spread = (float(diameters.mean()), float(diameters.std())) if n else (np.nan, np.nan)
     return [
         Fact("axons", count(n), f"in {area(area_mm2)}"),
-        Fact("axon density", number(n / area_mm2 if area_mm2 else None, ",.0f"), "axons per mm²"),
+        Fact("axon density", density(n / area_mm2 if area_mm2 else None), "axons per mm²"),
         Fact("axon diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
         Fact("g-ratio", number(aggregate_gratio(avf, mvf) if mvf else None, ".3f"), "aggregate, √(1 / (1 + MVF/AVF))"),
         Fact("axon volume fraction", number(avf, ".3f"), "AVF: part of the area that is axon"),

@@ -13,7 +13,7 @@ import xarray as xr
 from axonflow.errors import StoreError
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.text import from_cell
-from axonflow.kernel.words import area, count, number
+from axonflow.kernel.words import area, count, density, number
 from axonflow.ngff.maps import read_maps
 from axonflow.results.analysis import open_store
 from axonflow.results.report.page import vector, write_page
@@ -119,15 +119,15 @@ def _content(table: pd.DataFrame, titles: list[str], folder: Path) -> dict[str, 
         for title, row in zip(titles, table.to_dict("records"), strict=True)
         if row[what]
     ]
-    density = done["axon_density (mm^-2)"].dropna()
-    between = f"{density.min():,.0f} to {density.max():,.0f} axons per mm²" if len(density) else "nothing counts"
+    found = done["axon_density (mm^-2)"].dropna()
+    between = f"{density(found.min())} to {density(found.max())} axons per mm²" if len(found) else "nothing counts"
     return {
         "title": folder.resolve().name,
         "subtitle": f"{count(len(table), 'slide')} compared",
         "numbers": [
             Fact("slides", count(len(done)), f"of {len(table)} are done"),
             Fact("axons", count(float(done["axon_count"].sum())), f"in {area(float(done['area (mm^2)'].sum()))}"),
-            Fact("median density", number(float(density.median()) if len(density) else None, ",.0f"), between),
+            Fact("median density", density(float(found.median()) if len(found) else None), between),
         ],
         "head": [title for title, _ in NUMBERS.values()],
         "rows": rows,
