@@ -18,7 +18,8 @@ from axonflow.kernel.tally import Ints
 from axonflow.kernel.text import read_text
 from axonflow.slide import StoredImage, open_stored
 from axonflow.stages.layout import Frame
-from axonflow.stages.masks import Mask, open_mask, place_of, refuse_inverted
+from axonflow.stages.masks import Mask, open_mask
+from axonflow.stages.pixel_form import place_of, refuse_inverted
 
 __all__ = ["Coverage", "Everywhere", "Fit", "Regions", "open_annotation", "open_regions"]
 

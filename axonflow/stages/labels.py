@@ -13,7 +13,7 @@ from axonflow.kernel.classes import Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.slide import StoredImage
 from axonflow.slide.stored import Shades, shades_of
-from axonflow.stages.masks import Form, numbers_of, place_of, refuse_inverted
+from axonflow.stages.pixel_form import Form, is_luminance, numbers_of, place_of, refuse_inverted
 from axonflow.stages.sample import Seen, TooManyValuesError, has_third_mode, see
 
 __all__ = ["LabelImage", "open_labels"]
@@ -69,9 +69,8 @@ class LabelImage:
     @property
     def plain(self) -> bool:
         """Whether it is read as all labels were before there were other readings: three greys in 8 bits."""
-        of_luminance = self.form == "grey" or (self.form == "values" and self.image.palette is None)
         eight = self.image.coloured or self.image.palette is not None or self.image.dtype == np.uint8
-        return self.rule == "greys" and of_luminance and eight and not self.image.bilevel
+        return self.rule == "greys" and is_luminance(self.image, self.form) and eight and not self.image.bilevel
 
     @property
     def words(self) -> str:

@@ -295,7 +295,7 @@ RULES = (
         f"more than {COLOURED:.0%} of the pixels of a slide for a network are in colour",
         "The slide is a colour picture ({share:.0%} of its pixels are in colour), as of a stain such as H&E; its "
         "luminance alone is analysed.",
-        "The networks that come along know electron microscopy alone, and their numbers mean nothing here. Give a model "
+        "The networks that come along know electron microscopy alone; their numbers mean nothing here. Give a model "
         "that was trained on such pictures (--model), or masks (--axon-mask and --myelin-mask, or --labels).",
         lambda e: _if((e.coloured or 0) > COLOURED, share=e.coloured),
     ),
