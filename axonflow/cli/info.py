@@ -71,8 +71,9 @@ def _of_slide(path: Path, series: int | None, channel: int | None) -> Iterator[R
     slide = open_slide(path, series=series, channel=channel)
     bar = find_bar(slide)
     yield "format", slide.format
-    if len(slide.series_found) > 1:
+    if slide.series != _size(slide.shape):
         yield "image", slide.series
+    if len(slide.series_found) > 1:
         for found in slide.series_found:
             yield "images", found
     yield "size", f"{_size(slide.shape)} (height × width)"
