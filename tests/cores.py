@@ -22,14 +22,17 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.uint32]
 
 
-def label_cores(mask: Mask, boxes: Sequence[Box], smallest_area: int = 0) -> Labels:
-    """Survey, number and label a mask."""
-    found = {box: survey(mask[box.slices], box, mask.shape).arrays() for box in boxes}
+def label_cores(
+    mask: Mask | NDArray[np.uint8], boxes: Sequence[Box], smallest_area: int = 0, smallest_without: int = 0
+) -> Labels:
+    """Survey, number and label a mask of axons, or of two kinds of them."""
+    kinds = mask.astype(np.uint8)
+    found = {box: survey(kinds[box.slices], box, kinds.shape).arrays() for box in boxes}
     pieces = [(box, Pieces.from_arrays(found[box])) for box in sorted(boxes)]
-    tables = dict(number_axons(pieces, join(pieces), smallest_area))
-    labels = np.zeros(mask.shape, np.uint32)
+    tables = dict(number_axons(pieces, join(pieces), smallest_area, smallest_without))
+    labels = np.zeros(kinds.shape, np.uint32)
     for box in boxes:
-        labels[box.slices] = label(mask[box.slices], tables[box])
+        labels[box.slices] = label(kinds[box.slices], tables[box])
     return labels
 
 

@@ -19,6 +19,19 @@ def axon_labels(mask: Mask, smallest_area: int = 0) -> Labels:
     return np.asarray((np.cumsum(keep) * keep)[labels], np.uint32)
 
 
+def labels_of_kinds(kinds: NDArray[np.uint8], smallest_area: int = 0, smallest_without: int = 0) -> Labels:
+    """Components of each kind (1, 2) alone, without the small ones, in raster order of the first pixels of both."""
+    found = np.zeros(kinds.shape, np.int64)
+    for kind, smallest in ((1, smallest_area), (2, smallest_without)):
+        labels = axon_labels(kinds == kind, smallest).astype(np.int64)
+        found += labels + (labels > 0) * found.max(initial=0)
+    ids, first = np.unique(found, return_index=True)
+    ordered = ids[ids > 0][np.argsort(first[ids > 0])]
+    rank = np.zeros(found.max(initial=0) + 1, np.uint32)
+    rank[ordered] = np.arange(1, len(ordered) + 1)
+    return rank[found]
+
+
 def grown(axons: Labels, myelin: Mask, reach: int) -> Labels:
     """Synchronous 4-connected dilation through the myelin, round by round over the whole image."""
     fibers = axons.astype(np.int64)

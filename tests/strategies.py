@@ -107,6 +107,14 @@ def chunked_masks(draw: st.DrawFn) -> tuple[Mask, list[Box]]:
 
 
 @st.composite
+def chunked_kinds(draw: st.DrawFn) -> tuple[NDArray[np.uint8], list[Box]]:
+    """Kinds of axons (0 none, 1 with myelin, 2 without), which may touch anywhere, and a chunking of them."""
+    axon = draw(masks())
+    without = draw(st.one_of(masks(axon.shape), st.just(~axon)))
+    return np.where(axon, 1, 2 * without).astype(np.uint8), draw(chunkings(axon.shape))
+
+
+@st.composite
 def chunked_tissues(draw: st.DrawFn) -> tuple[NDArray[np.uint8], list[Box]]:
     """Classes (0 background, 1 myelin, 2 axon) and a chunking of them."""
     axon = draw(masks())

@@ -24,6 +24,10 @@ def export(
         ),
     ],
     out: Annotated[Path | None, typer.Option("--out", help="The file to write.", show_default=False)] = None,
+    unmyelinated: Annotated[
+        bool,
+        typer.Option("--unmyelinated", help="AxonDeepSeg's table (ads-csv) or mask (ads-mask) of unmyelinated axons."),
+    ] = False,
 ) -> None:
     """Write a result as a file of another format.
 
@@ -32,4 +36,6 @@ def export(
     from axonflow.results.analysis import open_store
     from axonflow.results.export import export_store
 
-    console.print(f"written: {export_store(open_store(store), format_, out)}", soft_wrap=True)
+    console.print(
+        f"written: {export_store(open_store(store), format_, out, unmyelinated=unmyelinated)}", soft_wrap=True
+    )

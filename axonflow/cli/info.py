@@ -56,6 +56,8 @@ def _of_store(path: Path) -> Iterator[Row]:
         yield "labels", f"{size}, the network's pixels, in which the table counts"
     if smallest := labels.get("min_axon_area_um2"):
         yield "labels", f"axons smaller than {smallest:g} µm² are left out"
+    if smallest := labels.get("min_unmyelinated_area_um2"):
+        yield "labels", f"unmyelinated axons smaller than {smallest:g} µm² are left out"
     yield from _found_by(record["model"])
     yield from _seams(record["seams"])
     yield from _stages(record["stages"])

@@ -5,6 +5,9 @@ pieces along its four edges. Joining these over the seams is a graph problem of 
 id is the rank of its first pixel in raster order, which no grid can change: the result equals
 ``scipy.ndimage.label`` of the whole slide. Ranks are counted one row of cores after the other, so memory does not grow
 with the number of axons.
+
+Axons with myelin and without are two kinds. They share one series of ids, ranked together, but pixels of two kinds are
+never one axon, even where they touch.
 """
 
 from __future__ import annotations
@@ -24,7 +27,10 @@ from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["Joined", "Pieces", "join", "label", "number_axons", "smallest_px", "survey"]
+__all__ = ["Joined", "Kinds", "Pieces", "join", "label", "number_axons", "smallest_px", "survey"]
+
+Kinds = NDArray[np.uint8]
+"""Which kind of axon a pixel is of: 1 an axon, 2 one without myelin, 0 none; :meth:`Classes.kinds` tells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +47,8 @@ class Pieces:
         Local ids along the core's first and last row; 0 is no axon.
     left, right : (h,) int32
         Local ids along its first and last column.
+    kind : (n,) uint8
+        Of each piece, as in :data:`Kinds`.
     """
 
     first: Ints
@@ -49,15 +57,20 @@ class Pieces:
     bottom: NDArray[np.int32]
     left: NDArray[np.int32]
     right: NDArray[np.int32]
+    kind: Kinds
 
-    def arrays(self) -> dict[str, NDArray[np.int32] | Ints]:
-        """Return the attributes as named arrays, to be written to a journal."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the attributes as named arrays, to be written to a journal; kinds only if there are several."""
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in self.__slots__}
+        if (self.kind == 1).all():
+            del arrays["kind"]
+        return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Pieces:
         """Build Pieces from what :meth:`arrays` returned."""
-        return cls(*(arrays[name] for name in cls.__slots__))
+        found = {"kind": np.ones(len(arrays["first"]), np.uint8), **arrays}
+        return cls(*(found[name] for name in cls.__slots__))
 
 
 def smallest_px(min_axon_area_um2: float, pixel_size: PixelSize) -> int:
@@ -65,24 +78,26 @@ def smallest_px(min_axon_area_um2: float, pixel_size: PixelSize) -> int:
     return ceil(min_axon_area_um2 / pixel_size.area_um2)
 
 
-def survey(mask: NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> Pieces:
+def survey(kinds: Kinds, box: Box, shape: tuple[int, int]) -> Pieces:
     """Find the pieces of axons in a core.
 
     Parameters
     ----------
-    mask : (h, w) bool
-        Where the core's pixels are axon.
+    kinds : (h, w) uint8
+        Which of the core's pixels are axon, and of which kind.
     box : Box
         The core.
     shape : (int, int)
         Height and width of the slide, px.
     """
-    found, piece, n = _components(mask)
+    found, piece, n = _components(kinds)
     first, area = _first_and_area(found.first, found.begin, found.end, piece, n, box.y0, box.x0, shape[1])
     h, w = box.shape
     edges = np.zeros(w, np.int32), np.zeros(w, np.int32), np.zeros(h, np.int32), np.zeros(h, np.int32)
     _write_edges(found.first, found.begin, found.end, piece, *edges)
-    return Pieces(first, area, *edges)
+    kind = np.zeros(n, np.uint8)
+    kind[piece - 1] = found.label
+    return Pieces(first, area, *edges, kind)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,11 +112,14 @@ class Joined:
         Raster index in the slide of each axon's first pixel.
     area : (k,) int64
         Pixels of each axon.
+    kind : (k,) uint8
+        Of each axon, as in :data:`Kinds`.
     """
 
     axon: Ints
     first: Ints
     area: Ints
+    kind: Kinds
 
 
 def join(cores: Iterable[tuple[Box, Pieces]]) -> Joined:
@@ -116,6 +134,7 @@ def join(cores: Iterable[tuple[Box, Pieces]]) -> Joined:
     from scipy.sparse.csgraph import connected_components
 
     first, area, touching = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((2, 0), np.int64)]
+    kinds = [np.zeros(0, np.uint8)]
     nodes = 0
     bottom = np.zeros(0, np.int64)
     for _, row in groupby(cores, key=lambda core: core[0].y0):
@@ -127,6 +146,7 @@ def join(cores: Iterable[tuple[Box, Pieces]]) -> Joined:
             nodes += len(on_sides)
             first.append(part.first[on_sides - 1])
             area.append(part.area[on_sides - 1])
+            kinds.append(part.kind[on_sides - 1])
             top.append(node[part.top])
             following.append(node[part.bottom])
             if len(right):
@@ -135,15 +155,18 @@ def join(cores: Iterable[tuple[Box, Pieces]]) -> Joined:
         if len(bottom):  # a line through the whole slide, so that it knows of corners where four cores meet
             touching += _touching(bottom, np.concatenate(top))
         bottom = np.concatenate(following)
-    pairs = np.concatenate(touching, axis=1) - 1
+    pairs, kind = np.concatenate(touching, axis=1) - 1, np.concatenate(kinds)
+    pairs = pairs[:, kind[pairs[0]] == kind[pairs[1]]]
     graph = coo_array((np.ones(pairs.shape[1], np.int8), tuple(pairs)), shape=(nodes, nodes))
     axon = connected_components(graph, directed=False)[1].astype(np.int64) if nodes else np.zeros(0, np.int64)
     axons = Tally.of(axon, np.concatenate(area)[:, None], low=np.concatenate(first)[:, None])
-    return Joined(axon, axons.low[:, 0], axons.total[:, 0])
+    of_axon = np.empty(len(axons.key), np.uint8)
+    of_axon[axon] = kind
+    return Joined(axon, axons.low[:, 0], axons.total[:, 0], of_axon)
 
 
 def number_axons(
-    cores: Iterable[tuple[Box, Pieces]], joined: Joined, smallest_area: int = 0
+    cores: Iterable[tuple[Box, Pieces]], joined: Joined, smallest_area: int = 0, smallest_without: int = 0
 ) -> Iterator[tuple[Box, NDArray[np.uint32]]]:
     """Count the axons in the order of their first pixels; one row of cores is in memory at a time.
 
@@ -155,6 +178,8 @@ def number_axons(
         What it returned.
     smallest_area : int
         Axons of fewer pixels are left out: they get the id 0, and the others are numbered without a gap.
+    smallest_without : int
+        The same, of axons without myelin.
 
     Yields
     ------
@@ -164,7 +189,8 @@ def number_axons(
     """
     # The axon of a piece begins in its row of cores or above: when that row's turn comes, its rank is known.
     over_seams = np.argsort(joined.first)
-    over_seams = over_seams[joined.area[over_seams] >= smallest_area]
+    smallest = np.array((0, smallest_area, smallest_without))
+    over_seams = over_seams[joined.area[over_seams] >= smallest[joined.kind[over_seams]]]
     begins = joined.first[over_seams]
     ids_over_seams = np.zeros(len(joined.first), np.uint32)
     node, following = 0, 1
@@ -175,7 +201,7 @@ def number_axons(
         sides = [_on_sides(part) for part in parts]
         alone = []
         for part, on_sides in zip(parts, sides, strict=True):
-            kept = part.area >= smallest_area
+            kept = part.area >= smallest[part.kind]
             kept[on_sides - 1] = False
             alone.append(np.flatnonzero(kept))
         start = np.concatenate([begins[here], *(part.first[kept] for part, kept in zip(parts, alone, strict=True))])
@@ -192,13 +218,13 @@ def number_axons(
             yield box, table
 
 
-def label(mask: NDArray[np.bool_], table: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def label(kinds: Kinds, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Write the axons' ids into a core.
 
     Parameters
     ----------
-    mask : (h, w) bool
-        The mask :func:`survey` was given.
+    kinds : (h, w) uint8
+        What :func:`survey` was given.
     table : (n + 1,) uint32
         What :func:`number_axons` yielded for this core.
 
@@ -206,20 +232,20 @@ def label(mask: NDArray[np.bool_], table: NDArray[np.uint32]) -> NDArray[np.uint
     -------
     (h, w) uint32
     """
-    found, piece, _ = _components(mask)
-    labels = np.zeros(mask.shape, np.uint32)
+    found, piece, _ = _components(kinds)
+    labels = np.zeros(kinds.shape, np.uint32)
     _paint(found.first, found.begin, found.end, table[piece], labels)
     return labels
 
 
-def _components(mask: NDArray[np.bool_]) -> tuple[Runs, NDArray[np.int32], int]:
+def _components(kinds: Kinds) -> tuple[Runs, NDArray[np.int32], int]:
     """Return the runs of a core's axons, the 8-connected piece of each by its local id, and the number of pieces.
 
-    Local ids 1, 2, … follow the first pixels of the pieces in raster order, so they are alike for the same mask.
+    Local ids 1, 2, … follow the first pixels of the pieces in raster order, so they are alike for the same kinds.
     """
-    found = find_runs(mask.view(np.uint8))
+    found = find_runs(kinds)
     piece = np.empty(len(found.begin), np.int32)
-    return found, piece, _join_runs(found.first, found.begin, found.end, piece)
+    return found, piece, _join_runs(found.first, found.begin, found.end, found.label, piece)
 
 
 def _on_sides(part: Pieces) -> Ints:
@@ -241,11 +267,11 @@ def _touching(before: Ints, after: Ints) -> list[Ints]:
 
 
 @compiled
-def _join_runs(first: Ints, begin: Columns, end: Columns, piece: NDArray[np.int32]) -> int:
+def _join_runs(first: Ints, begin: Columns, end: Columns, kind: Kinds, piece: NDArray[np.int32]) -> int:
     """Write the piece of each run, and return how many there are.
 
-    Runs are joined to a forest, in which each hangs on an earlier one of its piece, up to the first. So a piece is
-    numbered before the turn of any run that hangs on it.
+    Runs of one kind are joined to a forest, in which each hangs on an earlier one of its piece, up to the first. So a
+    piece is numbered before the turn of any run that hangs on it.
     """
     above = np.arange(len(begin))
     for y in range(1, len(first) - 1):
@@ -255,8 +281,9 @@ def _join_runs(first: Ints, begin: Columns, end: Columns, piece: NDArray[np.int3
                 i += 1
             k = i
             while k < first[y] and begin[k] <= end[j]:  # at its end, not only before it: over a corner
-                a, b = _root(above, k), _root(above, j)
-                above[max(a, b)] = min(a, b)
+                if kind[k] == kind[j]:
+                    a, b = _root(above, k), _root(above, j)
+                    above[max(a, b)] = min(a, b)
                 k += 1
     n = 0
     for i in range(len(begin)):

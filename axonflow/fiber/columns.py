@@ -37,12 +37,15 @@ class Column:
         What it says, and its formula.
     dtype : str
         A numpy type, ``str`` (which may be missing) or ``list[int64]``.
+    optional : bool
+        Whether a number may be missing: it is NaN in memory and nothing in the file.
     """
 
     name: str
     unit: str
     meaning: str
     dtype: str = "float64"
+    optional: bool = False
 
     @property
     def field(self) -> pa.Field:
@@ -51,7 +54,7 @@ class Column:
 
         kind = pa.list_(pa.int64()) if self.dtype == "list[int64]" else pa.type_for_alias(self.dtype)
         about = {"unit": self.unit, "description": self.meaning}
-        return pa.field(self.name, kind, nullable=self.dtype == "str", metadata=about)
+        return pa.field(self.name, kind, nullable=self.optional or self.dtype == "str", metadata=about)
 
 
 def write_columns(parts: Iterable[pd.DataFrame], columns: Sequence[Column], path: Path) -> None:

@@ -6,7 +6,7 @@ number of pixels. An axon counts in the one cell that holds its centroid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from axonflow.errors import InputError
 from axonflow.fiber.compiled import compiled
-from axonflow.fiber.tissue import AREAS, DIAMETER, GRATIO, MYELIN_AREA, tissue
+from axonflow.fiber.kinds import MYELINATED, counting_kind
+from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA, areas, places, tissue
+from axonflow.fiber.unmyelinated import unmyelinated
 from axonflow.kernel.classes import Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
@@ -97,17 +99,17 @@ class Cells:
         Returns
         -------
         Tally
-            Keys are indices of cells, sums are :data:`AREAS`.
+            Keys are indices of cells, sums are :func:`axonflow.fiber.tissue.areas`.
         """
         (rows, columns) = (
             np.searchsorted(self.edges(axis), np.arange(first, last), side="right") - 1
             for axis, first, last in ((0, box.y0, box.y1), (1, box.x0, box.x1))
         )
-        total = np.zeros((rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1, len(AREAS)), np.int64)
-        axon, myelin = np.uint8(classes.axon), np.uint8(classes.myelin)
-        _add_up(counted, axon, myelin, covered, rows - rows[0], columns - columns[0], total)
+        sums = len(areas(classes))
+        total = np.zeros((rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1, sums), np.int64)
+        _add_up(counted, places(classes), covered, rows - rows[0], columns - columns[0], total)
         key = np.arange(rows[0], rows[-1] + 1)[:, None] * self.counts[1] + np.arange(columns[0], columns[-1] + 1)
-        return Tally.of(key.ravel(), total.reshape(-1, len(AREAS)))
+        return Tally.of(key.ravel(), total.reshape(-1, sums))
 
 
 def centroid_pixels(table: pd.DataFrame) -> tuple[Ints, Ints]:
@@ -116,13 +118,13 @@ def centroid_pixels(table: pd.DataFrame) -> tuple[Ints, Ints]:
     return rows, columns
 
 
-def tissue_maps(cells: Cells, areas: Tally, axons: Callable[[], Iterable[pd.DataFrame]]) -> xr.Dataset:
+def tissue_maps(cells: Cells, counted: Tally, axons: Callable[[], Iterable[pd.DataFrame]]) -> xr.Dataset:
     """Make the maps.
 
     Parameters
     ----------
     cells : Cells
-    areas : Tally
+    counted : Tally
         What :meth:`Cells.count` found on the slide, merged.
     axons : callable
         Goes through those the pixels of whose centroids are to be mapped, some rows of their table after others.
@@ -132,28 +134,43 @@ def tissue_maps(cells: Cells, areas: Tally, axons: Callable[[], Iterable[pd.Data
     Dataset
         Each variable is (y, x) float64, NaN where nothing is covered; means are NaN where no axon counts, and the
         aggregate g-ratio where no pixel is axon. Coordinates are the cells' centres in µm from the slide's top-left
-        corner. Every variable has ``units`` and ``long_name``.
+        corner. Every variable has ``units`` and ``long_name``. Where the classes have axons without myelin, these have
+        variables of their own, and are in no other.
     """
     import xarray as xr
 
     ny, nx = cells.counts
-    pixels = np.zeros((ny * nx, len(AREAS)), np.int64)
-    pixels[areas.key] = areas.total
-    found = tissue(pixels, lambda: ((cells.of(*centroid_pixels(rows)), rows) for rows in axons()), cells.pixel_size)
+    pixels = np.zeros((ny * nx, counted.total.shape[1]), np.int64)
+    pixels[counted.key] = counted.total
+
+    def counting() -> Iterator[tuple[Ints, pd.DataFrame]]:
+        return ((cells.of(*centroid_pixels(rows)), rows) for rows in axons())
+
+    found = tissue(pixels[:, :3], counting_kind(counting, MYELINATED), cells.pixel_size)
+    without = unmyelinated(pixels, found, counting, cells.pixel_size)
+    of = "" if without is None else "myelinated "
     sides = [np.diff(cells.edges(axis)) for axis in (0, 1)]
     maps = {
-        "axon_count": (found.axon_count, "1", "axons whose centroid lies in the cell"),
-        "axon_density": (found.axon_density, "mm-2", "axon density"),
-        "avf": (found.avf, "1", "axon volume fraction"),
+        "axon_count": (found.axon_count, "1", f"{of}axons whose centroid lies in the cell"),
+        "axon_density": (found.axon_density, "mm-2", f"{of}axon density"),
+        "avf": (found.avf, "1", f"{of}axon volume fraction"),
         "mvf": (found.mvf, "1", "myelin volume fraction"),
         "fvf": (found.avf + found.mvf, "1", "fiber volume fraction"),
         "gratio_aggregate": (found.gratio_aggregate, "1", "aggregate g-ratio"),
-        "axon_diameter_mean": (found.diameter_mean, "um", "mean axon diameter"),
-        "axon_diameter_std": (found.diameter_std, "um", "standard deviation of axon diameter"),
+        "axon_diameter_mean": (found.diameter_mean, "um", f"mean {of}axon diameter"),
+        "axon_diameter_std": (found.diameter_std, "um", f"standard deviation of {of}axon diameter"),
         "gratio_mean": (found.gratio_mean, "1", "mean g-ratio of the axons that have myelin"),
         "covered_area": (found.area_mm2, "mm2", "covered area of the cell"),
         "covered_fraction": (pixels[:, 0] / np.outer(*sides).ravel(), "1", "covered part of the cell"),
     }
+    if without is not None:
+        maps |= {
+            "unmyelinated_count": (without.number, "1", "unmyelinated axons whose centroid lies in the cell"),
+            "unmyelinated_density": (without.density, "mm-2", "unmyelinated axon density"),
+            "unmyelinated_avf": (without.avf, "1", "unmyelinated axon volume fraction"),
+            "unmyelinated_diameter_mean": (without.diameter_mean, "um", "mean unmyelinated axon diameter"),
+            "myelinated_fraction": (without.myelinated_fraction, "1", "share of the axons that are myelinated"),
+        }
     centres = [
         (edges[:-1] + edges[1:]) / 2 * um
         for edges, um in zip(map(cells.edges, (0, 1)), (cells.pixel_size.y, cells.pixel_size.x), strict=True)
@@ -174,19 +191,17 @@ def tissue_maps(cells: Cells, areas: Tally, axons: Callable[[], Iterable[pd.Data
 @compiled
 def _add_up(
     counted: Labels,
-    axon: np.uint8,
-    myelin: np.uint8,
+    place: NDArray[np.uint8],
     covered: NDArray[np.bool_],
     rows: Ints,
     columns: Ints,
     total: Ints,
 ) -> None:
-    """Add every covered pixel to the cell in its row and column of ``total``, (rows, columns, areas)."""
+    """Add every covered pixel to the cell in its row and column of ``total``, (rows, columns, sums)."""
     h, w = covered.shape
     for y in range(h):
         for x in range(w):
             if covered[y, x]:
-                cell = total[rows[y], columns[x]]
+                cell, k = total[rows[y], columns[x]], place[counted[y, x]]
                 cell[0] += 1
-                cell[1] += counted[y, x] == axon
-                cell[2] += counted[y, x] == myelin
+                cell[k] += k > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.fiber.columns import Column, read_columns, write_columns
+from axonflow.fiber.columns import Column, column_names, read_columns, write_columns
 from axonflow.fiber.compiled import compiled
+from axonflow.fiber.kinds import MYELINATED, Counting, counting_kind
 from axonflow.fiber.objects import find_objects
 from axonflow.fiber.runs import Columns
-from axonflow.fiber.tissue import AREAS, DIAMETER, Counting, tissue
+from axonflow.fiber.tissue import DIAMETER, areas, places, tissue
+from axonflow.fiber.unmyelinated import unmyelinated
 from axonflow.kernel.classes import Classes, Labels
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize
@@ -26,6 +28,7 @@ __all__ = [
     "DIAMETER_EDGES_UM",
     "HISTOGRAM",
     "REGION_COLUMNS",
+    "UNMYELINATED_COLUMNS",
     "count_regions",
     "read_regions",
     "region_table",
@@ -62,7 +65,19 @@ REGION_COLUMNS = (
     ),
     HISTOGRAM,
 )
-"""All columns, in order."""
+"""The columns that every table has, in order."""
+
+UNMYELINATED_COLUMNS = (
+    Column(
+        "unmyelinated_count", "1", "unmyelinated axons whose centroid lies in a covered pixel of the region", "int64"
+    ),
+    Column("unmyelinated_density (mm^-2)", "mm^-2", "unmyelinated axons / area"),
+    Column("unmyelinated_avf", "1", "unmyelinated axon pixels / covered pixels"),
+    Column("unmyelinated_diam_mean (um)", "um", "mean diameter of the unmyelinated axons"),
+    Column("unmyelinated_diam_std (um)", "um", "standard deviation of their diameter, of the population"),
+    Column("myelinated_fraction", "1", "share of the axons that are myelinated"),
+)
+"""Those after these where the classes have axons without myelin; the columns of every table are of the others."""
 
 
 def count_regions(
@@ -87,25 +102,24 @@ def count_regions(
     Returns
     -------
     Tally
-        Keys are the regions that the core has a pixel of, sums are :data:`axonflow.fiber.tissue.AREAS`.
+        Keys are the regions that the core has a pixel of, sums are :func:`axonflow.fiber.tissue.areas`.
     """
     found, numbers, row = find_objects(regions)
-    total = np.zeros((len(numbers), len(AREAS)), np.int64)
+    total = np.zeros((len(numbers), len(areas(classes))), np.int64)
     none = np.zeros((len(numbers), 0), np.int64)
-    axon, myelin = np.uint8(classes.axon), np.uint8(classes.myelin)
-    _add_up(found.first, found.begin, found.end, row, counted, axon, myelin, covered, total)
+    _add_up(found.first, found.begin, found.end, row, counted, places(classes), covered, total)
     return Tally(numbers, total, none, none)
 
 
-def region_table(areas: Tally, names: Sequence[str], counting: Counting, pixel_size: PixelSize) -> pd.DataFrame:
+def region_table(counted: Tally, names: Sequence[str], counting: Counting, pixel_size: PixelSize) -> pd.DataFrame:
     """Describe every region.
 
     Parameters
     ----------
-    areas : Tally
+    counted : Tally
         What :func:`count_regions` found on the slide, merged.
     names : sequence of str
-        Of the regions with the keys of ``areas``, in their order.
+        Of the regions with the keys of ``counted``, in their order.
     counting : callable
         Goes through the axons; each counts in the region of a number, or, if that is 0, in none.
     pixel_size : PixelSize
@@ -113,21 +127,24 @@ def region_table(areas: Tally, names: Sequence[str], counting: Counting, pixel_s
     Returns
     -------
     DataFrame
-        :data:`REGION_COLUMNS`, one row per region in the order of their numbers. Numbers are NaN where nothing of a
-        region counts, and those of its axons where it has none.
+        :data:`REGION_COLUMNS`, and :data:`UNMYELINATED_COLUMNS` if axons without myelin are a class; one row per
+        region, in the order of their numbers. Numbers are NaN where nothing of a region counts, and those of its axons
+        where it has none.
     """
 
     def within() -> Iterator[tuple[Ints, pd.DataFrame]]:
         for region, rows in counting():
             counts = region > 0
-            yield np.searchsorted(areas.key, region[counts]), rows[counts]
+            yield np.searchsorted(counted.key, region[counts]), rows[counts]
 
-    found = tissue(areas.total, within, pixel_size)
+    myelinated = counting_kind(within, MYELINATED)
+    found = tissue(counted.total[:, :3], myelinated, pixel_size)
+    without = unmyelinated(counted.total, found, within, pixel_size)
     parts, diameters = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for part, rows in within():  # percentiles want all diameters at once
+    for part, rows in myelinated():  # percentiles want all diameters at once
         parts.append(part)
         diameters.append(rows[DIAMETER].to_numpy())
-    part, diameter, k = np.concatenate(parts), np.concatenate(diameters), len(areas.key)
+    part, diameter, k = np.concatenate(parts), np.concatenate(diameters), len(counted.key)
     number = np.bincount(part, minlength=k)
     bins = len(DIAMETER_EDGES_UM)
     bin_ = np.searchsorted(DIAMETER_EDGES_UM, diameter, side="right") - 1
@@ -146,12 +163,16 @@ def region_table(areas: Tally, names: Sequence[str], counting: Counting, pixel_s
         *_percentiles(part, diameter, number).T,
         [*histogram],
     )
+    columns = REGION_COLUMNS
+    if without is not None:
+        columns += UNMYELINATED_COLUMNS
+        values += (np.nan_to_num(without.number), *without[1:])
     import pandas as pd
 
     return pd.DataFrame(
         {
             column.name: pd.Series(value, dtype=column.dtype if column is not HISTOGRAM else object)
-            for column, value in zip(REGION_COLUMNS, values, strict=True)
+            for column, value in zip(columns, values, strict=True)
         }
     )
 
@@ -168,7 +189,7 @@ def spread_histogram(regions: pd.DataFrame) -> pd.DataFrame:
 
 def write_regions(table: pd.DataFrame, path: Path) -> None:
     """Write the table of regions as Parquet, with units and meanings; whole or not at all."""
-    write_columns([table], REGION_COLUMNS, path)
+    write_columns([table], _columns(table), path)
 
 
 def read_regions(path: Path) -> pd.DataFrame:
@@ -179,7 +200,11 @@ def read_regions(path: Path) -> pd.DataFrame:
     StoreError
         If there is no such table, or the file is something else.
     """
-    return read_columns(path, REGION_COLUMNS, "regions")
+    return read_columns(path, _columns(column_names(path, "regions")), "regions")
+
+
+def _columns(names: Container[str]) -> tuple[Column, ...]:
+    return REGION_COLUMNS + (UNMYELINATED_COLUMNS if UNMYELINATED_COLUMNS[0].name in names else ())
 
 
 @compiled
@@ -189,20 +214,19 @@ def _add_up(
     end: Columns,
     row: Ints,
     counted: Labels,
-    axon: np.uint8,
-    myelin: np.uint8,
+    place: NDArray[np.uint8],
     covered: NDArray[np.bool_],
     total: Ints,
 ) -> None:
-    """Add the covered pixels of every run to the row of its region in ``total``, (regions, areas)."""
+    """Add the covered pixels of every run to the row of its region in ``total``, (regions, sums)."""
     for y in range(len(first) - 1):
         for r in range(first[y], first[y + 1]):
             k = row[r]
             for x in range(begin[r], end[r]):
                 if covered[y, x]:
+                    at = place[counted[y, x]]
                     total[k, 0] += 1
-                    total[k, 1] += counted[y, x] == axon
-                    total[k, 2] += counted[y, x] == myelin
+                    total[k, at] += at > 0
 
 
 def _percentiles(part: Ints, values: NDArray[np.float64], number: Ints) -> NDArray[np.float64]:

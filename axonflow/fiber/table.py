@@ -7,6 +7,7 @@ are those of ``skimage.measure.regionprops``; the columns after ``bbox_max_x`` a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from math import pi
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,12 @@ import numpy as np
 
 from axonflow.fiber.columns import ROWS, Column, column_names, count_rows, read_columns, read_groups, write_columns
 from axonflow.fiber.gratio import gratio
+from axonflow.fiber.kinds import KIND, MYELINATED, OF_MYELIN, UNMYELINATED, of_kind
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
 from axonflow.kernel.files import new_file
+from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADS_COLUMNS",
+    "ADS_UNMYELINATED",
     "COLUMNS",
     "REGION",
     "ROWS",
@@ -33,9 +37,11 @@ __all__ = [
     "count_axons",
     "extra_columns",
     "fiber_table",
+    "mark_kinds",
     "read_parquet",
     "read_parts",
     "write_ads_csv",
+    "write_ads_unmyelinated",
     "write_parquet",
 ]
 
@@ -63,6 +69,18 @@ ADS_COLUMNS = (
 )
 """AxonDeepSeg's columns, in its order."""
 
+ADS_UNMYELINATED = (
+    "x0 (px)",
+    "y0 (px)",
+    "axon_area (um^2)",
+    "axon_perimeter (um)",
+    "axon_diam (um)",
+    "eccentricity",
+    "orientation",
+    "solidity",
+)
+"""Those of its table of axons without myelin, in its order (``launch_morphometrics_computation.py``, ``-u``)."""
+
 COLUMNS = (
     Column("axon_id", "1", "the axon's value in labels/axons, and its fiber's in labels/fibers", "int64"),
     *ADS_COLUMNS,
@@ -85,7 +103,7 @@ TOUCHES = Column(
 )
 """A column after these in a table of a slide that may have such places."""
 
-_EXTRA = (TOUCHES, REGION)
+_EXTRA = (KIND, TOUCHES, REGION)
 
 
 def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int]) -> pd.DataFrame:
@@ -154,6 +172,22 @@ def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int
     )
 
 
+def mark_kinds(table: pd.DataFrame, unmyelinated: Ints) -> pd.DataFrame:
+    """Return a table with :data:`~axonflow.fiber.kinds.KIND`, and nothing about the myelin of axons that have none.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`fiber_table` returned it.
+    unmyelinated : (k,) int
+        Ids of the axons of the class without myelin.
+    """
+    without = np.isin(table["axon_id"], unmyelinated)
+    marked = table.assign(**{KIND.name: np.where(without, UNMYELINATED, MYELINATED).astype(object)})
+    marked.loc[without, [*OF_MYELIN]] = np.nan
+    return marked
+
+
 def write_parquet(parts: Iterable[pd.DataFrame], path: Path, extra: Sequence[Column] = ()) -> None:
     """Write the table of axons; the file appears whole or not at all, and equal tables give equal bytes.
 
@@ -166,7 +200,7 @@ def write_parquet(parts: Iterable[pd.DataFrame], path: Path, extra: Sequence[Col
     extra : sequence of Column
         Which they have after :data:`COLUMNS`.
     """
-    write_columns(parts, (*COLUMNS, *extra), path)
+    write_columns(parts, (*_common(told_apart=KIND in extra), *extra), path)
 
 
 def count_axons(path: Path) -> int:
@@ -181,7 +215,7 @@ def count_axons(path: Path) -> int:
 
 
 def extra_columns(path: Path) -> list[Column]:
-    """Return which columns a table of axons has after :data:`COLUMNS`: :data:`TOUCHES`, :data:`REGION`.
+    """Return which columns a table of axons has after :data:`COLUMNS`: its kind, :data:`TOUCHES`, :data:`REGION`.
 
     Raises
     ------
@@ -207,13 +241,19 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
         If there is no such table, or the file is something else.
     """
     if columns is None:
-        return read_columns(path, [*COLUMNS, *extra_columns(path)], "axons")
-    return read_columns(path, _columns(columns), "axons")
+        columns = [column.name for column in (*COLUMNS, *extra_columns(path))]
+    return read_columns(path, _columns(columns, path), "axons")
 
 
-def _columns(names: Sequence[str]) -> list[Column]:
-    known = {column.name: column for column in (*COLUMNS, *_EXTRA)}
+def _columns(names: Sequence[str], path: Path) -> list[Column]:
+    told_apart = not {*OF_MYELIN}.isdisjoint(names) and KIND in extra_columns(path)
+    known = {column.name: column for column in (*_common(told_apart=told_apart), *_EXTRA)}
     return [known[name] for name in names]
+
+
+def _common(*, told_apart: bool) -> tuple[Column, ...]:
+    """Return :data:`COLUMNS` as a table has them that tells kinds of axons apart, or not."""
+    return tuple(replace(each, optional=told_apart and each.name in OF_MYELIN) for each in COLUMNS)
 
 
 def read_parts(
@@ -240,10 +280,22 @@ def read_parts(
     StoreError
         As :func:`read_parquet`.
     """
-    return read_groups(path, _columns(columns), "axons", within)
+    return read_groups(path, _columns(columns, path), "axons", within)
 
 
 def write_ads_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write the columns that AxonDeepSeg writes, as it writes them: rows numbered from 0, missing values ``NaN``."""
+    """Write the columns that AxonDeepSeg writes, as it writes them: rows numbered from 0, missing values ``NaN``.
+
+    Its table has no axons without myelin; :func:`write_ads_unmyelinated` writes these.
+    """
+    _write_ads(of_kind(table, MYELINATED), [column.name for column in ADS_COLUMNS], path)
+
+
+def write_ads_unmyelinated(table: pd.DataFrame, path: Path) -> None:
+    """Write the axons without myelin as AxonDeepSeg does, with :data:`ADS_UNMYELINATED`."""
+    _write_ads(of_kind(table, UNMYELINATED), ADS_UNMYELINATED, path)
+
+
+def _write_ads(rows: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
     with new_file(path) as part:
-        table[[column.name for column in ADS_COLUMNS]].reset_index(drop=True).to_csv(part, na_rep="NaN")
+        rows[[*columns]].reset_index(drop=True).to_csv(part, na_rep="NaN")

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.gratio import aggregate_gratio
+from axonflow.fiber.kinds import Counting
+from axonflow.kernel.classes import Classes
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["AREAS", "DIAMETER", "GRATIO", "MYELIN_AREA", "Counting", "Tissue", "tissue"]
-
-Counting = Callable[[], Iterable[tuple[Ints, "pd.DataFrame"]]]
-"""Goes through the axons that count, some rows of their table after others: where each counts, and the rows."""
-
-AREAS = ("covered", "axon", "myelin")
-"""Names of the sums of a part: pixels that count, and those of them that are axon and myelin."""
+__all__ = ["DIAMETER", "GRATIO", "MYELIN_AREA", "Tissue", "areas", "places", "tissue"]
 
 DIAMETER, MYELIN_AREA, GRATIO = "axon_diam (um)", "myelin_area (um^2)", "gratio"
 """The columns of the table of axons that are read."""
 
 Floats = NDArray[np.float64]
+
+
+def areas(classes: Classes) -> tuple[str, ...]:
+    """Return the names of the sums of a part: pixels that count, and those of them of each class that is measured."""
+    return ("covered", "axon", "myelin", *(() if classes.unmyelinated is None else ("unmyelinated",)))
+
+
+def places(classes: Classes) -> NDArray[np.uint8]:
+    """Return, by the number of a class, in which of these sums its pixels count; 0 is in no more than the first."""
+    place = np.zeros(256, np.uint8)
+    for name in areas(classes)[1:]:
+        place[getattr(classes, name)] = areas(classes).index(name)
+    return place
 
 
 class Tissue(NamedTuple):
@@ -53,9 +58,9 @@ def tissue(pixels: Ints, counting: Counting, pixel_size: PixelSize) -> Tissue:
     Parameters
     ----------
     pixels : (k, 3) int64
-        :data:`AREAS` of each part.
+        Of each part those that count, and those of them that are axon and myelin.
     counting : callable
-        Goes through the axons; each counts in the part of an index.
+        Goes through the axons; each counts in the part of an index. All are of one kind.
     pixel_size : PixelSize
 
     Notes

@@ -1,15 +1,15 @@
 """What the numbers in semantic labels mean, and which of these pixels count: one list of classes.
 
 A model's contract holds the list, the store of a run has that of its model, and every module takes a class's number,
-name and colour from there. Axons and myelin are found by their role, whatever their number.
+name and colour from there. Axons, with myelin and without, and myelin are found by their role, whatever their number.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,21 @@ __all__ = ["AXON_MYELIN", "UNMYELINATED", "WITH_UNMYELINATED", "Classes", "Label
 Labels = NDArray[np.uint8]
 """Semantic labels: the number of each pixel's class."""
 
-Role = Literal["background", "axon", "myelin", "other"]
-"""What a class is to the measurements: they are of axons and their myelin, and leave any other class alone."""
+Role = Literal["background", "axon", "myelin", "unmyelinated", "other"]
+"""What a class is to the measurements: they are of axons, of their myelin, and of axons that have none (unmyelinated),
+and leave any other class alone."""
 
-_GREYS = {"background": 0, "myelin": 127, "axon": 255, "other": 0}
+_GREYS = {"background": 0, "myelin": 127, "axon": 255, "unmyelinated": 0, "other": 0}
 """How AxonDeepSeg writes labels as an image, by role; it has no grey for other classes."""
 
 _MYELIN_FROM, _AXON_FROM = 64, 191
 """The greys half way between these, from which on a pixel is read as the brighter one."""
+
+_UNMYELINATED = ("unmyelinated", "uaxon", "unmyelinated axon")
+"""How a person may call the axons without myelin."""
+
+_TINTS = ("#beaed4", "#fdc086", "#ffff99", "#f0027f", "#bf5b17", "#a6cee3", "#b2df8a", "#cab2d6")
+"""Colours of classes that only have a name, by the order of their numbers."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*( [A-Za-z0-9]+)*")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
@@ -82,8 +89,8 @@ class Classes:
     Parameters
     ----------
     all : tuple of PixelClass
-        Numbered 0, 1, … without a gap. Number 0 is the background; one class is axon and one is myelin; any number of
-        others may stand beside them.
+        Numbered 0, 1, … without a gap. Number 0 is the background; one class is axon and one is myelin; axons without
+        myelin may be one, and any number of others may stand beside them.
 
     Raises
     ------
@@ -103,6 +110,10 @@ class Classes:
             raise ValueError(
                 "a background with number 0, one class of the role axon and one of the role myelin were expected, the "
                 f"roles {', '.join(roles)} came"
+            )
+        if roles.count("unmyelinated") > 1:
+            raise ValueError(
+                f"one class of axons without myelin, or none, was expected, the roles {', '.join(roles)} came"
             )
 
     def __iter__(self) -> Iterator[PixelClass]:
@@ -125,13 +136,18 @@ class Classes:
         return self._number("myelin")
 
     @property
+    def unmyelinated(self) -> int | None:
+        """Number of the class of axons without myelin; None if there is none."""
+        return next((each.number for each in self.all if each.role == "unmyelinated"), None)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names, by number."""
         return tuple(each.name for each in self.all)
 
     @property
     def legend(self) -> tuple[PixelClass, ...]:
-        """All but the background, as a legend lists them: axon, myelin, then the others by number."""
+        """All but the background, as a legend lists them: axon, myelin, axons without, then the others by number."""
         order = get_args(Role)
         return tuple(sorted(self.all[1:], key=lambda each: (order.index(each.role), each.number)))
 
@@ -167,6 +183,14 @@ class Classes:
         """Return the number of the class with a name; None if there is none."""
         return next((each.number for each in self.all if each.name == name), None)
 
+    def kinds(self, labels: Labels) -> NDArray[np.uint8]:
+        """Return which kind of axon each pixel is of, (h, w) uint8: 1 an axon, 2 one without myelin, 0 none."""
+        axons: NDArray[np.bool_] = labels == self.axon
+        kind = axons.view(np.uint8)
+        if self.unmyelinated is not None:
+            kind[labels == self.unmyelinated] = 2
+        return kind
+
     def left_out(self, labels: Labels, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return which pixels are of an axon that does not count: it is too small, so it has no id.
 
@@ -182,6 +206,8 @@ class Classes:
             Lazy if they are, as dask arrays.
         """
         out: NDArray[np.bool_] = labels == self.axon
+        if self.unmyelinated is not None:
+            out |= labels == self.unmyelinated
         out &= ids == 0
         return out
 
@@ -202,7 +228,8 @@ class Classes:
         """Read what :meth:`to_json` returned.
 
         The names background, myelin and axon alone, in this order, stand for :data:`AXON_MYELIN`: contracts written
-        before the list had more than names hold it so.
+        before the list had more than names hold it so. :meth:`with_unmyelinated` gives the role unmyelinated to those
+        written before there was one.
 
         Raises
         ------
@@ -221,6 +248,46 @@ class Classes:
             return cls(tuple(PixelClass(**each) for each in content))
         raise ValueError(f"classes with {', '.join(fields)} each were expected, {content!r:.200} came")
 
+    def with_unmyelinated(self) -> Classes:
+        """Return the list with :data:`UNMYELINATED` in its role: it was one of the others before there was one."""
+        if self.unmyelinated is not None:
+            return self
+        return Classes(
+            tuple(
+                replace(each, role="unmyelinated") if (each.name, each.role) == (UNMYELINATED, "other") else each
+                for each in self.all
+            )
+        )
+
+    @classmethod
+    def from_words(cls, words: str) -> Classes:
+        """Read a list as a person writes it: ``0=background,1=myelin,2=axon,3=unmyelinated,4=nuclei``.
+
+        Background, axon, myelin and unmyelinated (or unmyelinated axon) are the classes of these roles; any other name
+        is one of its own. AxonDeepSeg's name uaxon is known, too.
+
+        Raises
+        ------
+        ValueError
+            If it is something else, or no list of classes.
+        """
+        known = {role: role for role in ("background", "axon", "myelin")} | dict.fromkeys(_UNMYELINATED, "unmyelinated")
+        found: dict[int, str] = {}
+        for word in words.split(","):
+            number, equals, name = (part.strip() for part in word.partition("="))
+            if not (equals and re.fullmatch("[0-9]{1,3}", number)) or int(number) in found:
+                raise ValueError(f"numbers with a name each were expected, {word.strip()!r} came")
+            found[int(number)] = UNMYELINATED if name in _UNMYELINATED else name
+        others = iter(sorted(number for number, name in found.items() if name not in known))
+        tints = {number: _TINTS[k % len(_TINTS)] for k, number in enumerate(others)}
+        colours = {each.name: each.colour for each in WITH_UNMYELINATED}
+        return cls(
+            tuple(
+                PixelClass(number, name, colours.get(name) or tints[number], cast("Role", known.get(name, "other")))
+                for number, name in sorted(found.items())
+            )
+        )
+
     def _number(self, role: Role) -> int:
         return next(each.number for each in self.all if each.role == role)
 
@@ -237,5 +304,5 @@ AXON_MYELIN = Classes(
 UNMYELINATED = "unmyelinated axon"
 """The name of the class of axons that have no myelin, whatever its number."""
 
-WITH_UNMYELINATED = Classes((*AXON_MYELIN, PixelClass(3, UNMYELINATED, "#7fc97f", "other")))
+WITH_UNMYELINATED = Classes((*AXON_MYELIN, PixelClass(3, UNMYELINATED, "#7fc97f", "unmyelinated")))
 """The same and axons without myelin, for images in which these are drawn."""

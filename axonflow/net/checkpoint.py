@@ -196,7 +196,7 @@ class Checkpoint:
             if not isinstance(content, dict):
                 raise TypeError(f"an object of JSON was expected, {str(content)[:40]!r} came")
             if "classes" in content:
-                content["classes"] = Classes.from_json(content["classes"])
+                content["classes"] = Classes.from_json(content["classes"]).with_unmyelinated()
             _check_told(content)
             ranges = dict(content.get("familiar", {}))
             content["familiar"] = {name: _range(name, ends) for name, ends in ranges.items()}

@@ -15,6 +15,7 @@ from axonflow.engine.journal import entry_arrays
 from axonflow.engine.proof import Damage, prove
 from axonflow.errors import DamageError, StoreError
 from axonflow.fiber.gratio import aggregate_gratio
+from axonflow.fiber.kinds import KIND, MYELINATED, UNMYELINATED, of_kind
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.words import area, count, density, mean_and_spread
@@ -94,6 +95,17 @@ class Analysis:
         named = self.record["model"].get("classes")
         return AXON_MYELIN if named is None else Classes.from_json(named)
 
+    @property
+    def kind_columns(self) -> tuple[str, ...]:
+        """The column that tells axons with myelin and without apart, if the table has it."""
+        return () if self.classes.unmyelinated is None else (KIND.name,)
+
+    @property
+    def mapped_axons(self) -> NDArray[np.float64]:
+        """Number of axons in each cell of the maps, of both kinds, (y, x)."""
+        counts: NDArray[np.float64] = self.maps["axon_count"].to_numpy()
+        return counts if self.classes.unmyelinated is None else counts + self.maps["unmyelinated_count"].to_numpy()
+
     @cached_property
     def counted(self) -> da.Array:
         """Classes as table and maps count them: ``semantic``, with axons that were left out as background; lazy."""
@@ -115,7 +127,10 @@ class Analysis:
 
     @cached_property
     def fibers(self) -> pd.DataFrame:
-        """One row per axon, in the order of their ids; units stand in the columns' names."""
+        """One row per axon, in the order of their ids; units stand in the columns' names.
+
+        Where the classes have axons without myelin, ``kind`` tells these from the others.
+        """
         return self._read_fibers()
 
     @property
@@ -172,7 +187,7 @@ class Analysis:
         if self.record["config"]["mask"] is None:
             return None
         rows = _noted_rows(self.store / ".axonflow" / "journal" / "map")
-        if len(rows) != int(self.maps["axon_count"].sum()):
+        if len(rows) != int(np.nansum(self.mapped_axons)):
             fibers, side = self._read_fibers(["y0 (um)", "x0 (um)"]), float(self.maps.attrs["cell_side_um"])
             counts = self.maps["covered_area"].to_numpy() > 0
             cells = tuple(
@@ -255,13 +270,16 @@ class Analysis:
         avf, mvf = (
             float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf")
         )
-        counting = self.counted_fibers(["axon_diam (um)", "myelin_area (um^2)"])
+        every = self.counted_fibers(["axon_diam (um)", "myelin_area (um^2)", *self.kind_columns])
+        counting = of_kind(every, MYELINATED)
         diameter = counting["axon_diam (um)"]
         bare = int((counting["myelin_area (um^2)"] == 0).sum())
         beyond = self.record["stages"]["measure"]["myelin_px_beyond_reach"]
+        said = f"{self.axon_count:,} with those outside the mask" if len(every) != self.axon_count else ""
+        if self.kind_columns:
+            said = f"myelinated{f'; {said}, of both kinds' if said else ''}"
         numbers = {
-            "axons": f"{axons:,}"
-            + (f" ({self.axon_count:,} with those outside the mask)" if axons != self.axon_count else ""),
+            "axons": f"{axons:,}" + (f" ({said})" if said else ""),
             "area": area(area_mm2),
             "density": f"{density(axons / area_mm2)} axons/mm²" if area_mm2 else "–",
             "AVF": f"{avf:.3f}",
@@ -270,6 +288,8 @@ class Analysis:
             "axon diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), len(counting), "µm"),
             "without myelin": count(bare, "axon"),
         }
+        if self.kind_columns:
+            numbers |= _unmyelinated(of_kind(every, UNMYELINATED), len(every), maps)
         if beyond:
             numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
         mapped = self.record["stages"]["map"]
@@ -311,6 +331,19 @@ def _noted_rows(journal: Path) -> NDArray[np.int64]:
         with entry_arrays(path) as arrays:
             found += [arrays[name] for name in arrays if name.endswith("/rows")]
     return np.sort(np.concatenate(found))
+
+
+def _unmyelinated(counting: pd.DataFrame, every: int, maps: xr.Dataset) -> dict[str, str]:
+    """Return the numbers of the axons without myelin, of ``every`` axon that counts."""
+    n, diameter = len(counting), counting["axon_diam (um)"]
+    area_mm2 = float(maps["covered_area"].sum())
+    avf = float((maps["unmyelinated_avf"] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0
+    density = f"{n / area_mm2:,.0f} axons/mm²" if area_mm2 else "–"
+    return {
+        "unmyelinated": f"{count(n, 'axon')}, {density}, AVF {avf:.3f}",
+        "their diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), n, "µm"),
+        "myelinated": f"{(every - n) / every:.1%} of the axons" if every else "–",
+    }
 
 
 def _lazy(pyramid: Pyramid) -> da.Array:

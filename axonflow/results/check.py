@@ -159,14 +159,14 @@ def _table_and_labels(analysis: Analysis) -> Iterator[str]:
 def _maps_and_table(analysis: Analysis) -> Iterator[str]:
     """Count the axons of every cell in the table again."""
     maps = analysis.maps
-    side = float(maps.attrs["cell_side_um"])
+    mapped, side = analysis.mapped_axons, float(maps.attrs["cell_side_um"])
     at = analysis.counted_fibers(["y0 (um)", "x0 (um)"]).to_numpy()
     if not ((at >= 0) & (at < 2.0**40 * side)).all():
         yield "Some axons of the table lie at places that no slide has."
         return
-    cells = np.minimum((at / side).astype(np.int64), np.array(maps["axon_count"].shape) - 1)
-    counted = np.zeros(maps["axon_count"].shape, np.int64)
+    cells = np.minimum((at / side).astype(np.int64), np.array(mapped.shape) - 1)
+    counted = np.zeros(mapped.shape, np.int64)
     np.add.at(counted, tuple(cells.T), 1)
-    wrong = int((counted != maps["axon_count"].to_numpy()).sum())
+    wrong = int((counted != mapped).sum())
     if wrong:
         yield f"In {wrong:,} of {counted.size:,} cells maps/axon_count is not the number of axons in the table."

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from axonflow.fiber.columns import Column, for_csv
-from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, region_table
+from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, UNMYELINATED_COLUMNS, region_table
 from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.tally import Tally
 from axonflow.results.analysis import open_store
@@ -32,7 +32,12 @@ COLUMNS = (
     Column("unfamiliar_cells", "1", "cells of the maps unlike anything the network was trained on", "int64"),
     Column("warnings", "", "what to look at before believing the numbers", "str"),
 )
-"""The columns of the table; those of the tissue are a region's, which here is all of the slide that counts."""
+"""The columns of the table; those of the tissue are a region's, which here is all of the slide that counts.
+
+:data:`~axonflow.fiber.region_table.UNMYELINATED_COLUMNS` follow them if the classes of any slide have such axons.
+"""
+
+_AFTER_TISSUE = [column.name for column in COLUMNS].index("confidence")
 
 Numbers = Mapping[str, Any]
 """Values by column."""
@@ -78,7 +83,10 @@ def summarise(outcomes: Sequence[Outcome[Numbers]]) -> pd.DataFrame:
     rows = [_row(outcome) for outcome in outcomes]
     kinds = {"str": ("object", ""), "int64": ("Int64", None)}  # which know a missing value
     table = {}
-    for column in COLUMNS:
+    columns = [*COLUMNS]
+    if any(UNMYELINATED_COLUMNS[0].name in row for row in rows):
+        columns[_AFTER_TISSUE:_AFTER_TISSUE] = UNMYELINATED_COLUMNS
+    for column in columns:
         kind, nothing = kinds.get(column.dtype, (column.dtype, None))
         table[column.name] = pd.Series([row.get(column.name, nothing) for row in rows], dtype=kind)
     return pd.DataFrame(table)

@@ -31,6 +31,7 @@ def declare(
     segmentation: Network | Masks,
     *,
     min_axon_area_um2: float,
+    min_unmyelinated_area_um2: float,
     max_myelin_um: float,
     cell_um: float,
     coverage: Coverage,
@@ -47,7 +48,7 @@ def declare(
         pixels = next(stage for stage in reversed(stages) if stage.name in {"convert", "resample"})
         counted = (stage for stage in stages if stage.name == GREYS)
         segmented = segment(layout, segmentation, (pixels, *counted))
-    labelled = label_axons(layout, min_axon_area_um2, segmented[0])
+    labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, segmented[0])
     gaps = stages[0] if on_bad_tile == "fill" else None
     measured = measure(layout, max_myelin_um, labelled[1], gaps)
     described = describe_regions(layout, regions, coverage, measured[0])

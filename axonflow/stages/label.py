@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.axons import Pieces, join, label, number_axons, smallest_px, survey
+from axonflow.fiber.axons import Kinds, Pieces, join, label, number_axons, smallest_px, survey
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.files import new_file, write_file
 from axonflow.kernel.grid import Box, Grid
@@ -19,29 +18,33 @@ from axonflow.stages.levels import levels
 __all__ = ["label_axons"]
 
 
-def label_axons(layout: Layout, min_axon_area_um2: float, after: Stage) -> tuple[Stage, ...]:
+def label_axons(
+    layout: Layout, min_axon_area_um2: float, min_unmyelinated_area_um2: float, after: Stage
+) -> tuple[Stage, ...]:
     """Declare the labelling of axons.
 
     Parameters
     ----------
     layout : Layout
-    min_axon_area_um2 : float
-        Smaller axons get no id, µm².
+    min_axon_area_um2, min_unmyelinated_area_um2 : float
+        Smaller axons, and smaller ones of the class without myelin, get no id, µm².
     after : Stage
         The one that writes the semantic labels.
     """
     grid = _cores(layout)
     least_px = smallest_px(min_axon_area_um2, layout.work.pixel_size)
+    least_without = smallest_px(min_unmyelinated_area_um2, layout.work.pixel_size)
+    two = layout.classes.unmyelinated is not None  # stores of one kind keep their key
     largest = max(box.size for box in grid)
     first = Stage(
         name="label.survey",
         revision=2,
-        parameters={"smallest_px": least_px},
+        parameters={"smallest_px": least_px} | ({"smallest_unmyelinated_px": least_without} if two else {}),
         after=(after,),
         shape=grid.shape,
         batches=tuple(grid.batches(1)),
         task=partial(_survey, layout),
-        finish=partial(_number, layout, least_px),
+        finish=partial(_number, layout, least_px, least_without),
         memory=largest * 2,
         resident={"compiled": COMPILED_BYTES},
     )
@@ -65,16 +68,15 @@ def _cores(layout: Layout) -> Grid:
     return Grid(layout.work.shape, (layout.chunk, layout.chunk))
 
 
-def _axon_mask(layout: Layout, box: Box) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = layout.semantic.read(box) == layout.classes.axon
-    return mask
+def _kinds(layout: Layout, box: Box) -> Kinds:
+    return layout.classes.kinds(layout.semantic.read(box))
 
 
 def _survey(layout: Layout, box: Box) -> Result:
-    return survey(_axon_mask(layout, box), box, layout.work.shape).arrays()
+    return survey(_kinds(layout, box), box, layout.work.shape).arrays()
 
 
-def _number(layout: Layout, least_px: int, results: Iterable[tuple[Box, Result]]) -> None:
+def _number(layout: Layout, least_px: int, least_without: int, results: Iterable[tuple[Box, Result]]) -> None:
     """Write every core's table from local to final ids, one after the other, and where each begins."""
 
     def cores() -> Iterator[tuple[Box, Pieces]]:
@@ -82,7 +84,7 @@ def _number(layout: Layout, least_px: int, results: Iterable[tuple[Box, Result]]
 
     begin = [0]
     with new_file(layout.private / "ids.u4") as part, part.open("wb") as file:
-        for _, table in number_axons(cores(), join(cores()), least_px):
+        for _, table in number_axons(cores(), join(cores()), least_px, least_without):
             file.write(table.astype("<u4", copy=False).tobytes())
             begin.append(begin[-1] + len(table))
     write_file(layout.private / "ids_begin.i8", np.array(begin, "<i8").tobytes())
@@ -92,5 +94,5 @@ def _label(layout: Layout, box: Box) -> Result:
     rank = box.y0 // layout.chunk * _cores(layout).counts[1] + box.x0 // layout.chunk  # among all in raster order
     first, last = np.fromfile(layout.private / "ids_begin.i8", "<i8", 2, offset=8 * rank).tolist()
     table = np.fromfile(layout.private / "ids.u4", "<u4", last - first, offset=4 * first)
-    layout.axons.write(box, label(_axon_mask(layout, box), table))
+    layout.axons.write(box, label(_kinds(layout, box), table))
     return {}

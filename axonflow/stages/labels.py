@@ -16,7 +16,7 @@ from axonflow.slide.stored import Shades, shades_of
 from axonflow.stages.pixel_form import Form, is_luminance, numbers_of, place_of, refuse_inverted
 from axonflow.stages.sample import Seen, TooManyValuesError, has_third_mode, see
 
-__all__ = ["LabelImage", "open_labels"]
+__all__ = ["LabelImage", "open_labels", "open_numbers"]
 
 _ASTRAY = 16
 """How far from 0, 127 and 255 soft edges or a JPEG may leave a label's grey value."""
@@ -137,13 +137,48 @@ def open_labels(image: StoredImage, classes: Classes) -> LabelImage:
         raise _refusal(image, classes, "more different values than labels have") from error
 
 
+def open_numbers(image: StoredImage, classes: Classes) -> LabelImage:
+    """Take the values of an image for the numbers of classes that a person has named.
+
+    Parameters
+    ----------
+    image : StoredImage
+        Of grey, or with a palette, whose index counts.
+    classes : Classes
+
+    Raises
+    ------
+    InputError
+        If a value is no number of a class, or pixels have several colours.
+    """
+    refuse_inverted(image)
+    form: Form = "grey" if image.coloured else "values"
+    try:
+        if image.coloured and not _is_grey(_colours(image)):
+            raise _of_others(image, classes, "several colours")
+        seen = see(image.shape, lambda box: numbers_of(image, form, box))
+    except TooManyValuesError as error:
+        raise _of_others(image, classes, "more different values than labels have") from error
+    values = seen.values
+    if (values != np.floor(values)).any() or values[0] < 0 or values[-1] >= len(classes):
+        raise _of_others(image, classes, seen.words)
+    alike = classes[int(values[0])].name if len(values) == 1 else ""
+    return LabelImage(image, classes, form, "numbers", False, bool((values == classes.myelin).any()), alike)
+
+
+def _of_others(image: StoredImage, classes: Classes, found: str) -> InputError:
+    known = ", ".join(f"{each.number} {each.name}" for each in classes)
+    return InputError(
+        f"Numbers of the classes that --classes names ({known}) were expected in {image.path}; found: {found}. Name "
+        "all of its classes, or give the image that these are of."
+    )
+
+
 def _judge(image: StoredImage, classes: Classes) -> LabelImage:
     form: Form = "values"
     if image.coloured or image.shades is not None:
         shade = _colours(image)
-        spread = shade.values[:, :3].max(axis=1) - shade.values[:, :3].min(axis=1)
-        seen = (shade.values[:, 3] >= _ASTRAY) | (shade.values[:, :3].max(axis=1) <= _ASTRAY)
-        grey = (spread <= _ASTRAY).all() and seen.all()  # else what nobody sees would count
+        grey = _is_grey(shade)
         nearest, far = _nearest(shade.values.astype(np.uint8))
         drawn = shade.counts[(nearest > 0) | far].sum()
         few = shade.counts[far].sum() <= _LARGEST_SHARE_ASTRAY * shade.counts.sum()
@@ -206,6 +241,13 @@ def _colours(image: StoredImage) -> Seen:
     shades, which = np.unique(_shades(image, seen.values), axis=0, return_inverse=True)  # a palette may repeat itself
     counts = np.bincount(which.ravel(), seen.counts, len(shades))
     return Seen(shades.astype(np.int64), counts.astype(np.int64))
+
+
+def _is_grey(shade: Seen) -> bool:
+    """Tell whether all that was seen is grey, and opaque: else what nobody sees would count."""
+    spread = shade.values[:, :3].max(axis=1) - shade.values[:, :3].min(axis=1)
+    seen = (shade.values[:, 3] >= _ASTRAY) | (shade.values[:, :3].max(axis=1) <= _ASTRAY)
+    return bool((spread <= _ASTRAY).all() and seen.all())
 
 
 def _shades(image: StoredImage, values: NDArray[Any]) -> Shades:

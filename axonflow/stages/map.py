@@ -10,6 +10,7 @@ import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.compiled import COMPILED_BYTES
+from axonflow.fiber.kinds import KIND
 from axonflow.fiber.maps import NEEDED, Cells, tissue_maps
 from axonflow.fiber.table import count_axons, read_parts
 from axonflow.kernel.grid import Box, Grid
@@ -23,7 +24,7 @@ from axonflow.stages.layout import Layout
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["counted_axons", "map_cells"]
+__all__ = ["counted_axons", "map_cells", "needed_columns"]
 
 TABLE_BYTES = 80 * 2**20
 """What a process that reads parts of the table keeps; measured."""
@@ -96,10 +97,16 @@ def _finish(
 
 
 def counted_axons(
-    layout: Layout, results: Iterable[tuple[Box, Result]], columns: tuple[str, ...] = NEEDED
+    layout: Layout, results: Iterable[tuple[Box, Result]], columns: tuple[str, ...] | None = None
 ) -> Callable[[], Iterator[pd.DataFrame]]:
-    """Return what goes through some columns of the axons that count, by the results of the stage."""
+    """Return what goes through columns of the axons that count, those that maps need if None, by the stage's results."""
     counts = np.zeros(count_axons(layout.table), np.bool_)
     for _, result in results:
         counts[result["rows"]] = True
-    return lambda: (rows[counts[first : first + len(rows)]] for first, rows in read_parts(layout.table, columns))
+    chosen = needed_columns(layout) if columns is None else columns
+    return lambda: (rows[counts[first : first + len(rows)]] for first, rows in read_parts(layout.table, chosen))
+
+
+def needed_columns(layout: Layout) -> tuple[str, ...]:
+    """Return the columns of the table that maps and regions are made of."""
+    return NEEDED if layout.classes.unmyelinated is None else (*NEEDED, KIND.name)

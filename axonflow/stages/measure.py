@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
+from axonflow.fiber.columns import Column
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.fiber.geodesic import Steps, assign_by_length, steps_of
+from axonflow.fiber.kinds import KIND
 from axonflow.fiber.measure import HALO
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
-from axonflow.fiber.table import ROWS, TOUCHES, fiber_table, write_parquet
+from axonflow.fiber.table import ROWS, TOUCHES, fiber_table, mark_kinds, write_parquet
 from axonflow.kernel.files import make_folder
 from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.layout import Layout
@@ -56,7 +58,7 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage, gaps: Stage | No
         task=partial(_task if gaps is None else _task_around, layout, reach, steps),
         prepare=layout.fibers.create,
         finish=partial(_finish if gaps is None else _finish_around, layout),
-        memory=largest * (96 if steps else 15),
+        memory=largest * ((96 if steps else 15) + (6 if layout.classes.unmyelinated is not None else 0)),
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
     )
@@ -75,26 +77,48 @@ def _task_around(layout: Layout, reach: int, steps: Steps | None, box: Box) -> R
 def _measure(layout: Layout, reach: int, steps: Steps | None, box: Box) -> tuple[Result, NDArray[np.uint32]]:
     """Measure a core; return what goes to the table, and its fibers."""
     window = box.grow(reach + HALO, layout.work.shape)
-    axons, myelin = layout.axons.read(window), layout.semantic.read(window) == layout.classes.myelin
-    fibers = assign_by_length(axons, myelin, reach, steps) if steps else assign(axons, myelin, reach)
-    core = fibers[box.relative_to(window).slices]
+    inside = box.relative_to(window).slices
+    axons, labels = layout.axons.read(window), layout.semantic.read(window)
+    myelin = labels == layout.classes.myelin
+    # Axons without myelin are fibers by themselves, and none grows through the myelin of another.
+    without = None if layout.classes.unmyelinated is None else labels == layout.classes.unmyelinated
+    del labels
+    growing = axons if without is None else np.where(without, np.uint32(0), axons)
+    fibers = assign_by_length(growing, myelin, reach, steps) if steps else assign(growing, myelin, reach)
+    result = {"beyond": np.array(cut_off(fibers, myelin, box, window))}
+    if without is not None:
+        np.copyto(fibers, axons, where=without)
+        ids = np.unique(axons[inside][without[inside]])
+        result["unmyelinated"] = ids[ids > 0]
+    core = fibers[inside]
     layout.fibers.write(box, core)
     measured = Measured(*(Objects.of(labels, box, window, layout.work.shape) for labels in (axons, fibers)))
-    return {"beyond": np.array(cut_off(fibers, myelin, box, window)), **measured.arrays()}, core
+    return {**result, **measured.arrays()}, core
 
 
 def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
     make_folder(layout.table.parent, layout.store)
-    write_parquet(_tables(layout, results), layout.table)
+    kinds, parts = _by_kind(layout, results)
+    write_parquet(parts, layout.table, kinds)
     return _noted(results)
 
 
 def _finish_around(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
     ids = np.unique(np.concatenate([result["touched"] for _, result in results]))
     make_folder(layout.table.parent, layout.store)
-    marked = (part.assign(**{TOUCHES.name: np.isin(part["axon_id"], ids)}) for part in _tables(layout, results))
-    write_parquet(marked, layout.table, [TOUCHES])
+    kinds, parts = _by_kind(layout, results)
+    marked = (part.assign(**{TOUCHES.name: np.isin(part["axon_id"], ids)}) for part in parts)
+    write_parquet(marked, layout.table, [*kinds, TOUCHES])
     return _noted(results) | {"touch_unmeasured": len(ids)}
+
+
+def _by_kind(layout: Layout, results: Iterable[tuple[Box, Result]]) -> tuple[list[Column], Iterator[pd.DataFrame]]:
+    """Return the parts of the table, and the column that they have more if there are two kinds of axons."""
+    parts = _tables(layout, results)
+    if layout.classes.unmyelinated is None:
+        return [], parts
+    ids = np.unique(np.concatenate([result["unmyelinated"] for _, result in results]))
+    return [KIND], (mark_kinds(part, ids) for part in parts)
 
 
 def _tables(layout: Layout, results: Iterable[tuple[Box, Result]]) -> Iterator[pd.DataFrame]:

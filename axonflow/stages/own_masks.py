@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.errors import InputError
+from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box, Grid, ceil_to
 from axonflow.stages.labels import LabelImage
 from axonflow.stages.layout import Layout
@@ -18,10 +20,14 @@ from axonflow.stages.masks import Mask
 
 __all__ = ["OwnMasks", "own_masks"]
 
-OwnMasks = tuple[LabelImage] | tuple[Mask, Mask]
-"""One image of classes; or a mask of axons and one of myelin, axon where both are."""
+OwnMasks = tuple[LabelImage] | tuple[Mask, Mask] | tuple[Mask, Mask, Mask]
+"""One image of classes; or a mask of axons and one of myelin, axon where both are, and perhaps one of axons without
+myelin, which counts where neither is."""
 
-_BYTES = {True: 3.5, False: 24}
+_SHOWS = {"--axon-mask": "axons", "--myelin-mask": "myelin", "--uaxon-mask": "axons without myelin"}
+"""What the masks are of, by the flags that give them, in their order."""
+
+_BYTES = {True: 4.5, False: 24}
 """Of a pixel of a task, by whether its masks are plain."""
 
 
@@ -31,12 +37,12 @@ def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
     Parameters
     ----------
     layout : Layout
-    masks : (labels,) or (axons, myelin)
+    masks : (labels,), (axons, myelin) or (axons, myelin, axons without myelin)
 
     Raises
     ------
     InputError
-        If a mask has not the slide's shape, or both are the same.
+        If a mask has not the slide's shape, or two are the same.
     """
     images = [mask.image for mask in masks]
     for image in images:
@@ -45,11 +51,12 @@ def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
                 f"A mask of the slide's {layout.work.shape[0]} × {layout.work.shape[1]} px (height × width) was "
                 f"expected, {image.path} has {image.shape[0]} × {image.shape[1]}; give the mask of this slide."
             )
-    if len(images) == 2 and images[0].identity == images[1].identity:
-        raise InputError(
-            f"A mask of axons and one of myelin were expected, {images[0].path} and {images[1].path} have the same "
-            "content; give the mask of myelin with --myelin-mask."
-        )
+    for (one, (_, shows)), (other, (flag, shows_too)) in combinations(zip(images, _SHOWS.items(), strict=False), 2):
+        if one.identity == other.identity:
+            raise InputError(
+                f"A mask of {shows} and one of {shows_too} were expected, {one.path} and {other.path} have the same "
+                f"content; give the mask of {shows_too} with {flag}."
+            )
     core = tuple(
         min(
             ceil_to(max(image.grain[axis] for image in images), layout.chunk),
@@ -61,7 +68,9 @@ def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
     largest = max(box.size for box in grid)
     plain = all(mask.plain for mask in masks)
     # A store of plain masks keeps its key.
-    readings = {} if plain else {"readings": [mask.words for mask in masks]}
+    readings: dict[str, Any] = {} if plain else {"readings": [mask.words for mask in masks]}
+    if len(masks) == 1 and layout.classes != AXON_MYELIN:
+        readings["classes"] = layout.classes.to_json()
     noted = not plain or any(_is_soft(mask) for mask in masks)
     first = Stage(
         name="segment",
@@ -88,9 +97,10 @@ def _task(masks: OwnMasks, layout: Layout, box: Box) -> Result:
         labels, astray = masks[0].read_and_astray(box)
         between = [astray]
     else:
-        (axon, axon_between), (myelin, myelin_between) = (mask.drawn_and_between(box) for mask in masks)
-        labels = layout.classes.from_masks(axon, myelin)
-        between = [axon_between, myelin_between]
+        drawn, counts = zip(*(mask.drawn_and_between(box) for mask in masks), strict=True)
+        third = layout.classes.unmyelinated
+        labels = layout.classes.from_masks(drawn[0], drawn[1], {} if third is None else {third: drawn[2]})
+        between = [*counts]
     layout.semantic.write(box, labels)
     return {"between": np.array(between, np.int64)} if any(_is_soft(mask) for mask in masks) else {}
 

@@ -10,15 +10,16 @@ import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.columns import Column
-from axonflow.fiber.maps import NEEDED
 from axonflow.fiber.region_table import count_regions, region_table, write_regions
 from axonflow.fiber.table import COLUMNS, REGION, count_axons, extra_columns, read_parts, write_parquet
+from axonflow.fiber.tissue import areas as areas_of
 from axonflow.kernel.files import remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.centroids import centroids_in
 from axonflow.stages.layout import Layout
+from axonflow.stages.map import needed_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,12 +87,14 @@ def _finish(
         region[result["rows"]] = result["region"]
     # Those that are named have a row even if the slide shows nothing of them.
     known = np.arange(1, len(names) + 1)
-    nothing = Tally.of(known, np.zeros((len(known), 3), np.int64))
+    nothing = Tally.of(known, np.zeros((len(known), len(areas_of(layout.classes))), np.int64))
     areas = Tally.merge([nothing, *(Tally.from_arrays(result, "regions") for _, result in results)])
     named = [names[key - 1] if key <= len(names) else str(key) for key in areas.key.tolist()]
 
+    columns = needed_columns(layout)
+
     def counting() -> Iterator[tuple[Ints, pd.DataFrame]]:
-        return ((region[first : first + len(rows)], rows) for first, rows in read_parts(layout.table, NEEDED))
+        return ((region[first : first + len(rows)], rows) for first, rows in read_parts(layout.table, columns))
 
     write_regions(region_table(areas, named, counting, layout.work.pixel_size), layout.regions)
     of_key = np.array([None, *named], object)

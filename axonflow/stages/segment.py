@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from axonflow.engine.cpus import cpus, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
-from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.familiarity import block_sums
@@ -67,7 +67,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     parameters = {"model": checkpoint.sha256, "invert": checkpoint.invert, "precision": precision, "halo": halo}
     parameters |= {"lattice": checkpoint.lattice_px}
     if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
-        parameters["classes"] = layout.classes.to_json()
+        parameters["classes"] = _told_apart(layout.classes)
     largest = max(box.grow(halo, layout.work.shape).size for box in grid)
     first = Stage(
         name="segment",
@@ -180,6 +180,14 @@ def _create(outputs: dict[int, Pyramid], layout: Layout) -> None:
     for i, output in outputs.items():
         output.create(colours=layout.colours if i == CLASS else None)
     layout.traits.create()
+
+
+def _told_apart(classes: Classes) -> list[dict[str, Any]]:
+    """Return the classes as a key names them: which of the others are axons without myelin is a matter of labelling.
+
+    There was no such role once, and the labels of stores of that time are the same.
+    """
+    return [each | ({"role": "other"} if each["role"] == "unmyelinated" else {}) for each in classes.to_json()]
 
 
 def _write(outputs: dict[int, Pyramid], traits: Blocks, planes: NDArray[np.uint8], box: Box) -> Result:

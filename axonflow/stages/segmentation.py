@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED, Classes
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.stages.own_masks import OwnMasks
 
@@ -42,7 +42,7 @@ class Masks:
 
     Attributes
     ----------
-    images : (labels,) or (axons, myelin)
+    images : (labels,), (axons, myelin) or (axons, myelin, axons without myelin)
     """
 
     images: OwnMasks
@@ -50,4 +50,6 @@ class Masks:
     @property
     def classes(self) -> Classes:
         """What the labels tell apart."""
-        return AXON_MYELIN
+        if len(self.images) == 1:
+            return self.images[0].classes
+        return AXON_MYELIN if len(self.images) == 2 else WITH_UNMYELINATED

@@ -173,7 +173,7 @@ class Scores:
     def row(self) -> dict[str, float]:
         """Return the scores as one row of a table; its columns are the same for all images of the same classes."""
         axon, myelin = self.pixels.classes.axon, self.pixels.classes.myelin
-        others = [each for each in self.pixels.classes if each.role == "other"]
+        others = [each for each in self.pixels.classes if each.role in {"unmyelinated", "other"}]
         dice, iou = self.pixels.dice, self.pixels.iou
         row = {
             "accuracy": self.pixels.accuracy,
@@ -307,8 +307,9 @@ def without_small_axons(
     (h, w) uint8
     """
     ids = axon_ids(labels, classes)
-    large = np.bincount(ids.ravel()) >= smallest_px(smallest_um2, pixel_size)
-    return classes.counted(labels, ids * large[ids])
+    small = np.bincount(ids.ravel()) < smallest_px(smallest_um2, pixel_size)
+    kept: Labels = np.where((labels == classes.axon) & small[ids], np.uint8(0), labels)
+    return kept
 
 
 def _ratio(part: float, whole: float) -> float:

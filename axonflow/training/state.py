@@ -155,7 +155,7 @@ class State:
         self._net = UNet(architecture, recipe.dropout, len(classes))
         weights = recipe.class_weights + (1.0,) * len(classes)
         self._weights = weights[: len(classes)]
-        self._others = [each.number for each in classes if each.role in {"background", "other"}]
+        self._others = [each.number for each in classes if each.role not in {"axon", "myelin"}]
         if start is not None:
             self._net.load_state_dict(start.state_dict())
         self._net.to(self._device)

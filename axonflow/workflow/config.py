@@ -11,8 +11,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
+from axonflow.kernel.classes import Classes
 from axonflow.kernel.documents import shown
-from axonflow.kernel.kinds import FILE, NUMBER, PIXEL_SIZE, WHOLE, YES_NO, choice, is_one_line, name_or_path, whole_or
+from axonflow.kernel.kinds import (
+    FILE,
+    NUMBER,
+    PIXEL_SIZE,
+    TEXT,
+    WHOLE,
+    YES_NO,
+    choice,
+    is_one_line,
+    name_or_path,
+    whole_or,
+)
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import PixelSize
 
@@ -139,10 +151,20 @@ class Config:
     myelin_mask: Path | None = setting(
         FILE, "Own myelin mask, with --axon-mask.", flag="--myelin-mask", decides=("segment",)
     )
+    uaxon_mask: Path | None = setting(
+        FILE, "Own mask of unmyelinated axons, with both.", flag="--uaxon-mask", decides=("segment",)
+    )
     labels: Path | None = setting(
         FILE,
         "Own masks as one image: 0 background, 127 myelin, 255 axon.",
         flag="--labels",
+        decides=("segment",),
+    )
+    classes: str | None = setting(
+        TEXT,
+        "What the values in --labels are, such as 0=background,1=myelin,2=axon,3=unmyelinated,4=nuclei.",
+        flag="--classes",
+        usual="0, 127, 255 or 0, 1, 2",
         decides=("segment",),
     )
     keep_probabilities: bool = setting(
@@ -157,6 +179,15 @@ class Config:
         "Leave out smaller axons, µm².",
         flag="--min-axon-area",
         usual="the model's; 0 for own masks",
+        unit="µm²",
+        least=0,
+        decides=("label.survey",),
+    )
+    min_unmyelinated_area_um2: float | None = setting(
+        NUMBER,
+        "Leave out smaller unmyelinated axons, µm².",
+        flag="--min-unmyelinated-area",
+        usual="0.005 of a network, or the model's limit for axons if smaller; 0 for own masks",
         unit="µm²",
         least=0,
         decides=("label.survey",),
@@ -183,8 +214,21 @@ class Config:
                 )
         if (self.axon_mask is None) != (self.myelin_mask is None):
             raise InputError("--axon-mask and --myelin-mask were expected together, one came; give both, or --labels.")
+        if self.uaxon_mask is not None and self.axon_mask is None:
+            raise InputError(
+                "--uaxon-mask was expected with --axon-mask and --myelin-mask, it came alone; give them, too."
+            )
         if self.labels is not None and self.axon_mask is not None:
             raise InputError("Either --labels or --axon-mask with --myelin-mask was expected, both came; give one.")
+        if self.classes is not None and self.labels is None:
+            raise InputError("--classes was expected with --labels, it came alone; give the image that it is about.")
+        if self.classes is not None:
+            try:
+                Classes.from_words(self.classes)
+            except ValueError as error:
+                raise InputError(
+                    f"--classes was expected to be like 0=background,1=myelin,2=axon,3=unmyelinated: {error}."
+                ) from error
 
     @property
     def own_masks(self) -> bool:

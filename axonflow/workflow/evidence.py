@@ -71,7 +71,9 @@ class Evidence:
     extreme : (float, str)
         Largest share of pixels in the darkest or brightest grey, and which of the two.
     between, beyond, avf, mvf, area_mm2, axons, diameter_um, density_mm2
-        Of all that counts.
+        Of all that counts; axons without myelin are no part of it.
+    unmyelinated : int
+        How many of these count.
     one_label : str
         The only class that counts; empty if there are others.
     enclosed : (float, float)
@@ -121,6 +123,7 @@ class Evidence:
     mvf: float | None = None
     area_mm2: float | None = None
     axons: int | None = None
+    unmyelinated: int = 0
     diameter_um: float | None = None
     density_mm2: float | None = None
     one_label: str = ""
@@ -194,7 +197,8 @@ def after(
     area = maps["covered_area"].to_numpy()
     counts, total = maps["axon_count"].fillna(0).to_numpy(), float(area.sum())
     axons = int(counts.sum())
-    known = replace(known, area_mm2=total, axons=axons, cells=int(np.count_nonzero(area)))
+    without = 0 if layout.classes.unmyelinated is None else int(maps["unmyelinated_count"].sum())
+    known = replace(known, area_mm2=total, axons=axons, unmyelinated=without, cells=int(np.count_nonzero(area)))
     records = {stage.name: journal.record(stage) for stage in stages}
     known = replace(
         known,
@@ -221,7 +225,7 @@ def after(
         enclosed=(inner, around),
         greys=min(len(greys), 2),
     )
-    if avf == mvf == 0:
+    if avf == mvf == 0 and not without:
         known = replace(known, one_label="background")
     if isinstance(segmentation, Network):
         ends = {"darkest": float(greys[0] / greys.sum()), "brightest": float(greys[-1] / greys.sum())}
@@ -292,8 +296,8 @@ def _twice(
     given = [("the slide", slide.identity, str(slide.path))]
     if isinstance(segmentation, Masks):
         images = [mask.image for mask in segmentation.images]
-        names = ("--labels",) if len(images) == 1 else ("--axon-mask", "--myelin-mask")
-        given += [(name, image.identity, str(image.path)) for name, image in zip(names, images, strict=True)]
+        names = ("--labels",) if len(images) == 1 else ("--axon-mask", "--myelin-mask", "--uaxon-mask")
+        given += [(name, image.identity, str(image.path)) for name, image in zip(names, images, strict=False)]
     drawn = (("--mask", coverage.fit), ("--regions", regions.fit if regions else None))
     given += [(name, fit.identity, str(fit.path)) for name, fit in drawn if fit is not None and fit.identity]
     for (first, one, _), (second, other, path) in combinations(given, 2):

@@ -19,7 +19,7 @@ from axonflow.engine.proof import DAMAGED, mend, prove
 from axonflow.engine.stage import Stage
 from axonflow.errors import DamageError, InputError, PixelSizeError, StoreError
 from axonflow.fiber.compiled import NOT_KEPT, kept_in
-from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.lock import locked, unprotected
@@ -32,7 +32,7 @@ from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
 from axonflow.stages.annotation import Coverage, Everywhere, Regions, open_annotation, open_regions
 from axonflow.stages.convert import naming_the_way_on
 from axonflow.stages.declare import GROUPS, declare
-from axonflow.stages.labels import LabelImage, open_labels
+from axonflow.stages.labels import LabelImage, open_labels, open_numbers
 from axonflow.stages.layout import Frame, Layout, default_chunk
 from axonflow.stages.masks import Mask, open_mask
 from axonflow.stages.own_masks import OwnMasks
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "cut_masks", "declare_job", "prepare", "run_job", "with_workers"]
 
+SMALLEST_UNMYELINATED_UM2 = 0.005
+"""Of what a network takes for axons without myelin, less is left out, µm²: a disk of 0.08 µm, thinner than any axon."""
+
 log = logging.getLogger(__name__)
 logging.getLogger("axonflow").addHandler(logging.NullHandler())  # without a log file nothing goes to the terminal
 
@@ -66,8 +69,8 @@ class Job:
         Without its info bar, unless that is kept.
     layout : Layout
     segmentation : Network or Masks
-    min_axon_area_um2 : float
-        Smaller axons are left out.
+    min_axon_area_um2, min_unmyelinated_area_um2 : float
+        Smaller axons, and smaller ones of the class without myelin, are left out.
     stages : tuple of Stage
     coverage : Coverage
         What counts.
@@ -81,6 +84,7 @@ class Job:
     layout: Layout
     segmentation: Network | Masks
     min_axon_area_um2: float
+    min_unmyelinated_area_um2: float
     stages: tuple[Stage, ...]
     coverage: Coverage
     regions: Regions | None
@@ -308,10 +312,15 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
     with_bar = (slide.shape[0] + below, slide.shape[1])
     if below and isinstance(segmentation, Masks) and all(m.image.shape == with_bar for m in segmentation.images):
         segmentation = cut_masks(segmentation, slide.shape)  # drawn on the image as the microscope saved it
-    min_axon_area_um2 = config.min_axon_area_um2 or 0.0
+    min_axon_area_um2, min_unmyelinated_area_um2 = (
+        given or 0.0 for given in (config.min_axon_area_um2, config.min_unmyelinated_area_um2)
+    )
     if isinstance(segmentation, Network):
+        usual = segmentation.checkpoint.smallest_axon_um2
         if config.min_axon_area_um2 is None:
-            min_axon_area_um2 = segmentation.checkpoint.smallest_axon_um2
+            min_axon_area_um2 = usual
+        if config.min_unmyelinated_area_um2 is None:
+            min_unmyelinated_area_um2 = min(usual, SMALLEST_UNMYELINATED_UM2)
         wanted = segmentation.checkpoint.working_size(size)
         if not size.matches(wanted):
             work = Frame(Resampling(slide.shape, size, wanted).out_shape, wanted)
@@ -327,13 +336,15 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         slide,
         segmentation,
         min_axon_area_um2=min_axon_area_um2,
+        min_unmyelinated_area_um2=min_unmyelinated_area_um2,
         max_myelin_um=config.max_myelin_um,
         cell_um=config.cell_um,
         coverage=coverage,
         regions=regions,
         on_bad_tile=config.on_bad_tile,
     )
-    return Job(config, slide, layout, segmentation, min_axon_area_um2, stages, coverage, regions)
+    smallest = (min_axon_area_um2, min_unmyelinated_area_um2)
+    return Job(config, slide, layout, segmentation, *smallest, stages, coverage, regions)
 
 
 def _made_in(store: Path) -> Precision | None:
@@ -348,9 +359,12 @@ def _made_in(store: Path) -> Precision | None:
 def _masks(config: Config) -> Masks:
     """Open the masks of a user who has given some."""
     if config.labels is not None:
-        return Masks((open_labels(open_stored(config.labels), AXON_MYELIN),))
-    axon, myelin = (open_mask(open_stored(path)) for path in (config.axon_mask, config.myelin_mask) if path)
-    return Masks((axon, myelin))
+        image = open_stored(config.labels)
+        if config.classes is not None:
+            return Masks((open_numbers(image, Classes.from_words(config.classes)),))
+        return Masks((open_labels(image, AXON_MYELIN),))
+    given = (config.axon_mask, config.myelin_mask, config.uaxon_mask)
+    return Masks(cast("OwnMasks", tuple(open_mask(open_stored(path)) for path in given if path)))
 
 
 def _network(config: Config, checkpoint: Checkpoint, precision: Precision) -> Network:
@@ -427,7 +441,14 @@ def _note(job: Job) -> None:
     done = all(job.journal.record(stage).complete for stage in job.stages)
     warnings = [given.to_json() for given in judge(job.result if done else job.known)]
     write_record(
-        job.config, job.slide, job.layout, job.segmentation, job.min_axon_area_um2, job.stages, job.journal, warnings
+        job.config,
+        job.slide,
+        job.layout,
+        job.segmentation,
+        (job.min_axon_area_um2, job.min_unmyelinated_area_um2),
+        job.stages,
+        job.journal,
+        warnings,
     )
 
 

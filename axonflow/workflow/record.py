@@ -83,7 +83,7 @@ _FORM: dict[str, Any] = {
         "pixel_size_source": str,
         "info_bar?": maybe({"rows": COUNT, "found_by": str, "kept": bool}),
     },
-    "labels": {**_PLACE, "chunk": COUNT, "min_axon_area_um2?": maybe(NUMBER)},
+    "labels": {**_PLACE, "chunk": COUNT, "min_axon_area_um2?": maybe(NUMBER), "min_unmyelinated_area_um2?": NUMBER},
     "config": {"slide": str, "out": str, "mask": maybe(str), "cell_um": NUMBER, "max_myelin_um": NUMBER},
     "model": {},
     "seams": maybe(
@@ -124,14 +124,15 @@ def write_record(
     slide: Slide,
     layout: Layout,
     segmentation: Network | Masks,
-    min_axon_area_um2: float,
+    smallest_um2: tuple[float, float],
     stages: Sequence[Stage],
     journal: Journal,
     warnings: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write what made the store: the settings as they were given, and the values that followed from them.
 
-    It says complete only if every stage is.
+    ``smallest_um2`` are the areas below which axons, and axons of the class without myelin, were left out. It says
+    complete only if every stage is.
     """
     native, work = (frame.pixel_size for frame in (layout.native, layout.work))
     made = {stage.name: journal.record(stage).summary for stage in stages if journal.record(stage).complete}
@@ -150,7 +151,8 @@ def write_record(
             "shape": layout.work.shape,
             "pixel_size_um": [work.y, work.x],
             "chunk": layout.chunk,
-            "min_axon_area_um2": min_axon_area_um2,
+            "min_axon_area_um2": smallest_um2[0],
+            **({} if layout.classes.unmyelinated is None else {"min_unmyelinated_area_um2": smallest_um2[1]}),
         },
         "config": config.to_json(),
         "model": _model(segmentation),
@@ -180,11 +182,12 @@ def _info_bar(config: Config, slide: Slide) -> dict[str, Any] | None:
 
 
 def _model(segmentation: Network | Masks) -> dict[str, Any]:
+    named = segmentation.classes
+    classes: dict[str, Any] = {} if named == AXON_MYELIN else {"classes": named.to_json()}
     if isinstance(segmentation, Masks):
         images = [mask.image for mask in segmentation.images]
-        return {"masks": [{"path": str(image.path), "identity": image.identity} for image in images]}
+        return classes | {"masks": [{"path": str(image.path), "identity": image.identity} for image in images]}
     checkpoint = segmentation.checkpoint
-    classes = {} if checkpoint.classes == AXON_MYELIN else {"classes": checkpoint.classes.to_json()}
     return classes | {
         "name": checkpoint.name,
         "path": str(checkpoint.path),

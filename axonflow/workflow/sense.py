@@ -379,7 +379,7 @@ RULES = (
         "no axon counts",
         "No axon counts: there is nothing to measure.",
         "Look at the slide, its mask and its pixel size, and at the network or the masks of axons.",
-        lambda e: _if(e.axons == 0 and bool(e.area_mm2)),
+        lambda e: _if(e.axons == e.unmyelinated == 0 and bool(e.area_mm2)),
     ),
     Rule(
         "one-label",

@@ -81,14 +81,16 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
     if (path / "run.json").exists():
         kept = Config.from_json(read_record(path)["config"])
         if settings.get("labels") is not None:  # in place of the masks that there were
-            kept = replace(kept, axon_mask=None, myelin_mask=None)
-        elif settings.get("axon_mask") is not None or settings.get("myelin_mask") is not None:
-            kept = replace(kept, labels=None)
+            kept = replace(kept, axon_mask=None, myelin_mask=None, uaxon_mask=None)
+        elif any(settings.get(name) is not None for name in ("axon_mask", "myelin_mask", "uaxon_mask")):
+            kept = replace(kept, labels=None, classes=None)
         config = replace(kept, **{"out": path, **settings})
     else:
         config = Config(slide=path, **{"out": Config.default_out(path), **settings})
     if config.own_masks and (idle := [FLAGS[name] for name in OF_NETWORKS if settings.get(name) not in (None, False)]):
-        masks = " and ".join(str(mask) for mask in (config.labels, config.axon_mask, config.myelin_mask) if mask)
+        masks = " and ".join(
+            str(mask) for mask in (config.labels, config.axon_mask, config.myelin_mask, config.uaxon_mask) if mask
+        )
         raise InputError(
             f"Either own masks or {' and '.join(idle)} was expected, as masks need no network; {masks} came, too. "
             "Leave one out; a store that was made of masks stays so: give another --out for a network."

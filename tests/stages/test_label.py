@@ -25,7 +25,7 @@ def stages(side: int, folder: Path) -> tuple[Stage, ...]:
     written = Stage(
         name="segment", revision=1, parameters={}, after=(), shape=frame.shape, batches=(), task=lambda _: {}
     )
-    return label_axons(layout, 0.0, written)
+    return label_axons(layout, 0.0, 0.0, written)
 
 
 def task_bytes(stage: Stage) -> int:

@@ -32,7 +32,7 @@ FIVE = Classes(
         PixelClass(1, "axon", "#3366cc", "axon"),
         PixelClass(2, "nucleus", "#beaed4", "other"),
         PixelClass(3, "myelin", "#cc3333", "myelin"),
-        PixelClass(4, "unmyelinated axon", "#7fc97f", "other"),
+        PixelClass(4, "unmyelinated axon", "#7fc97f", "unmyelinated"),
     )
 )
 SIZE = PixelSize.square(0.1)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from axonflow.errors import InputError
 from axonflow.results.analysis import Analysis
-from axonflow.results.export.ads_mask import write_ads_mask
+from axonflow.results.export.ads_mask import write_ads_mask, write_uaxon_mask
 from axonflow.results.export.geojson import write_geojson
 from axonflow.results.export.maps import draw, write_netcdf
-from axonflow.results.export.tables import copy_parquet, write_ads, write_csv, write_regions_csv
+from axonflow.results.export.tables import copy_parquet, write_ads, write_csv, write_regions_csv, write_uaxons
 
 __all__ = ["FORMATS", "export_store"]
 
@@ -25,11 +25,17 @@ _WRITERS = {
     "svg": (draw, "_maps.svg"),
 }
 
+_UNMYELINATED = {
+    "ads-csv": (write_uaxons, "_uaxon_morphometrics.csv"),
+    "ads-mask": (write_uaxon_mask, "_seg-uaxon.tif"),
+}
+"""Those that AxonDeepSeg has for axons without myelin."""
+
 FORMATS = {name: ending for name, (_, ending) in _WRITERS.items()}
 """Formats, and how the files are named after the store unless told otherwise."""
 
 
-def export_store(analysis: Analysis, format_: str, out: Path | None = None) -> Path:
+def export_store(analysis: Analysis, format_: str, out: Path | None = None, *, unmyelinated: bool = False) -> Path:
     """Write a result as a file.
 
     Parameters
@@ -41,6 +47,8 @@ def export_store(analysis: Analysis, format_: str, out: Path | None = None) -> P
         ``svg``: the maps as a figure; ``regions-csv``: the table of regions.
     out : Path, optional
         Beside the store, named after it, if left out.
+    unmyelinated : bool
+        Whether to write AxonDeepSeg's table or mask of axons without myelin, in place of that of the others.
 
     Returns
     -------
@@ -54,7 +62,17 @@ def export_store(analysis: Analysis, format_: str, out: Path | None = None) -> P
     """
     if format_ not in _WRITERS:
         raise InputError(f"--format was expected to be one of {', '.join(_WRITERS)}, {format_!r} came.")
-    write, ending = _WRITERS[format_]
+    writers = _UNMYELINATED if unmyelinated else _WRITERS
+    if format_ not in writers:
+        raise InputError(
+            f"--unmyelinated was expected with --format {' or '.join(writers)}, {format_} came; it holds all axons."
+        )
+    if unmyelinated and not analysis.kind_columns:
+        raise InputError(
+            f"Unmyelinated axons were expected in {analysis.store}, but its classes have none: "
+            f"{', '.join(analysis.classes.names)}. Run a network that finds them, or give --uaxon-mask."
+        )
+    write, ending = writers[format_]
     store = analysis.store.resolve()
     path = out or store.with_name(store.name.removesuffix(".zarr").removesuffix(".ome") + ending)
     try:

@@ -1,6 +1,7 @@
-"""The image that AxonDeepSeg writes, on the slide's own pixels: 0 background, 127 myelin, 255 axon.
+"""The images that AxonDeepSeg writes, on the slide's own pixels: 0 background, 127 myelin, 255 axon.
 
-It shows what the tables count: axons that were left out are background. Labels that a network made at another pixel
+They show what the tables count: axons that were left out are background. Axons without myelin have an image of their
+own, of 0 and 255. Labels that a network made at another pixel
 size are looked up under the centre of each of the slide's pixels.
 """
 
@@ -23,7 +24,7 @@ from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
 
-__all__ = ["write_ads_mask"]
+__all__ = ["write_ads_mask", "write_uaxon_mask"]
 
 TILE = 512
 READ = 4096
@@ -40,7 +41,16 @@ def write_ads_mask(analysis: Analysis, path: Path) -> None:
     InputError
         If the ending is another, or the slide too large for a PNG, which is written whole.
     """
-    mask = _Mask(analysis.pyramid(), analysis.pyramid("semantic"), analysis.pyramid("axons"), analysis.classes)
+    _write(analysis, analysis.classes.greys, path)
+
+
+def write_uaxon_mask(analysis: Analysis, path: Path) -> None:
+    """Write the mask of axons without myelin; as :func:`write_ads_mask`."""
+    _write(analysis, np.array([255 * (each.role == "unmyelinated") for each in analysis.classes], np.uint8), path)
+
+
+def _write(analysis: Analysis, greys: NDArray[np.uint8], path: Path) -> None:
+    mask = _Mask(analysis.pyramid(), analysis.pyramid("semantic"), analysis.pyramid("axons"), analysis.classes, greys)
     (h, w), size = mask.slide.shape, mask.slide.pixel_size
     if path.suffix.lower() == ".png":
         if h * w > LARGEST_PNG_PX:
@@ -74,6 +84,7 @@ class _Mask:
     semantic: Pyramid
     axons: Pyramid
     classes: Classes
+    of_class: NDArray[np.uint8]
 
     def tiles(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the tiles in raster order, those at the edges filled up with background."""
@@ -89,5 +100,5 @@ class _Mask:
         rows, columns = nearest_pixels(box, span, labels.shape)
         have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
         counted = self.classes.counted(labels.read(have), self.axons.read(have))
-        greys: NDArray[np.uint8] = self.classes.greys[counted[np.ix_(rows - have.y0, columns - have.x0)]]
+        greys: NDArray[np.uint8] = self.of_class[counted[np.ix_(rows - have.y0, columns - have.x0)]]
         return greys

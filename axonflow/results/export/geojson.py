@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import TextIO
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from axonflow.fiber.kinds import KIND, UNMYELINATED
 from axonflow.fiber.outline import outlines
 from axonflow.fiber.table import COLUMNS, REGION
 from axonflow.kernel.files import new_file
@@ -57,17 +58,24 @@ COLOURS = {"Fiber": [227, 74, 51], "Axon": [64, 140, 242]}
 def write_geojson(analysis: Analysis, path: Path) -> None:
     """Write the outlines as a stream; compressed if the file's name ends in ``.gz``.
 
-    Each axon makes two features, detections of the classes ``Fiber`` and ``Axon``, named after its id.
+    Each axon makes two features, detections of the classes ``Fiber`` and ``Axon``, named after its id; one of the class
+    without myelin makes a single one, of ``Unmyelinated axon``.
     """
     slide, axons, fibers = analysis.pyramid(), analysis.pyramid("axons"), analysis.pyramid("fibers")
     scale = axons.pixel_size.x / slide.pixel_size.x, axons.pixel_size.y / slide.pixel_size.y
     table = analysis.fibers
-    writers = [_Features.of(kind, table, scale) for kind in ("Fiber", "Axon")]
+    fiber, axon = (_Features.of(kind, table, scale, COLOURS[kind]) for kind in ("Fiber", "Axon"))
+    bare = next((each for each in analysis.classes if each.role == "unmyelinated"), None)
+    alone = None if bare is None else replace(axon, head=_head("Unmyelinated axon", [*bare.rgb], "axon"))
+    without = set(np.flatnonzero(table.get(KIND.name) == UNMYELINATED).tolist())
     with _written(path) as file:
         file.write('{"type":"FeatureCollection","features":[')
         between = "\n"
         for row, box, masks in _objects(table, (fibers, axons)):
+            writers = [fiber, axon] if alone is None or row not in without else [None, alone]
             for writer, mask in zip(writers, masks, strict=True):
+                if writer is None:
+                    continue
                 file.write(between + writer.text(row, outlines(mask), box))
                 between = ",\n"
         file.write("\n]}\n")
@@ -133,9 +141,8 @@ class _Features:
     scale: tuple[float, float]
 
     @classmethod
-    def of(cls, kind: str, table: pd.DataFrame, scale: tuple[float, float]) -> _Features:
+    def of(cls, kind: str, table: pd.DataFrame, scale: tuple[float, float], colour: Sequence[int]) -> _Features:
         names = MEASUREMENTS[kind]
-        class_ = json.dumps({"name": kind, "color": COLOURS[kind]}, separators=(",", ":"))
         tails = [""] * len(table)
         if REGION.name in table:
             known = table[REGION.name].dropna()
@@ -143,7 +150,7 @@ class _Features:
             tails = [texts.get(name, "") for name in table[REGION.name]]
         return cls(
             kind,
-            f'"properties":{{"objectType":"detection","classification":{class_},"name":"{kind.lower()} ',
+            _head(kind, colour, kind.lower()),
             table[list(names)].to_numpy(np.float64),
             tuple(map(json.dumps, names)),
             table["axon_id"].to_numpy(),
@@ -170,6 +177,11 @@ class _Features:
             xy = np.round(xy * self.scale, 3)
         positions = xy.tolist()
         return str([*positions, positions[0]]).replace(" ", "")
+
+
+def _head(kind: str, colour: Sequence[int], called: str) -> str:
+    class_ = json.dumps({"name": kind, "color": colour}, separators=(",", ":"))
+    return f'"properties":{{"objectType":"detection","classification":{class_},"name":"{called} '
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from axonflow.results.analysis import Analysis
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["copy_parquet", "write_ads", "write_csv", "write_regions_csv"]
+__all__ = ["copy_parquet", "write_ads", "write_csv", "write_regions_csv", "write_uaxons"]
 
 
 _COMPRESSIONS: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {
@@ -30,6 +30,13 @@ def write_ads(analysis: Analysis, path: Path) -> None:
     from axonflow.fiber.table import write_ads_csv
 
     write_ads_csv(analysis.fibers, path)
+
+
+def write_uaxons(analysis: Analysis, path: Path) -> None:
+    """Write AxonDeepSeg's columns of the axons without myelin."""
+    from axonflow.fiber.table import write_ads_unmyelinated
+
+    write_ads_unmyelinated(analysis.fibers, path)
 
 
 def write_csv(analysis: Analysis, path: Path) -> None:

@@ -15,7 +15,7 @@ from axonflow.results.figures.distributions import (
     draw_profiles,
     draw_spreads,
 )
-from axonflow.results.figures.maps import draw_doubt, draw_levels, draw_maps
+from axonflow.results.figures.maps import draw_doubt, draw_levels, draw_maps, draw_unmyelinated
 from axonflow.results.figures.overlay import draw_detail, draw_overlay, draw_slide
 from axonflow.results.figures.style import AXON, DOUBT, MYELIN, PANELS
 
@@ -35,4 +35,5 @@ __all__ = [
     "draw_profiles",
     "draw_slide",
     "draw_spreads",
+    "draw_unmyelinated",
 ]

@@ -30,9 +30,9 @@ DENSITY_COLOURS = ("#2b4a6f", "#c8553d")
 
 
 @styled()
-def draw_diameters(diameters_um: Floats, paths: Iterable[Path]) -> None:
+def draw_diameters(diameters_um: Floats, paths: Iterable[Path], colour: str = AXON) -> None:
     """Draw the histogram of axon diameters, as wide as a column; the largest half percent may lie beyond."""
-    _histogram(diameters_um, (0.0, _reach(diameters_um)), "axon diameter (µm)", "{:.2f} µm", AXON, paths)
+    _histogram(diameters_um, (0.0, _reach(diameters_um)), "axon diameter (µm)", "{:.2f} µm", colour, paths)
 
 
 @styled()

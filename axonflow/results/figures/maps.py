@@ -17,6 +17,7 @@ from axonflow.results.figures.style import (
     DOUBT,
     PAGE_MM,
     PANELS,
+    UNMYELINATED,
     colour_bar,
     common,
     extent_mm,
@@ -28,7 +29,7 @@ from axonflow.results.figures.style import (
     tidy,
 )
 
-__all__ = ["draw_doubt", "draw_levels", "draw_maps"]
+__all__ = ["draw_doubt", "draw_levels", "draw_maps", "draw_unmyelinated"]
 
 
 @styled()
@@ -41,6 +42,16 @@ def draw_maps(maps: xr.Dataset, paths: Iterable[Path]) -> None:
     tall = extent[2] / extent[1]
     figure = new_figure(PAGE_MM, float(np.clip(2 * (44 * tall + 13), 55, 230)))
     for axes, (name, colours) in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
+        _draw_map(figure, axes, maps, name, colours)
+    save(figure, paths)
+
+
+@styled()
+def draw_unmyelinated(maps: xr.Dataset, paths: Iterable[Path]) -> None:
+    """Draw the maps of axons without myelin, as wide as a page; as :func:`draw_maps`."""
+    extent = extent_mm(maps)
+    figure = new_figure(PAGE_MM, float(np.clip(44 * extent[2] / extent[1] + 13, 30, 115)))
+    for axes, (name, colours) in zip(figure.subplots(1, 3).flat, UNMYELINATED, strict=True):
         _draw_map(figure, axes, maps, name, colours)
     save(figure, paths)
 

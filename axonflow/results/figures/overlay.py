@@ -79,7 +79,7 @@ def draw_slide(
 def draw_detail(
     grey: Picture, labels: Labels, classes: Classes, extent: tuple[float, float], paths: Iterable[Path]
 ) -> None:
-    """Draw a piece of the slide with the borders of axons and of myelin, as wide as a column.
+    """Draw a piece of the slide with the borders of axons, of both kinds, and of myelin, as wide as a column.
 
     Parameters
     ----------
@@ -98,6 +98,8 @@ def draw_detail(
     box = (0.0, width, height, 0.0)
     axes.imshow(_stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
     axon, myelin = labels == classes.axon, labels == classes.myelin
+    if classes.unmyelinated is not None:
+        _outline(axes, labels == classes.unmyelinated, extent, classes[classes.unmyelinated].colour, 0.7)
     _outline(axes, axon | myelin, extent, classes[classes.myelin].colour, 0.7)
     _outline(axes, axon, extent, classes[classes.axon].colour, 0.7)
     _bare(axes)

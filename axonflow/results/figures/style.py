@@ -31,6 +31,7 @@ __all__ = [
     "MYELIN",
     "PAGE_MM",
     "PANELS",
+    "UNMYELINATED",
     "Ends",
     "Extent",
     "colour_bar",
@@ -53,6 +54,9 @@ PANELS = (
     ("gratio_aggregate", "viridis"),
 )
 """The maps of the paper's Figure 7, in its order, with perceptually even colours."""
+
+UNMYELINATED = (("unmyelinated_density", "magma"), ("unmyelinated_avf", "magma"), ("myelinated_fraction", "viridis"))
+"""The maps of axons without myelin, where the classes have them."""
 
 DOUBT = ("confidence", "cividis")
 """What a network adds to them."""

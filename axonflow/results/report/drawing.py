@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from axonflow.fiber.kinds import MYELINATED, UNMYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.grid import Box
 from axonflow.kernel.words import count, length, number
@@ -62,7 +63,7 @@ def draw_figures(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Fi
     """
     figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), result.classes, folder / "overlay.png")
     drawn = []
-    for draw in (_slide, _detail, _maps, _doubt, _distributions):
+    for draw in (_slide, _detail, _maps, _doubt, _distributions, _unmyelinated):
         drawn += list(draw(result, axons, lambda name: [folder / f"{name}.svg", folder / f"{name}.png"]))
     return drawn
 
@@ -106,6 +107,8 @@ def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Fig
     figures.draw_detail(image.read(box), counted, result.classes, extent, paths("detail"))
     where = f"{length(y0 * um.y)} from the top and {length(x0 * um.x)} from the left"
     said = f"A typical piece near by, {where}: the inner outlines are of axons, the outer ones of their myelin."
+    if result.kind_columns:
+        said += " Outlines without myelin around them, in the colour of their class, are of unmyelinated axons."
     yield Figure("detail", said, is_photograph=True)
 
 
@@ -113,6 +116,9 @@ def _typical_place_um(result: Analysis) -> tuple[float, float]:
     """Return the middle of a cell whose density of axons is the median of all that have any, y and x in µm."""
     maps = result.maps
     density = np.where(maps["axon_count"] > 0, maps["axon_density"], np.nan)
+    if result.kind_columns:  # as of a nerve without myelin
+        there = result.mapped_axons > 0
+        density = np.where(there, np.nansum([maps["axon_density"], maps["unmyelinated_density"]], axis=0), np.nan)
     whole = maps["covered_fraction"].to_numpy() > 0.99
     full = np.where(whole, density, np.nan) if np.isfinite(density[whole]).any() else density
     far = np.abs(full - np.nanmedian(full))
@@ -141,6 +147,7 @@ def _doubt(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figu
 
 
 def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
+    axons = of_kind(axons, MYELINATED)
     if axons.empty:
         return
     diameters, with_myelin = axons[DIAMETER].to_numpy(), myelinated(axons)
@@ -157,6 +164,25 @@ def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Itera
         yield Figure("gratio-by-diameter", f"g-ratio against diameter of {count(len(gratios), 'axon')} with myelin.")
     figures.draw_profiles(result.maps, paths("profile"))
     yield Figure("profile", "Axon density along the slide: of each row and of each column of cells, of what counts.")
+
+
+def _unmyelinated(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
+    if not result.kind_columns:
+        return
+    figures.draw_unmyelinated(result.maps, paths("unmyelinated-maps"))
+    said = (
+        "Maps of the unmyelinated axons: their density, the part of the area that they are, and the share of all axons "
+        "that are myelinated."
+    )
+    yield Figure("unmyelinated-maps", said)
+    diameters = of_kind(axons, UNMYELINATED)[DIAMETER].to_numpy()
+    if not len(diameters):
+        return
+    colour = next(each.colour for each in result.classes if each.role == "unmyelinated")
+    figures.draw_diameters(diameters, paths("unmyelinated-diameter"), colour)
+    low, high = np.percentile(diameters, (5, 95))
+    spread = f"nine in ten lie between {number(low, '.2f')} and {number(high, '.2f')} µm"
+    yield Figure("unmyelinated-diameter", f"Diameter of {count(len(diameters), 'unmyelinated axon')}: {spread}.")
 
 
 def _extent_mm(result: Analysis) -> tuple[float, float]:

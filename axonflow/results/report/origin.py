@@ -74,6 +74,9 @@ def origin_facts(result: Analysis) -> list[Fact]:
         "regions": config.get("regions"),
         "side of a cell": f"{config['cell_um']:g} µm",
         "smallest axon": number(labels.get("min_axon_area_um2", config["min_axon_area_um2"]), "g", "µm²"),
+        "smallest unmyelinated axon": number(labels.get("min_unmyelinated_area_um2"), "g", "µm²")
+        if "min_unmyelinated_area_um2" in labels
+        else None,
         "longest way through myelin": f"{config['max_myelin_um']:g} µm",
         "what one task writes": f"{labels['chunk']:,} px a side",
     }

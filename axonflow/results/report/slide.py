@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from axonflow.fiber import kinds
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.region_table import HISTOGRAM
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
@@ -17,7 +18,7 @@ from axonflow.results.analysis import Analysis
 from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
 from axonflow.results.report.trust import BORDER, doubts, left_out
-from axonflow.results.report.words import TISSUE, Fact
+from axonflow.results.report.words import TISSUE, UNMYELINATED, Fact
 
 if TYPE_CHECKING:
     from axonflow.results.report.drawing import Figure
@@ -62,7 +63,7 @@ def write_report(result: Analysis) -> Path:
     from axonflow.results.report.drawing import draw_figures
 
     report, figures = result.store / "report.html", result.store / "figures"
-    axons = result.counted_fibers([DIAMETER, GRATIO, MYELIN_AREA, BORDER])
+    axons = result.counted_fibers([DIAMETER, GRATIO, MYELIN_AREA, BORDER, *result.kind_columns])
     with new_folder(figures, durable=False) as part:
         drawn = draw_figures(result, axons, part)
         remove(report)  # it must not outlive its figures
@@ -74,15 +75,17 @@ def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder:
     slide = result.record["slide"]
     height, width = (n * um for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
     h, w = slide["shape"]
+    myelinated = kinds.of_kind(axons, kinds.MYELINATED)
     return {
         "title": Path(slide["path"]).name,
         "subtitle": f"{size(height, width)}, {h:,} × {w:,} px",
         "network": network_in_words(result),
         "warnings": result.warnings,
-        "numbers": _numbers(result, axons),
+        "numbers": _numbers(result, myelinated),
+        "unmyelinated": _unmyelinated(result, axons),
         "figures": {figure.name: (figure, _embedded(figure, folder)) for figure in drawn},
         "regions": _regions(result),
-        "doubts": list(doubts(result, axons)),
+        "doubts": list(doubts(result, myelinated)),
         "left_out": list(left_out(result, axons)),
         "settings": origin_facts(result),
         "steps": steps(result),
@@ -101,7 +104,7 @@ def _numbers(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
     diameters = axons[DIAMETER].to_numpy()
     mean, spread = (float(diameters.mean()), float(diameters.std())) if n else (np.nan, np.nan)
     return [
-        Fact("axons", count(n), f"in {area(area_mm2)}"),
+        Fact("myelinated axons" if result.kind_columns else "axons", count(n), f"in {area(area_mm2)}"),
         Fact("axon density", density(n / area_mm2 if area_mm2 else None), "axons per mm²"),
         Fact("axon diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
         Fact("g-ratio", number(aggregate_gratio(avf, mvf) if mvf else None, ".3f"), "aggregate, √(1 / (1 + MVF/AVF))"),
@@ -110,19 +113,39 @@ def _numbers(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
     ]
 
 
+def _unmyelinated(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
+    """Return the numbers of the axons without myelin, of all that count; none if they are no class."""
+    if not result.kind_columns:
+        return []
+    maps, without = result.maps, kinds.of_kind(axons, kinds.UNMYELINATED)
+    area_mm2, n = float(maps["covered_area"].sum()), len(without)
+    diameters = without[DIAMETER].to_numpy()
+    mean, spread, median = (diameters.mean(), diameters.std(), np.median(diameters)) if n else (np.nan,) * 3
+    avf = float((maps["unmyelinated_avf"] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else np.nan
+    share = (len(axons) - n) / len(axons) if len(axons) else np.nan
+    return [
+        Fact("unmyelinated axons", count(n), f"{number(share, '.1%')} of {count(len(axons), 'axon')} are myelinated"),
+        Fact("their density", number(n / area_mm2 if area_mm2 else None, ",.0f"), "unmyelinated axons per mm²"),
+        Fact("their diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
+        Fact("their median diameter", number(median, ".2f", "µm"), "of the disk of an axon's area"),
+        Fact("their volume fraction", number(avf, ".3f"), "part of the area that is unmyelinated axon"),
+    ]
+
+
 def _regions(result: Analysis) -> dict[str, Any] | None:
     """Return the head and the rows of the table by region."""
     if result.record["config"].get("regions") is None:
         return None
+    shown = TISSUE | (UNMYELINATED if result.kind_columns else {})
     rows = [
         (
             row["region"],
-            [number(row[name], form) for name, (_, form) in TISSUE.items()],
+            [number(row[name], form) for name, (_, form) in shown.items()],
             spark(list(row[HISTOGRAM.name]), f"diameters of the axons of {row['region']}, 0 to 10 µm"),
         )
         for row in result.regions.to_dict("records")
     ]
-    return {"head": [title for title, _ in TISSUE.values()], "rows": rows}
+    return {"head": [title for title, _ in shown.values()], "rows": rows}
 
 
 def _embedded(figure: Figure, folder: Path) -> str:

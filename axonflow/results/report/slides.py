@@ -11,20 +11,21 @@ import pandas as pd
 import xarray as xr
 
 from axonflow.errors import StoreError
+from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.text import from_cell
 from axonflow.kernel.words import area, count, density, number
 from axonflow.ngff.maps import read_maps
 from axonflow.results.analysis import open_store
 from axonflow.results.report.page import vector, write_page
-from axonflow.results.report.words import TISSUE, Fact
+from axonflow.results.report.words import TISSUE, UNMYELINATED, Fact
 
 __all__ = ["FIGURES", "write_batch_report", "write_comparison"]
 
 FIGURES = ("maps.png", "maps.svg", "distributions.png", "distributions.svg")
 
-NUMBERS = TISSUE | {"confidence": ("confidence", ".3f")}
-"""Columns of the summary that the report shows, how they are headed and written."""
+NUMBERS = TISSUE | UNMYELINATED | {"confidence": ("confidence", ".3f")}
+"""Columns of the summary that the report shows if they are there, how they are headed and written."""
 
 ROOM_FOR = 7
 """Slides whose maps fit the width of a page; more are laid across it."""
@@ -98,17 +99,19 @@ def _spread(store: Path) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndar
     """Return the diameters of a slide's axons, and the g-ratios of those with myelin."""
     from axonflow.results.report.drawing import myelinated
 
-    axons = open_store(store).counted_fibers([DIAMETER, GRATIO, MYELIN_AREA])
+    result = open_store(store)
+    axons = of_kind(result.counted_fibers([DIAMETER, GRATIO, MYELIN_AREA, *result.kind_columns]), MYELINATED)
     return axons[DIAMETER].to_numpy(), myelinated(axons)[GRATIO].to_numpy()
 
 
 def _content(table: pd.DataFrame, titles: list[str], folder: Path) -> dict[str, Any]:
     done = table[table["state"] == "done"]
+    shown = {name: said for name, said in NUMBERS.items() if name in table or name not in UNMYELINATED}
     rows = [
         (
             title,
             Path(row["slide"]).name,
-            None if row["state"] == "failed" else [number(row[name], form) for name, (_, form) in NUMBERS.items()],
+            None if row["state"] == "failed" else [number(row[name], form) for name, (_, form) in shown.items()],
             _report_beside(row["store"], folder),
         )
         for title, row in zip(titles, table.to_dict("records"), strict=True)
@@ -129,7 +132,7 @@ def _content(table: pd.DataFrame, titles: list[str], folder: Path) -> dict[str, 
             Fact("axons", count(float(done["axon_count"].sum())), f"in {area(float(done['area (mm^2)'].sum()))}"),
             Fact("median density", density(float(found.median()) if len(found) else None), between),
         ],
-        "head": [title for title, _ in NUMBERS.values()],
+        "head": [title for title, _ in shown.values()],
         "rows": rows,
         "told": told,
         "maps": vector(folder / "maps.svg"),

@@ -70,7 +70,11 @@ def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     else:
         limit = "the network's limit" if smallest is None else f"{smallest:g} µm²"
         said = f"of all that is classed as axon (estimated) lies in objects smaller than {limit}, which are not counted"
-        yield Fact("too small", share(_too_small(result)), said)
+        yield Fact("too small", share(_too_small(result, result.classes.axon)), said)
+    least, number_ = result.record["labels"].get("min_unmyelinated_area_um2"), result.classes.unmyelinated
+    if least and number_ is not None:
+        said = f"of what is classed as unmyelinated axon (estimated) lies in objects smaller than {least:g} µm²"
+        yield Fact("too small, unmyelinated", share(_too_small(result, number_)), said)
     far = result.record["stages"]["measure"]["myelin_px_beyond_reach"]
     um2 = float(np.prod(result.record["labels"]["pixel_size_um"]))
     said = f"of myelin lies farther than {config['max_myelin_um']:g} µm from its axon; it counts in the MVF alone"
@@ -85,15 +89,15 @@ def _unfamiliar(result: Analysis) -> tuple[int, int]:
     return int(cells.sum()), int(cells.count())
 
 
-def _too_small(result: Analysis) -> float:
-    """Return the share of the pixels of class axon that were left out, from one coarse level of the labels.
+def _too_small(result: Analysis, of_class: int) -> float:
+    """Return the share of the pixels of a class of axons that were left out, from one coarse level of the labels.
 
     Levels of labels are samples: each pixel of one is a pixel of the level below.
     """
     from axonflow.results.figures.overlay import coarse
 
     labels, ids = (coarse(result.pyramid(name), SAMPLED_PX) for name in ("semantic", "axons"))
-    axon = labels == result.classes.axon
+    axon = labels == of_class
     return float(result.classes.left_out(labels, ids)[axon].mean()) if axon.any() else 0.0
 
 

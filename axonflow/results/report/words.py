@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["TISSUE", "Fact"]
+__all__ = ["TISSUE", "UNMYELINATED", "Fact"]
 
 TISSUE = {
     "area (mm^2)": ("area, mm²", ".4g"),
@@ -19,6 +19,15 @@ TISSUE = {
     "axon_diam_p95 (um)": ("95 %", ".2f"),
 }
 """Columns that the tables of regions and of slides have in common and a report shows, how headed and how written."""
+
+UNMYELINATED = {
+    "unmyelinated_count": ("unmyelinated", ",.0f"),
+    "unmyelinated_density (mm^-2)": ("per mm²", ",.0f"),
+    "unmyelinated_avf": ("their AVF", ".3f"),
+    "unmyelinated_diam_mean (um)": ("diameter, µm", ".2f"),
+    "myelinated_fraction": ("myelinated", ".1%"),
+}
+"""Those that stand beside them where the classes have axons without myelin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from axonflow.fiber.kinds import KIND, UNMYELINATED
+
 __all__ = ["LARGEST_LIST", "LISTED", "QUERY", "listed_axons", "segment_properties"]
 
 LARGEST_LIST = 2_000_000
@@ -54,6 +56,9 @@ LISTED = (
 BORDER, BARE = "border", "bare"
 """Tags: axons whose fiber touches the slide's border, and axons without myelin."""
 
+_WITHOUT = {"gratio": 1.0, "myelin_thickness (um)": 0.0}
+"""What the list says of an axon without myelin, as it knows no missing number."""
+
 QUERY = ">diameter_um |diameter_um |gratio"
 """What the list shows at the start: the thickest first, with two columns."""
 
@@ -80,7 +85,13 @@ def segment_properties(table: pd.DataFrame) -> bytes:
     """
     bare = table["myelin_area (um^2)"].to_numpy() == 0
     border = table["image_border_touching"].to_numpy(bool)
-    kinds = np.array(["[]", "[0]", "[1]", "[0,1]"])[border + 2 * bare]
+    tagged = [(BORDER, "fiber touches the slide's border", border), (BARE, "axon without myelin", bare)]
+    if KIND.name in table:
+        without = (table[KIND.name] == UNMYELINATED).to_numpy()
+        tagged.append((UNMYELINATED, "axon of the class without myelin", without))
+        table = table.fillna(_WITHOUT)
+    sets = ["[" + ",".join(str(i) for i in range(len(tagged)) if k >> i & 1) + "]" for k in range(2 ** len(tagged))]
+    kinds = np.array(sets)[np.sum([has.astype(int) << i for i, (_, _, has) in enumerate(tagged)], axis=0)]
     properties: list[dict[str, Any]] = [
         {
             "id": listed.name,
@@ -94,8 +105,8 @@ def segment_properties(table: pd.DataFrame) -> bytes:
     tags = {
         "id": "tags",
         "type": "tags",
-        "tags": [BORDER, BARE],
-        "tag_descriptions": ["fiber touches the slide's border", "axon without myelin"],
+        "tags": [tag for tag, _, _ in tagged],
+        "tag_descriptions": [said for _, said, _ in tagged],
     }
     # Written by hand around what json writes: a million short lists would be a million objects.
     written = ",".join(json.dumps(each, separators=(",", ":")) for each in properties)
