@@ -64,7 +64,7 @@ def draw(side: int, folder: Path) -> Layout:
 def analyse(layout: Layout) -> dict[str, Any]:
     """Label and measure; return what it took."""
     classes = Stage("segment", 1, {}, (), layout.work.shape, (), task=dict)
-    labelled = label_axons(layout, 0.0, classes)
+    labelled = label_axons(layout, 0.0, 0.0, classes)
     stages = (*labelled, *measure(layout, MAX_MYELIN_UM, labelled[1]))
     with TemporaryDirectory(dir=layout.store.parent) as folder:
         started, used = time.perf_counter(), time.process_time()

@@ -160,9 +160,9 @@ def against_skimage(side: int, repeats: int, folder: Path) -> None:
     classes = Phantom(box.shape).classes(box)
     slide = str(folder / "phantom.png")
     Image.fromarray(AXON_MYELIN.greys[classes]).save(slide)
-    mask = classes == AXON_MYELIN.axon
-    pieces = [(box, survey(mask, box, box.shape))]
-    axons = label(mask, dict(number_axons(pieces, join(pieces)))[box])
+    kinds = AXON_MYELIN.kinds(classes)
+    pieces = [(box, survey(kinds, box, box.shape))]
+    axons = label(kinds, dict(number_axons(pieces, join(pieces)))[box])
     reach = reach_px(5.0, PixelSize.square(PIXEL_UM))
     np.save(folder / "phantom.npy", assign(axons, classes == AXON_MYELIN.myelin, reach))
     _warm_up(folder)

@@ -148,17 +148,16 @@ def tissue_maps(cells: Cells, counted: Tally, axons: Callable[[], Iterable[pd.Da
 
     found = tissue(pixels[:, :3], counting_kind(counting, MYELINATED), cells.pixel_size)
     without = unmyelinated(pixels, found, counting, cells.pixel_size)
-    of = "" if without is None else "myelinated "
     sides = [np.diff(cells.edges(axis)) for axis in (0, 1)]
     maps = {
-        "axon_count": (found.axon_count, "1", f"{of}axons whose centroid lies in the cell"),
-        "axon_density": (found.axon_density, "mm-2", f"{of}axon density"),
-        "avf": (found.avf, "1", f"{of}axon volume fraction"),
+        "axon_count": (found.axon_count, "1", "axons whose centroid lies in the cell"),
+        "axon_density": (found.axon_density, "mm-2", "axon density"),
+        "avf": (found.avf, "1", "axon volume fraction"),
         "mvf": (found.mvf, "1", "myelin volume fraction"),
         "fvf": (found.avf + found.mvf, "1", "fiber volume fraction"),
         "gratio_aggregate": (found.gratio_aggregate, "1", "aggregate g-ratio"),
-        "axon_diameter_mean": (found.diameter_mean, "um", f"mean {of}axon diameter"),
-        "axon_diameter_std": (found.diameter_std, "um", f"standard deviation of {of}axon diameter"),
+        "axon_diameter_mean": (found.diameter_mean, "um", "mean axon diameter"),
+        "axon_diameter_std": (found.diameter_std, "um", "standard deviation of axon diameter"),
         "gratio_mean": (found.gratio_mean, "1", "mean g-ratio of the axons that have myelin"),
         "covered_area": (found.area_mm2, "mm2", "covered area of the cell"),
         "covered_fraction": (pixels[:, 0] / np.outer(*sides).ravel(), "1", "covered part of the cell"),

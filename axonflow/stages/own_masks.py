@@ -71,7 +71,7 @@ def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
     readings: dict[str, Any] = {} if plain else {"readings": [mask.words for mask in masks]}
     if len(masks) == 1 and layout.classes != AXON_MYELIN:
         readings["classes"] = layout.classes.to_json()
-    noted = not plain or any(_is_soft(mask) for mask in masks)
+    noted = not plain or any(_is_soft(mask) for mask in masks) or len(masks) == 3
     first = Stage(
         name="segment",
         revision=1,
@@ -95,14 +95,17 @@ def _is_soft(mask: LabelImage | Mask) -> bool:
 def _task(masks: OwnMasks, layout: Layout, box: Box) -> Result:
     if len(masks) == 1:
         labels, astray = masks[0].read_and_astray(box)
-        between = [astray]
+        between, third = [astray], None
     else:
         drawn, counts = zip(*(mask.drawn_and_between(box) for mask in masks), strict=True)
         third = layout.classes.unmyelinated
         labels = layout.classes.from_masks(drawn[0], drawn[1], {} if third is None else {third: drawn[2]})
         between = [*counts]
     layout.semantic.write(box, labels)
-    return {"between": np.array(between, np.int64)} if any(_is_soft(mask) for mask in masks) else {}
+    result = {"between": np.array(between, np.int64)} if any(_is_soft(mask) for mask in masks) else {}
+    if third is not None:
+        result["contested"] = np.array([np.count_nonzero(drawn[2] & (labels != third)), np.count_nonzero(drawn[2])])
+    return result
 
 
 def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box, Result]]) -> Mapping[str, Any]:
@@ -119,5 +122,12 @@ def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box
             )
         elif not (mask.plain or mask.image.bilevel):
             notes.append(f"{mask.image.path} was read as {mask.words}.")
+    contested, drawn = sum((found["contested"] for _, found in results if "contested" in found), np.zeros(2)).tolist()
+    if contested:
+        notes.append(
+            f"{contested / drawn:.1%} of what is drawn in {masks[-1].image.path} is drawn as axon or myelin, too, and "
+            "is taken for that."
+        )
+    said: dict[str, Any] = {"notes": notes} if notes else {}
     most = max(between.tolist()) / (shape[0] * shape[1])
-    return {"notes": notes, "between": most} if any(map(_is_soft, masks)) else {"notes": notes}
+    return said | ({"between": most} if any(map(_is_soft, masks)) else {})

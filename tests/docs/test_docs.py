@@ -17,7 +17,8 @@ from slides import write_model
 
 import axonflow
 from axonflow.cli import app
-from axonflow.fiber.region_table import REGION_COLUMNS
+from axonflow.fiber.kinds import KIND
+from axonflow.fiber.region_table import REGION_COLUMNS, UNMYELINATED_COLUMNS
 from axonflow.fiber.table import COLUMNS, REGION, TOUCHES
 from axonflow.results.analysis import Analysis
 from axonflow.results.export import FORMATS
@@ -47,8 +48,9 @@ def rows(page: str, *columns: int) -> list[tuple[str, ...]]:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysis]:
-    """A run on a small slide with its own masks, and one by a network whose contract says all that it may."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, ...]:
+    """A run on a small slide with its own masks, one by a network whose contract says all that it may, and one that has
+    unmyelinated axons."""
     folder = tmp_path_factory.mktemp("docs")
     y, x = np.mgrid[:96, :96] - 48
     radius = np.hypot(y, x)
@@ -59,16 +61,20 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysi
     Image.open(slide).save(labels)
     given: dict[str, Any] = {"pixel_size": 0.1, "cell": 5.0, "on_bad_tile": "fill", "workers": 1}
     masks = axonflow.run(slide, folder / "masks", labels=labels, **given)
-    return masks, axonflow.run(slide, folder / "network", model=str(model), pixel_size=0.12, cell=5.0, workers=1)
+    network = axonflow.run(slide, folder / "network", model=str(model), pixel_size=0.12, cell=5.0, workers=1)
+    Image.fromarray((radius < 20) + np.uint8(2) * (radius > 60)).save(folder / "numbers.png")
+    kinds = "0=background,1=axon,2=unmyelinated,3=myelin"
+    given |= {"labels": folder / "numbers.png", "classes": kinds}
+    return masks, network, axonflow.run(slide, folder / "kinds", **given)
 
 
 def test_the_columns_are_listed() -> None:
     listed = rows("docs/reference/columns.md", 0, 1, 2, 3)
-    columns = (*COLUMNS, TOUCHES, REGION, *REGION_COLUMNS)
+    columns = (*COLUMNS, KIND, TOUCHES, REGION, *REGION_COLUMNS, *UNMYELINATED_COLUMNS)
     assert listed == [(column.name, column.unit, column.dtype, column.meaning) for column in columns]
 
 
-def test_the_maps_are_listed(results: tuple[Analysis, Analysis]) -> None:
+def test_the_maps_are_listed(results: tuple[Analysis, ...]) -> None:
     maps = {str(name): values for result in results for name, values in result.maps.data_vars.items()}
     listed = rows("docs/reference/store.md", 0, 1, -1)
     units = {name: unit for name, unit, _ in listed if name in maps}
@@ -77,7 +83,7 @@ def test_the_maps_are_listed(results: tuple[Analysis, Analysis]) -> None:
     assert of_networks == {name for name, _, said in listed if name in maps and re.search("own masks|contract", said)}
 
 
-def test_the_fields_of_the_record_are_listed(results: tuple[Analysis, Analysis]) -> None:
+def test_the_fields_of_the_record_are_listed(results: tuple[Analysis, ...]) -> None:
     listed = {row[0] for row in rows("docs/reference/store.md", 0)}
     fields = set()
     for record in (result.record for result in results):
@@ -89,7 +95,7 @@ def test_the_fields_of_the_record_are_listed(results: tuple[Analysis, Analysis])
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/store.md"])
-def test_what_a_store_holds_is_listed(results: tuple[Analysis, Analysis], page: str) -> None:
+def test_what_a_store_holds_is_listed(results: tuple[Analysis, ...], page: str) -> None:
     text = (ROOT / page).read_text()
     listing = set(re.findall(r"[├└]── (?:(\S+?)/?)(?:  (?=run\.log)|\s)", text)) | {"s1", "run.log"}
     for result in results:

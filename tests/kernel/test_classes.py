@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import dask.array as da
@@ -19,8 +20,9 @@ from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED, Classes, Pix
 
 @st.composite
 def lists(draw: st.DrawFn) -> Classes:
-    """A background, then axon, myelin and up to five others in any order."""
-    roles = draw(st.permutations(["axon", "myelin", *["other"] * draw(st.integers(0, 5))]))
+    """A background, then axon, myelin, perhaps axons without, and up to five others in any order."""
+    without = ["unmyelinated"] * draw(st.integers(0, 1))
+    roles = draw(st.permutations(["axon", "myelin", *without, *["other"] * draw(st.integers(0, 5))]))
     colours = st.integers(0, 2**24 - 1).map("#{:06x}".format)
     return Classes(
         tuple(
@@ -52,7 +54,7 @@ def test_what_has_no_id_is_background_and_all_else_stays(classes: Classes, rng: 
     ids = np.where(rng.random(labels.shape) < 0.5, rng.integers(1, 2**32, labels.shape, np.uint32), np.uint32(0))
     expected = labels.copy()
     for at in np.ndindex(labels.shape):
-        if classes[int(labels[at])].role == "axon" and ids[at] == 0:
+        if classes[int(labels[at])].role in {"axon", "unmyelinated"} and ids[at] == 0:
             expected[at] = 0
     before = labels.copy()
     counted = classes.counted(labels, ids)
@@ -105,6 +107,10 @@ BACKGROUND, MYELIN, AXON = AXON_MYELIN
         ((replace(MYELIN, number=0), replace(BACKGROUND, number=1), AXON), "a background with number 0"),
         ((BACKGROUND, MYELIN, replace(AXON, number=3)), "numbered 0, 1"),
         ((BACKGROUND, replace(MYELIN, name="axon"), AXON), "different names"),
+        (
+            (*WITH_UNMYELINATED, replace(WITH_UNMYELINATED[3], number=4, name="more")),
+            "one class of axons without myelin",
+        ),
     ],
 )
 def test_other_lists_are_refused(classes: tuple[PixelClass, ...], words: str) -> None:
@@ -120,12 +126,62 @@ def test_other_lists_are_refused(classes: tuple[PixelClass, ...], words: str) ->
         ({"name": "two  spaces"}, "name of letters"),
         ({"colour": "blue"}, "a colour such as"),
         ({"colour": "#408CF2"}, "a colour such as"),
-        ({"role": "nucleus"}, "a role of background, axon, myelin, other"),
+        ({"role": "nucleus"}, "a role of background, axon, myelin, unmyelinated, other"),
     ],
 )
 def test_other_classes_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         replace(AXON, **change)
+
+
+@given(lists(), generators)
+def test_kinds_of_axons_follow_from_the_roles(classes: Classes, rng: np.random.Generator) -> None:
+    labels = rng.integers(0, len(classes), (13, 17), np.uint8)
+    kind = {"axon": 1, "unmyelinated": 2}
+    expected = [[kind.get(classes[int(number)].role, 0) for number in row] for row in labels]
+    assert classes.kinds(labels).tolist() == expected
+    roles = [each.role for each in classes]
+    assert classes.unmyelinated == (roles.index("unmyelinated") if "unmyelinated" in roles else None)
+
+
+def test_lists_of_before_there_was_the_role_are_read_as_if_they_had_it() -> None:
+    before = [each | ({"role": "other"} if each["number"] == 3 else {}) for each in WITH_UNMYELINATED.to_json()]
+    assert Classes.from_json(before) != WITH_UNMYELINATED
+    assert Classes.from_json(before).with_unmyelinated() == WITH_UNMYELINATED
+    for classes in (AXON_MYELIN, WITH_UNMYELINATED):
+        assert classes.with_unmyelinated() == classes
+
+
+@given(st.permutations(["axon", "myelin", "unmyelinated", "nuclei", "processes of cells"]), st.randoms())
+def test_a_list_is_written_in_words(names: list[str], random: Random) -> None:
+    words = [f"{number} = {name}" for number, name in enumerate(["background", *names])]
+    random.shuffle(words)
+    classes = Classes.from_words(",".join(words))
+    assert [each.name.removesuffix(" axon") for each in classes] == ["background", *names]
+    known = ("background", "axon", "myelin", "unmyelinated")
+    assert [each.role for each in classes] == [name if name in known else "other" for name in ("background", *names)]
+    assert len({each.colour for each in classes}) == 6
+    assert {each.colour for each in WITH_UNMYELINATED} < {each.colour for each in classes}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "numbers with a name"),
+        ("0=background,1=axon", "one of the role myelin"),
+        ("0=background,1=axon,2", "'2' came"),
+        ("0=background,1=axon,1=myelin", "'1=myelin' came"),
+        ("0=background,1=axon,3=myelin", "numbered 0, 1"),
+        ("0=background,-1=axon,2=myelin", "'-1=axon' came"),
+        ("0=background,1=axon,2=myelin,3=", "name of letters"),
+        ("0=background,1=axon,2=myelin,3=../x", "name of letters"),
+        ("0=background,1=axon,2=myelin,3=uaxon,4=unmyelinated", "different names"),
+        ("1=background,0=axon,2=myelin", "a background with number 0"),
+    ],
+)
+def test_other_words_are_refused(words: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Classes.from_words(words)
 
 
 def test_other_masks_change_nothing_of_axons_and_myelin() -> None:

@@ -121,7 +121,9 @@ def assert_mapped(result: Analysis, table: pd.DataFrame, counted: NDArray[np.uin
     for name, number in (("avf", 2), ("mvf", 1), ("unmyelinated_avf", 3)):
         assert float((maps[name] * area).sum() / area.sum()) == pytest.approx((counted == number).mean())
     for y, x in np.ndindex(area.shape):
-        there = (np.floor(table["y0 (um)"] / 5) == y) & (table["x0 (um)"] // 5 == x)  # no cell's edge lies within a pixel
+        there = (np.floor(table["y0 (um)"] / 5) == y) & (
+            table["x0 (um)"] // 5 == x
+        )  # no cell's edge lies within a pixel
         cell = maps.isel(y=y, x=x)
         n, bare = int(there.sum()), table[there & without]
         assert int(cell["unmyelinated_count"]) == len(bare)
@@ -145,17 +147,35 @@ def test_chunks_change_nothing_of_the_store(tmp_path: Path) -> None:
 def test_a_mask_of_its_own_says_the_same_as_labels(tmp_path: Path) -> None:
     labels = np.where((found := two_kinds((120, 150), 5)) == 4, 0, found).astype(np.uint8)
     by_labels = run_on(labels, tmp_path)
-    masks = {}
+    masks: dict[str, Any] = {}
     for name, number in (("axon_mask", 2), ("myelin_mask", 1), ("uaxon_mask", 3)):
         masks[name] = tmp_path / f"{name}.png"
         Image.fromarray(((labels == number) * 255).astype(np.uint8)).save(masks[name])
     config = Config(tmp_path / "slide.tif", tmp_path / "masks", cell_um=5.0, max_myelin_um=1.0, **masks)
     analyse(config)
     result = axonflow.open(config.out)
+    assert "notes" not in result.record["stages"]["segment"]
     pd.testing.assert_frame_equal(result.fibers, by_labels.fibers)
     assert result.maps.equals(by_labels.maps)
     assert [each.name for each in result.classes] == ["background", "myelin", "axon", "unmyelinated axon"]
     assert result.record["labels"]["min_unmyelinated_area_um2"] == 0
+
+
+def test_what_masks_contradict_each_other_about_is_axon_or_myelin_and_said(tmp_path: Path) -> None:
+    labels = np.where((found := two_kinds((120, 150), 6)) == 4, 0, found).astype(np.uint8)
+    wider = ndimage.binary_dilation(labels == 3, iterations=2)
+    masks: dict[str, Any] = {}
+    for name, mask in (("axon_mask", labels == 2), ("myelin_mask", labels == 1), ("uaxon_mask", wider)):
+        masks[name] = tmp_path / f"{name}.png"
+        Image.fromarray((mask * 255).astype(np.uint8)).save(masks[name])
+    slide = write_slide(tmp_path / "slide.tif", picture(np.minimum(labels, 2)))
+    analyse(Config(slide, tmp_path / "out", cell_um=5.0, chunk=64, **masks))
+    result = axonflow.open(tmp_path / "out")
+    semantic = result.labels["semantic"].compute(scheduler="synchronous")
+    np.testing.assert_array_equal(semantic, np.where((labels == 1) | (labels == 2), labels, 3 * wider))
+    (note,) = result.record["stages"]["segment"]["notes"]
+    share = (wider & (semantic != 3)).sum() / wider.sum()
+    assert note.startswith(f"{share:.1%} of what is drawn in {masks['uaxon_mask']} is drawn as axon or myelin, too")
 
 
 def test_regions_count_them_apart(tmp_path: Path) -> None:
@@ -199,7 +219,7 @@ def test_real_masks_are_counted_as_scipy_counts_them(real_data: Path, tmp_path: 
         kind: top / "derivatives" / "labels" / subject / "micr" / f"{image.stem}_seg-{kind}-manual.png"
         for kind in ("axon", "myelin", "uaxon")
     }
-    given = {f"{kind}_mask": path for kind, path in masks.items()}
+    given: dict[str, Any] = {f"{kind}_mask": path for kind, path in masks.items()}
     result = axonflow.run(image, tmp_path / "out", cell=0.5, workers=1, **given)
     axon, myelin, uaxon = (np.asarray(Image.open(path).convert("L")) > 127 for path in masks.values())
     drawn = uaxon & ~axon & ~myelin

@@ -25,6 +25,7 @@ from axonflow.results.viewer.layers import View, legends, view_state
 from axonflow.results.viewer.scene import Scene
 from axonflow.training.train import prepare_training
 from axonflow.workflow.config import Config
+from axonflow.workflow.job import prepare
 
 FIVE = Classes(
     (
@@ -81,14 +82,20 @@ def test_axons_and_myelin_are_those_of_their_roles(result: Analysis) -> None:
         array.compute(scheduler="synchronous")
         for array in (*(result.labels[name] for name in ("semantic", "axons", "fibers")), result.counted)
     )
-    expected = oracles.axon_labels(semantic == 1, 5)
+    kinds = np.array([0, 1, 0, 0, 2], np.uint8)[semantic]
+    expected = oracles.labels_of_kinds(kinds, 5, 1)  # 0.05 µm², and 0 of the model's
     np.testing.assert_array_equal(axons, expected)
-    np.testing.assert_array_equal(fibers, oracles.grown(expected, semantic == 3, reach_px(1.0, SIZE)))
-    np.testing.assert_array_equal(counted, np.where((semantic == 1) & (expected == 0), 0, semantic))
+    without = semantic == 4
+    myelinated = np.where(without, 0, expected).astype(np.uint32)
+    grown = oracles.grown(myelinated, semantic == 3, reach_px(1.0, SIZE))
+    np.testing.assert_array_equal(fibers, np.where(without, expected, grown))
+    np.testing.assert_array_equal(counted, np.where(((semantic == 1) | without) & (expected == 0), 0, semantic))
     assert (counted != semantic).any()
     assert len(result.fibers) == expected.max()
+    bare = result.fibers["kind"] == "unmyelinated"
+    assert result.fibers[bare]["axon_id"].tolist() == np.setdiff1d(np.unique(expected[without]), [0]).tolist()
     covered = result.maps["covered_area"]
-    for name, part in (("avf", expected > 0), ("mvf", semantic == 3)):
+    for name, part in (("avf", myelinated > 0), ("mvf", semantic == 3), ("unmyelinated_avf", without & (expected > 0))):
         assert float((result.maps[name] * covered).sum() / covered.sum()) == pytest.approx(part.mean())
 
 
@@ -98,7 +105,7 @@ def test_who_shows_the_result_takes_its_classes(result: Analysis, tmp_path: Path
     np.testing.assert_array_equal(mask, np.array([0, 255, 0, 127, 0], np.uint8)[counted])
     assert write_report(result).exists()
     scene = Scene(result)
-    legend = {"axon": "#3366cc", "myelin": "#cc3333", "nucleus": "#beaed4", "unmyelinated axon": "#7fc97f"}
+    legend = {"axon": "#3366cc", "myelin": "#cc3333", "unmyelinated axon": "#7fc97f", "nucleus": "#beaed4"}
     assert legends([scene])["axons and myelin"] == {"patches": legend}
     (layer,) = (
         each for each in view_state([scene], [("a/", "b/")], View())["layers"] if each["name"] == "axons and myelin"
@@ -129,9 +136,30 @@ def test_other_roles_are_another_result(config: Config, result: Analysis) -> Non
         assert {"segment", "label", "measure", "map"} <= set(analyse(config))
         changed = open_store(config.out)
         axons, semantic = (changed.labels[name].compute(scheduler="synchronous") for name in ("axons", "semantic"))
-        np.testing.assert_array_equal(axons, oracles.axon_labels(semantic == 2, 5))
+        kinds = np.array([0, 0, 1, 0, 2], np.uint8)[semantic]
+        np.testing.assert_array_equal(axons, oracles.labels_of_kinds(kinds, 5, 1))
     finally:
         model.write_text(before)
+    assert result.classes == FIVE
+
+
+def test_a_contract_of_before_there_was_the_role_gives_the_same(config: Config, result: Analysis) -> None:
+    """Its class of unmyelinated axons was one of the others; a store keeps its labels, and is numbered anew."""
+    model = Path(str(config.model))
+    before = model.read_text()
+    content = json.loads(before)
+    content["classes"] = [each | ({"role": "other"} if each["number"] == 4 else {}) for each in content["classes"]]
+    model.write_text(json.dumps(content))
+    try:
+        assert Checkpoint.find(str(model)).classes == FIVE
+        stages = {stage.name: stage for stage in prepare(config).stages}
+    finally:
+        model.write_text(before)
+    assert stages["segment"].parameters["classes"] == content["classes"]
+    assert stages["label.survey"].parameters == {"smallest_px": 5, "smallest_unmyelinated_px": 0}
+    assert {stage.name: stage.parameters for stage in prepare(config).stages} == {
+        name: stage.parameters for name, stage in stages.items()
+    }
     assert result.classes == FIVE
 
 

@@ -133,6 +133,8 @@ def _maps(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figur
         f"Maps of the tissue in cells of {side} × {side}. Colours reach from the 1st to the 99th percentile of the "
         "cells; arrows at the end of a bar say that some lie beyond. Grey cells have nothing to show."
     )
+    if result.kind_columns:
+        said += " All are of myelinated axons."
     yield Figure("maps", said)
 
 
