@@ -85,7 +85,8 @@ def score(
         true = open_labels(drawn, classes).read(Box.whole(drawn.shape))
     without = _OF_MYELIN if _lacks_myelin(found, true, classes) else ()
     if without:
-        found = classes.from_masks(found == classes.axon, found < 0)
+        bare = {} if classes.unmyelinated is None else {classes.unmyelinated: found == classes.unmyelinated}
+        found = classes.from_masks(found == classes.axon, found < 0, bare)
     scores = scores_of(found, true, given or known, classes=classes)
     if csv_file is not None:
         row = {name: nan if name.startswith(without) else value for name, value in scores.row().items()}
@@ -168,6 +169,13 @@ def _tables(scores: Scores, without: tuple[str, ...]) -> Iterator[Table | str]:
     table.add_row("by overlap (IoU ≥ 0.5)", *map(_share, overlap))
     yield table
     yield f"found {scores.found.axons:,}, true {scores.truth.axons:,}\n"
+    if (bare := scores.unmyelinated) is not None:
+        table = listing("unmyelinated axons", "precision", "sensitivity", "accuracy", "F1")
+        table.add_row("by centroid", _share(bare.detection.precision), _share(bare.detection.sensitivity))
+        overlap = (bare.matching.precision, bare.matching.recall, bare.matching.accuracy, bare.matching.f1)
+        table.add_row("by overlap (IoU ≥ 0.5)", *map(_share, overlap))
+        yield table
+        yield f"found {bare.found:,}, true {bare.true:,}\n"
 
     found, true, errors = scores.found.numbers(), scores.truth.numbers(), scores.found.relative_errors(scores.truth)
     table = listing("tissue", "found", "true", "error")

@@ -102,9 +102,11 @@ class Analysis:
 
     @property
     def mapped_axons(self) -> NDArray[np.float64]:
-        """Number of axons in each cell of the maps, of both kinds, (y, x)."""
-        counts: NDArray[np.float64] = self.maps["axon_count"].to_numpy()
-        return counts if self.classes.unmyelinated is None else counts + self.maps["unmyelinated_count"].to_numpy()
+        """Number of axons in each cell of the maps, of both kinds, (y, x); 0 where nothing counts."""
+        counts: NDArray[np.float64] = np.nan_to_num(self.maps["axon_count"].to_numpy())
+        if self.classes.unmyelinated is not None:
+            counts += np.nan_to_num(self.maps["unmyelinated_count"].to_numpy())
+        return counts
 
     @cached_property
     def counted(self) -> da.Array:
@@ -187,7 +189,7 @@ class Analysis:
         if self.record["config"]["mask"] is None:
             return None
         rows = _noted_rows(self.store / ".axonflow" / "journal" / "map")
-        if len(rows) != int(np.nansum(self.mapped_axons)):
+        if len(rows) != int(self.mapped_axons.sum()):
             fibers, side = self._read_fibers(["y0 (um)", "x0 (um)"]), float(self.maps.attrs["cell_side_um"])
             counts = self.maps["covered_area"].to_numpy() > 0
             cells = tuple(

@@ -31,6 +31,7 @@ __all__ = [
     "fiber_ids",
     "matching",
     "matchings",
+    "object_ids",
 ]
 
 Ids = NDArray[np.int32]
@@ -128,7 +129,12 @@ def axon_ids(labels: Labels, classes: Classes = AXON_MYELIN) -> Ids:
     (h, w) int32
         Ids of 8-connected components; 0 is no axon.
     """
-    ids: Ids = ndimage.label(labels == classes.axon, np.ones((3, 3), np.int8), output=np.int32)[0]
+    return object_ids(labels, classes.axon)
+
+
+def object_ids(labels: Labels, number: int) -> Ids:
+    """Give each object of the class of a number an id; as :func:`axon_ids`."""
+    ids: Ids = ndimage.label(labels == number, np.ones((3, 3), np.int8), output=np.int32)[0]
     return ids
 
 

@@ -17,13 +17,14 @@ from axonflow.fiber.gratio import gratio
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
-from axonflow.training.matching import Detection, Ids, Matching, axon_ids, detection, matching
+from axonflow.training.matching import Detection, Ids, Matching, axon_ids, detection, matching, object_ids
 
 __all__ = [
     "QUANTITIES",
     "PixelScores",
     "Quantities",
     "Scores",
+    "Unmyelinated",
     "pixel_scores",
     "quantities",
     "score",
@@ -153,6 +154,40 @@ class Quantities:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmyelinated:
+    """How well axons of the class without myelin were found, as the others are judged.
+
+    Attributes
+    ----------
+    detection : Detection
+    matching : Matching
+    found, true : int
+        8-connected objects.
+    """
+
+    detection: Detection
+    matching: Matching
+    found: int
+    true: int
+
+    @classmethod
+    def of(cls, found: Labels, truth: Labels, number: int, iou: float) -> Unmyelinated:
+        """Compare the objects of the class of a number."""
+        ids, true_ids = object_ids(found, number), object_ids(truth, number)
+        return cls(detection(ids, true_ids), matching(ids, true_ids, iou), int(ids.max()), int(true_ids.max()))
+
+    def row(self) -> dict[str, float]:
+        """Return the scores by the names of their columns."""
+        return {
+            "unmyelinated_sensitivity": self.detection.sensitivity,
+            "unmyelinated_precision": self.detection.precision,
+            "unmyelinated_instance_f1": self.matching.f1,
+            "unmyelinated_found": self.found,
+            "unmyelinated_true": self.true,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """All scores of one image.
 
@@ -162,6 +197,8 @@ class Scores:
     detection : Detection
     matching : Matching
     found, truth : Quantities
+    unmyelinated : Unmyelinated or None
+        None if the classes have no such axons, which are in none of the others but the pixels.
     """
 
     pixels: PixelScores
@@ -169,6 +206,7 @@ class Scores:
     matching: Matching
     found: Quantities
     truth: Quantities
+    unmyelinated: Unmyelinated | None = None
 
     def row(self) -> dict[str, float]:
         """Return the scores as one row of a table; its columns are the same for all images of the same classes."""
@@ -196,7 +234,7 @@ class Scores:
         found, true, errors = self.found.numbers(), self.truth.numbers(), self.found.relative_errors(self.truth)
         for name in QUANTITIES:
             row |= {f"{name}_found": found[name], f"{name}_true": true[name], f"{name}_error": errors[name]}
-        return row
+        return row if self.unmyelinated is None else row | self.unmyelinated.row()
 
 
 def score(
@@ -238,6 +276,7 @@ def score(
         matching(found_ids, true_ids, iou),
         quantities(found, found_ids, pixel_size, classes),
         quantities(truth, true_ids, pixel_size, classes),
+        None if classes.unmyelinated is None else Unmyelinated.of(found, truth, classes.unmyelinated, iou),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -169,3 +170,20 @@ def test_a_batch_lists_both_kinds_of_slides(result: Analysis, other: Analysis, t
     assert table["axon_count"].tolist() == [len(result.fibers) - len(bare), len(other.fibers)]
     assert table["myelinated_fraction"][0] == pytest.approx(1 - len(bare) / len(result.fibers))
     assert "unmyelinated" in (tmp_path / "batch" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("kinds", [True, False])
+def test_cells_of_which_nothing_counts_are_no_fault(kinds: bool, tmp_path: Path, labels: NDArray[np.uint8]) -> None:
+    Image.fromarray(np.array([[255, 0], [0, 0]], np.uint8)).save(tmp_path / "mask.png")
+    Image.fromarray(labels if kinds else np.minimum(labels, 2)).save(tmp_path / "labels.png")
+    slide = write_slide(tmp_path / "slide.tif", picture(np.minimum(labels, 2)))
+    classes = "0=background,1=myelin,2=axon" + ",3=unmyelinated,4=nuclei" * kinds
+    given: dict[str, Any] = {"labels": tmp_path / "labels.png", "classes": classes, "mask": tmp_path / "mask.png"}
+    analyse(Config(slide, tmp_path / "out", cell_um=4.0, **given))
+    result = axonflow.open(tmp_path / "out")
+    assert np.isnan(result.maps["axon_count"]).any()
+    assert check(result.store).faults == ()
+    fibers = result.fibers
+    inside = (fibers["y0 (um)"] < 9.5) & (fibers["x0 (um)"] < 11.5)
+    assert result.counted_fibers()["axon_id"].tolist() == fibers[inside]["axon_id"].tolist()
+    assert int(result.mapped_axons.sum()) == inside.sum()

@@ -18,10 +18,10 @@ from slides import tissue
 from strategies import chunkings
 
 from axonflow.errors import InputError
-from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box
 from axonflow.slide import open_stored
-from axonflow.stages.labels import open_labels
+from axonflow.stages.labels import open_labels, open_numbers
 from axonflow.stages.masks import open_mask
 
 SHAPE = (150, 190)
@@ -227,6 +227,51 @@ def test_labels_that_are_not_certain_are_refused(file: tuple[str, Write], tmp_pa
     path = write(tmp_path, file)
     with pytest.raises(InputError, match=path.name):
         open_labels(open_stored(path), AXON_MYELIN)
+
+
+FIVE = Classes.from_words("0=background,1=axon,2=nuclei,3=myelin,4=unmyelinated")
+NUMBERS = np.array([0, 3, 1], np.uint8)[CLASSES]
+NUMBERS[:4, :9], NUMBERS[-5:, -7:] = 4, 2
+
+NAMED: dict[str, tuple[str, Write]] = {
+    "numbers": picture(NUMBERS),
+    "numbers in 16 bits": tiff(NUMBERS.astype(np.uint16)),
+    "numbers as floats": tiff(NUMBERS.astype(np.float32)),
+    "greys as colours": picture(np.repeat(NUMBERS[..., None], 3, axis=2)),
+    "any palette, by index": palette(NUMBERS, [9, 9, 9, 0, 128, 0, 128, 128, 0, 0, 0, 255, 255, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_numbers_that_are_named_are_read_as_they_stand(kind: str, tmp_path: Path) -> None:
+    labels = open_numbers(open_stored(write(tmp_path, NAMED[kind])), FIVE)
+    np.testing.assert_array_equal(labels.read(WHOLE), NUMBERS)
+    assert labels.has_myelin
+    assert labels.words.endswith("3 myelin, 4 unmyelinated axon")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        picture(np.where(NUMBERS == 4, 5, NUMBERS).astype(np.uint8)),
+        picture(np.array([0, 127, 255], np.uint8)[CLASSES]),
+        tiff(NUMBERS / 2),
+        tiff(NUMBERS, photometric="miniswhite"),
+        picture(np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)[CLASSES]),
+    ],
+    ids=["one more", "greys", "halves", "white is 0", "colours"],
+)
+def test_numbers_that_nobody_named_are_refused(file: tuple[str, Write], tmp_path: Path) -> None:
+    path = write(tmp_path, file)
+    with pytest.raises(InputError, match=path.name):
+        open_numbers(open_stored(path), FIVE)
+
+
+def test_a_mask_of_axons_alone_may_be_named(tmp_path: Path) -> None:
+    """Values 0 and 1 are refused where nothing says what they are."""
+    labels = open_numbers(open_stored(write(tmp_path, picture(AXON.astype(np.uint8)))), FIVE)
+    np.testing.assert_array_equal(labels.read(WHOLE), AXON)
+    assert not labels.has_myelin
 
 
 OF_CLASSES = {

@@ -17,7 +17,7 @@ from skimage import measure
 from strategies import generators, masks, shapes
 
 from axonflow.errors import InputError
-from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED
 from axonflow.kernel.units import PixelSize
 from axonflow.training.matching import (
     Detection,
@@ -183,6 +183,21 @@ def test_the_most_pairs_are_found_not_the_first() -> None:
     """Found 1 overlaps both true axons, most the one that found 2 has alone."""
     found, true = np.array([[1, 1, 1, 1, 2]]), np.array([[1, 2, 2, 2, 2]])
     assert matching(found, true, 0.2) == Matching(2, 0, 0)
+
+
+@given(generators, st.integers(1, 3))
+def test_unmyelinated_axons_are_scored_as_the_others_are(rng: np.random.Generator, grain: int) -> None:
+    """With the two classes exchanged, the scores of the one are those of the other."""
+    found, true = (np.kron(rng.integers(0, 4, (12, 15)), np.ones((grain, grain))).astype(np.uint8) for _ in range(2))
+    exchange = np.array([0, 1, 3, 2], np.uint8)
+    one, other = (
+        score(found, true, classes=WITH_UNMYELINATED),
+        score(exchange[found], exchange[true], classes=WITH_UNMYELINATED),
+    )
+    assert one.unmyelinated is not None
+    assert (one.unmyelinated.detection, one.unmyelinated.matching) == (other.detection, other.matching)
+    assert (one.unmyelinated.found, one.unmyelinated.true) == (other.found.axons, other.truth.axons)
+    assert score(np.minimum(found, 2), np.minimum(true, 2)).unmyelinated is None
 
 
 def test_halves_share_one_partner() -> None:
