@@ -62,7 +62,7 @@ style.textContent = `
   #axonflow-legends .bar { height: 12px; margin: 6px 0 4px; }
   #axonflow-legends .ends { display: flex; justify-content: space-between; }
   #axonflow-legends .patch { display: inline-block; width: 12px; height: 12px; margin: 0 5px 0 0; vertical-align: -1px; }
-  #axonflow-legends .patched { margin-right: 14px; }
+  #axonflow-legends .patched { margin-right: 14px; white-space: nowrap; }
 `;
 document.head.append(style);
 
@@ -85,6 +85,7 @@ function explained(layer, { colours, patches }) {
   } else {
     const row = part("ends");
     row.style.justifyContent = "flex-start";
+    row.style.flexWrap = "wrap";
     for (const [word, colour] of Object.entries(patches)) {
       const patched = part("patched", word);
       const patch = part("patch");
