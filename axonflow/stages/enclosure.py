@@ -52,4 +52,5 @@ def holes(ring: NDArray[np.bool_]) -> NDArray[np.bool_]:
     closed[0] = False
     for edge in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
         closed[edge] = False
-    return closed[parts]
+    enclosed_px: NDArray[np.bool_] = closed[parts]
+    return enclosed_px

@@ -99,7 +99,7 @@ def _finish(
 def counted_axons(
     layout: Layout, results: Iterable[tuple[Box, Result]], columns: tuple[str, ...] | None = None
 ) -> Callable[[], Iterator[pd.DataFrame]]:
-    """Return what goes through columns of the axons that count, those that maps need if None, by the stage's results."""
+    """Return what goes through columns of the axons that count, by the stage's results; those maps need if None."""
     counts = np.zeros(count_axons(layout.table), np.bool_)
     for _, result in results:
         counts[result["rows"]] = True
