@@ -23,6 +23,7 @@ PARTS = {
     "slurm": "a Slurm that answers sinfo (scripts/slurm start gives one)",
     "browser": "Chromium on the path",
     "dandi": "the dandi client on the path, or named by AXONFLOW_TEST_DANDI",
+    "nnunet": "nnU-Net, whose Python AXONFLOW_TEST_NNUNET names (scripts/nnunet makes one)",
 }
 """The parts of a machine that some tests need, by their marker."""
 
@@ -71,4 +72,6 @@ def _is_there(part: str) -> bool:
         return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
     if part == "dandi":
         return bool(os.environ.get("AXONFLOW_TEST_DANDI") or shutil.which("dandi"))
+    if part == "nnunet":
+        return bool(os.environ.get("AXONFLOW_TEST_NNUNET"))
     return bool(shutil.which("sinfo")) and not subprocess.run(["sinfo"], capture_output=True, check=False).returncode
