@@ -18,13 +18,16 @@ from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.documents import read_file, read_json, said
 from axonflow.kernel.files import make_folder, write_file
 from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, YES_NO, Kind
-from axonflow.kernel.setting import check, refuse_unknown, setting, settings
+from axonflow.kernel.setting import refuse_unknown, setting, settings
 from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.familiarity import TRAITS
+from axonflow.net.named import EMBEDDED, contract_of, embedded_models
+from axonflow.net.nnunet.plan import NORMALISED, Plan
+from axonflow.net.nnunet.plans import plan_from_json
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from axonflow.net.unet import UNet
 
@@ -35,10 +38,6 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 LARGEST_WEIGHTS = 2**30
 """Bytes of a network's weights; those that come with the package have 2 million numbers."""
-
-EMBEDDED = Path(__file__).parent / "weights"
-"""The folder of the models that come with the package."""
-
 
 NORMALISATION = "equalised by the whole slide's histogram, then mean 0 and standard deviation 1"
 """What every model is trained on, and is given."""
@@ -68,10 +67,13 @@ class Checkpoint:
         is the only one.
     slides_um : (float, float), optional
         Least and largest pixel size of slides that it was made for, µm; None if only its own.
+    plan : Plan, optional
+        How a model of nnU-Net is run; None of the paper's networks. It runs on the slide's own pixels. Its
+        ``pixel_size_um`` is 0 if nobody knows at which it was trained.
     """
 
     name: str = setting(TEXT, "Its name, and its files'.", required=True)
-    architecture: str = setting(TEXT, "sem or tem.", required=True)
+    architecture: str = setting(TEXT, "sem or tem, or nnunet.", required=True)
     pixel_size_um: float = setting(
         NUMBER,
         "Side of the pixels it was trained on; slides of another pixel size are resampled to it.",
@@ -108,10 +110,15 @@ class Checkpoint:
     working_um: tuple[float, ...] = ()
     slides_um: tuple[float, float] | None = None
     coarseness: tuple[float, float] | None = None
+    plan: Plan | None = None
     folder: Path = EMBEDDED
 
     def __post_init__(self) -> None:
-        check(self)
+        _check(self)
+        if (self.plan is None) == (self.architecture == "nnunet"):
+            raise ModelError(
+                f"A plan of nnU-Net was expected of the architecture 'nnunet' alone, {self.architecture!r} came."
+            )
         if self.working_um and self.pixel_size_um not in self.working_um:
             raise ModelError(
                 f"The pixel size of {self.pixel_size_um:g} µm was expected among those at which {self.name!r} works, "
@@ -124,12 +131,41 @@ class Checkpoint:
         return PixelSize.square(self.pixel_size_um)
 
     @property
+    def on_own_pixels(self) -> bool:
+        """Whether slides are not resampled, whatever their pixel size."""
+        return self.plan is not None and not self.working_um
+
+    @property
     def working_sizes(self) -> tuple[PixelSize, ...]:
-        """All pixel sizes at which the network works."""
+        """All pixel sizes at which the network works; none if it works on any slide's own."""
+        if self.on_own_pixels:
+            return ()
         return tuple(map(PixelSize.square, self.working_um or (self.pixel_size_um,)))
 
+    def at(self, pixel_size_um: float | None) -> Checkpoint:
+        """Return the model of nnU-Net that works at pixels of a side, µm, instead of the slide's own; None: its own.
+
+        Raises
+        ------
+        ModelError
+            If the model is none of nnU-Net: the others' pixel sizes are theirs.
+        """
+        if pixel_size_um is None:
+            return self
+        if self.plan is None:
+            raise ModelError(
+                f"A model of nnU-Net was expected with --working-pixel-size, {self.name!r} came, which works at "
+                f"{self.pixel_size_um:g} µm; leave it out."
+            )
+        return replace(self, pixel_size_um=pixel_size_um, working_um=(pixel_size_um,), slides_um=None)
+
     def working_size(self, slide: PixelSize) -> PixelSize:
-        """Return the pixel size to which a slide is brought: the nearest by its ratio; of two as near the coarser."""
+        """Return the pixel size to which a slide is brought: the nearest by its ratio; of two as near the coarser.
+
+        Models of nnU-Net leave the slide's pixels as they are.
+        """
+        if self.on_own_pixels:
+            return slide
         return min(
             sorted(self.working_sizes, key=lambda size: -size.y),
             key=lambda size: round(abs(log(size.geometric_um / slide.geometric_um)), 9),
@@ -137,7 +173,7 @@ class Checkpoint:
 
     @property
     def shape(self) -> Architecture:
-        """The architecture, by its name."""
+        """The architecture, by its name; a ModelError if it is nnU-Net's, which is described by the plan."""
         return Architecture.named(self.architecture)
 
     @property
@@ -164,33 +200,29 @@ class Checkpoint:
     def contract(self) -> dict[str, Any]:
         """All but the folder, as it is written."""
         content = {name: value for name, value in asdict(self).items() if name != "folder"}
-        for name in ("working_um", "slides_um", "coarseness"):  # contracts without are as before there were any
+        content["nnunet"] = content.pop("plan")
+        # Contracts are as they were before there were these.
+        for name in ("working_um", "slides_um", "coarseness", "nnunet"):
             if not content[name]:
                 del content[name]
         return content | {"classes": self.classes.to_json()}
 
     @classmethod
     def find(cls, model: str | Path) -> Checkpoint:
-        """Read the contract of an embedded model, or of one given by its path.
+        """Read the contract of an embedded model, of one of the user's, or of one given by its path.
 
         Parameters
         ----------
         model : str or Path
-            ``sem``, or the path of a ``.json`` or ``.safetensors`` file of a model.
+            ``sem``, or the name of another; the path of a ``.json`` or ``.safetensors`` file of a model; or of a folder
+            of nnU-Net or a zip archive of one, which is imported into the user's cache.
 
         Raises
         ------
         ModelError
             If there is no such model, or it is damaged.
         """
-        embedded = EMBEDDED / f"{model}.json"
-        path = embedded if embedded.exists() else Path(model).with_suffix(".json")
-        if not path.exists():
-            known = ", ".join(embedded_models())
-            raise ModelError(
-                f"A model was expected, {str(model)!r} is none; give one that is embedded ({known}) or the path of a "
-                "model's .json file with its .safetensors beside it."
-            )
+        path = contract_of(model)
         try:
             content = read_json(path)
             if not isinstance(content, dict):
@@ -203,10 +235,17 @@ class Checkpoint:
             if content.get("coarseness") is not None:
                 content["coarseness"] = _ends("coarseness", content["coarseness"])
             content |= {name: _sizes(name, content[name]) for name in ("working_um", "slides_um") if name in content}
-            refuse_unknown(content, [each.name for each in fields(cls) if each.name != "folder"])
-            content |= {key: each.read(content.get(key), key) for key, each in settings(cls).items()}
+            refuse_unknown(
+                content, [*(each.name for each in fields(cls) if each.name not in ("plan", "folder")), "nnunet"]
+            )
+            if "nnunet" in content:
+                content["plan"] = plan_from_json(content.pop("nnunet"))
+            for key, each in settings(cls).items():
+                if not _unknown_size(key, content.get(key), content.get("plan")):
+                    content[key] = each.read(content.get(key), key)
             checkpoint = cls(**content, folder=path.parent.resolve())
-            stride, there = checkpoint.shape.stride, checkpoint.weights.exists()
+            stride = 1 if checkpoint.plan else checkpoint.shape.stride
+            there = checkpoint.weights.exists()
         except (ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
             raise ModelError(
                 f"A model's contract was expected in {path}, but it cannot be read: {said(error)}."
@@ -220,8 +259,22 @@ class Checkpoint:
             )
         return checkpoint
 
+    def networks(self) -> list[nn.Module]:
+        """Load the network of each fold of a model of nnU-Net, ready for prediction, in the order of its plan.
+
+        Raises
+        ------
+        ModelError
+            If the weights are not those of the contract, or the model is none of nnU-Net.
+        """
+        from axonflow.net.nnunet.weights import load_networks
+
+        if self.plan is None:
+            raise ModelError(f"A model of nnU-Net was expected, {self.name!r} is a {self.architecture!r} network.")
+        return load_networks(self.weights, self.sha256, self.plan, len(self.classes))
+
     def network(self) -> UNet:
-        """Load the network, ready for prediction.
+        """Load the network of the paper, ready for prediction.
 
         Raises
         ------
@@ -271,6 +324,18 @@ class Checkpoint:
         return replace(self, sha256=stated["sha256"], folder=folder)
 
 
+def _check(checkpoint: Checkpoint) -> None:
+    """Refuse settings of other kinds or out of bounds."""
+    for key, known in settings(Checkpoint).items():
+        if not _unknown_size(key, value := getattr(checkpoint, known.name), checkpoint.plan):
+            known.check(value, key)
+
+
+def _unknown_size(key: str, value: object, plan: object) -> bool:
+    """Tell whether a setting is the pixel size of a model of nnU-Net of whose training nobody knows it."""
+    return plan is not None and key == "pixel_size_um" and type(value) in (int, float) and value == 0
+
+
 def _check_told(content: Mapping[str, Any]) -> None:
     """Refuse what a contract tells beside its settings if it is of another kind; a TypeError or ValueError says so."""
     told = content.get("trained_on", {})
@@ -281,18 +346,14 @@ def _check_told(content: Mapping[str, Any]) -> None:
         )
     if not isinstance(familiar := content.get("familiar", {}), dict):
         raise TypeError(f"an object of JSON was expected as familiar, {str(familiar)[:40]} came")
-    if (said := content.get("normalisation", NORMALISATION)) != NORMALISATION:
-        raise ValueError(f"a model whose slides are {NORMALISATION} was expected, {str(said)[:60]!r} came")
+    wanted = NORMALISED if "nnunet" in content else NORMALISATION
+    if (said := content.get("normalisation", wanted)) != wanted:
+        raise ValueError(f"a model whose slides are {wanted} was expected, {str(said)[:60]!r} came")
 
 
 def _cannot_be(name: str, values: Tensor) -> bool:
     """Tell whether some of a network's values are none that a training leaves: everything would be NaN."""
     return bool((~values.isfinite()).any() or (name.endswith("running_var") and (values < 0).any()))
-
-
-def embedded_models() -> list[str]:
-    """Return the names of the models that come with the package."""
-    return sorted(file.stem for file in EMBEDDED.glob("*.json"))
 
 
 def _sizes(name: str, given: Any) -> tuple[float, ...]:

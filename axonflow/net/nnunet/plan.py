@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Layers", "Normalisation", "Plan"]
+__all__ = ["NORMALISED", "Layers", "Normalisation", "Plan"]
 
 Normalisation = Literal["RescaleTo01Normalization", "ZScoreNormalization", "NoNormalization", "RGBTo01Normalization"]
 """nnU-Net's names for what is done to a channel's numbers before the network sees them."""
+
+NORMALISED = "as nnU-Net's plan says, by the whole slide"
+"""What a contract says of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class Layers:
     strides : tuple of (int, int)
         By how much each level is smaller than the one before; (1, 1) at the first.
     encoder, decoder : tuple of int
-        Convolutions (or residual blocks) at each level of the encoder, convolutions at each of the decoder.
+        Convolutions (or residual blocks) at each level of the encoder, convolutions at each of the decoder; the
+        decoder's deepest first.
     bias : bool
         Whether the convolutions have one.
     epsilon : float
