@@ -7,18 +7,23 @@ no model may learn from, and publishes models of its own (https://github.com/axo
 from __future__ import annotations
 
 from axonflow.astih.download import download, download_model
+from axonflow.astih.offered import OFFERED, OfferedModel, fetch_model, find_offered
 from axonflow.astih.sets import MODELS, SETS, Archive, DataSet, PublishedModel, find_model, find_set
 from axonflow.astih.split import images_of_test_split, make_splits
 
 __all__ = [
     "MODELS",
+    "OFFERED",
     "SETS",
     "Archive",
     "DataSet",
+    "OfferedModel",
     "PublishedModel",
     "download",
     "download_model",
+    "fetch_model",
     "find_model",
+    "find_offered",
     "find_set",
     "images_of_test_split",
     "make_splits",

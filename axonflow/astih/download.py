@@ -17,7 +17,7 @@ from axonflow.astih.archive import Watch, extract, fetch
 from axonflow.astih.sets import Archive, DataSet, PublishedModel
 from axonflow.errors import InputError, RunError
 
-__all__ = ["DANDI", "GITHUB", "download", "download_model"]
+__all__ = ["DANDI", "GITHUB", "download", "download_model", "fetch_archive"]
 
 DANDI = "https://api.dandiarchive.org/api"
 """Where data sets come from, unless the variable AXONFLOW_DANDI names a mirror."""
@@ -72,13 +72,18 @@ def download_model(model: PublishedModel, folder: Path, *, watch: Watch | None =
     return _get(model.archive, folder, watch)
 
 
+def fetch_archive(archive: Archive, file: Path, watch: Watch | None = None) -> None:
+    """Fetch an archive into a file; as :func:`axonflow.astih.archive.fetch`."""
+    fetch(f"{_host('AXONFLOW_GITHUB', GITHUB)}/{archive.path}", file, sha256=archive.sha256, watch=watch)
+
+
 def _get(archive: Archive, folder: Path, watch: Watch | None) -> Path:
     """Fetch and unpack an archive, unless its folder is there: it only gets its name once it is whole."""
     there = folder / archive.name
     if not there.exists():
         file = folder / f"{archive.name}.zip"
         if not file.exists():
-            fetch(f"{_host('AXONFLOW_GITHUB', GITHUB)}/{archive.path}", file, sha256=archive.sha256, watch=watch)
+            fetch_archive(archive, file, watch)
         extract(file, there)
         file.unlink()
     return there

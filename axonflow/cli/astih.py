@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from axonflow.cli.terminal import app, console, listing
+from axonflow.cli.transfer import bar
 from axonflow.kernel.words import count
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from axonflow.astih.archive import Watch
 
 __all__: list[str] = []
 
@@ -72,7 +69,7 @@ def download_set(
     from axonflow.astih import download, find_set, make_splits
 
     data_set = find_set(name)
-    with _bar() as watch:
+    with bar() as watch:
         download(data_set, folder, watch=watch)
     console.print(f"set     {folder / data_set.dandi}", soft_wrap=True)
     if splits:
@@ -109,12 +106,21 @@ def download_one(
     Example: [bold]axonflow astih models download default-SEM-model models[/bold]
     """
     from axonflow.astih import download_model, find_model
+    from axonflow.errors import ModelError
+    from axonflow.net.nnunet.imported import import_model
 
     model = find_model(name)
-    with _bar() as watch:
+    with bar() as watch:
         there = download_model(model, folder, watch=watch)
-    console.print(f"model   {there}", soft_wrap=True)
-    console.print("It is a folder of nnU-Net, for AxonDeepSeg; axonflow does not run these yet.", soft_wrap=True)
+    console.print(f"model   {there}, a folder of nnU-Net, for AxonDeepSeg, too", soft_wrap=True)
+    contract = folder / f"{model.name}.json"
+    try:
+        if not contract.exists():
+            import_model(there, folder, model.name)
+    except ModelError as error:
+        console.print(f"axonflow cannot run it: {error}", soft_wrap=True)
+    else:
+        console.print(f"next    axonflow run SLIDE --model {contract}", soft_wrap=True)
 
 
 @astih.command("evaluate")
@@ -158,17 +164,6 @@ def evaluate_model(
         console.print(_drawn(frame, title))
     for path in result.write(place):
         console.print(f"written: {path}", soft_wrap=True)
-
-
-@contextmanager
-def _bar() -> Iterator[Watch]:
-    """Draw how far a transfer is, if there is a terminal to draw on."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("archive", total=None, visible=False)
-        yield lambda done, total: progress.update(task, completed=done, total=total, visible=True)
 
 
 def _drawn(frame: pd.DataFrame, title: str) -> Table:

@@ -94,9 +94,11 @@ def _found_by(model: dict[str, Any]) -> Iterator[Row]:
         return
     where = "comes with axonflow" if model.get("embedded") else model.get("path", "")
     yield "model", f"{model['name']} ({where})" if where else str(model["name"])
-    if "pixel_size_um" in model:  # not there in the first versions
+    if model.get("architecture") == "nnunet":
+        yield "model", f"of nnU-Net, in {model['precision']}"
+    elif "pixel_size_um" in model:  # not there in the first versions
         yield "model", f"works at {model['pixel_size_um']:g} µm per pixel, in {model['precision']}"
-    if "halo_px" in model and "lattice_px" in model:
+    if model.get("architecture") != "nnunet" and "halo_px" in model and "lattice_px" in model:
         yield "model", f"windows of {model['lattice_px']} px and {model['halo_px']} px more on each side"
     if model.get("trained_on"):
         yield "model", f"trained on {model['trained_on']}"

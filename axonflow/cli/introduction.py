@@ -45,5 +45,7 @@ def found_by(job: Job) -> str:
     checkpoint, (h, w) = job.segmentation.checkpoint, job.layout.work.shape
     why = f", chosen by the slide's pixel size of {job.slide.pixel_size}; --model takes another" * job.chosen
     resampled = f"; the slide is resampled to it, {h:,} × {w:,} px" if job.layout.resamples else ", the slide's own"
+    if checkpoint.plan is not None:
+        return f"model   {checkpoint.name} of nnU-Net at {job.layout.work.pixel_size} per pixel{resampled}{why}"
     greys = "dark" if checkpoint.invert else "bright"
     return f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel, for {greys} myelin{resampled}{why}"

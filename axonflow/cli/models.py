@@ -1,42 +1,56 @@
-"""The models at hand: ``axonflow models list | show | path``."""
+"""``axonflow models``: what models there are, and how further ones come here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from axonflow.cli.terminal import app, console, listing
+from axonflow.cli.transfer import bar
+
+if TYPE_CHECKING:
+    from axonflow.net.checkpoint import Checkpoint
 
 __all__: list[str] = []
 
 models = typer.Typer(help="Models that come with axonflow, or of your own.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
-Model = Annotated[str, typer.Argument(help="Name of an embedded model, or path of one.", show_default=False)]
+Model = Annotated[str, typer.Argument(help="Name of a model, or path of one.", show_default=False)]
 
 
 @models.command("list")
 def list_models() -> None:
-    """List the models that come with axonflow.
+    """List the models that come with axonflow, and yours.
 
     Example: [bold]axonflow models list[/bold]
     """
+    from axonflow.errors import ModelError
     from axonflow.net.checkpoint import Checkpoint, embedded_models
+    from axonflow.net.places import user_model_names
 
     table = listing("model", "network", "pixel size", "smallest axon", "trained on")
-    for name in embedded_models():
-        model = Checkpoint.find(name)
+    unreadable: list[str] = []
+    for name in [*embedded_models(), *(name for name in user_model_names() if name not in embedded_models())]:
+        try:
+            model = Checkpoint.find(name)
+        except ModelError as error:
+            unreadable.append(str(error))
+            continue
         table.add_row(
-            model.name,
-            model.architecture,
-            f"{model.pixel_size_um:g} µm",
+            name,
+            _network(model),
+            _pixel_size(model),
             f"{model.smallest_axon_um2:g} µm²",
             str(model.trained_on.get("data", "unknown")),
         )
     console.print(table)
+    for error_ in unreadable:
+        console.print(error_, soft_wrap=True)
     console.print("next    axonflow models show NAME", soft_wrap=True)
 
 
@@ -53,6 +67,10 @@ def show_model(model: Model) -> None:
     if checkpoint.card.exists():
         console.print(Card(checkpoint.card.read_text()))
         return
+    if checkpoint.plan is not None:
+        for title, said in _of_nnunet(checkpoint):
+            console.print(Text.assemble((f"{title:<15}", "bold"), said), soft_wrap=True)
+        return
     for name, value in checkpoint.contract.items():
         console.print(Text.assemble((f"{name:<18}", "bold"), f" {value}"), soft_wrap=True)
     console.print(f"card    none yet; axonflow evaluate {model} DATASET --card makes one", soft_wrap=True)
@@ -68,3 +86,120 @@ def path_of(model: Model) -> None:
 
     checkpoint = Checkpoint.find(model)
     typer.echo(Path(checkpoint.folder) / f"{checkpoint.name}.json")
+
+
+@models.command("import")
+def import_one(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder that nnU-Net's training wrote, or a .zip of one.", show_default=False)
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="What to call it. \\[default: as the folder]", show_default=False)
+    ] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            "--folds", help="Which to average, such as 0,1 or all. \\[default: every one]", show_default=False
+        ),
+    ] = None,
+    pixel_size: Annotated[
+        float | None,
+        typer.Option("--pixel-size", help="Of what it learned from, µm; others are refused then.", show_default=False),
+    ] = None,
+) -> None:
+    """Make a model of nnU-Net, such as AxonDeepSeg's, a model of axonflow; nothing in it is executed.
+
+    Example: [bold]axonflow models import model_seg_generalist_light --name generalist[/bold]
+    """
+    from axonflow.errors import ModelError
+    from axonflow.net.checkpoint import Checkpoint, embedded_models
+    from axonflow.net.nnunet.folder import is_nnunet
+    from axonflow.net.nnunet.imported import import_model, name_of
+    from axonflow.net.places import writable_user_models
+
+    if not is_nnunet(folder):
+        raise ModelError(f"A folder of nnU-Net, or a .zip of one, was expected at {folder}, there is none.")
+    called = name or name_of(folder)
+    place = writable_user_models()
+    if called in embedded_models() or (place / f"{called}.json").exists():
+        raise ModelError(
+            f"A name that no model has was expected, {called!r} is one's already; give another with --name"
+            f"{'' if called in embedded_models() else f', or remove {place / called}.json'}."
+        )
+    chosen = None if folds is None else [fold.strip().removeprefix("fold_") for fold in folds.split(",")]
+    path = import_model(folder, place, called, folds=chosen, pixel_size_um=pixel_size)
+    _introduce(Checkpoint.find(path))
+
+
+@models.command("fetch")
+def fetch_one(
+    name: Annotated[
+        str,
+        typer.Argument(help="As AxonDeepSeg calls it: generalist, dedicated-SEM, dedicated-BF, …", show_default=False),
+    ],
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="All its networks, averaged: better, and as many times slower.")
+    ] = False,
+) -> None:
+    """Fetch a model that AxonDeepSeg offers, and import it; run again, it continues.
+
+    Example: [bold]axonflow models fetch generalist[/bold]
+    """
+    from axonflow.astih import fetch_model, find_offered
+    from axonflow.net.checkpoint import Checkpoint
+    from axonflow.net.places import writable_user_models
+
+    model = find_offered(name)
+    place = writable_user_models()
+    with bar() as watch:
+        path = fetch_model(model, place, ensemble=ensemble, watch=watch)
+    _introduce(Checkpoint.find(path))
+
+
+def _introduce(model: Checkpoint) -> None:
+    """Print what came, and what to do with it."""
+    console.print(f"model   {model.path}", soft_wrap=True)
+    for title, said in _of_nnunet(model):
+        console.print(Text.assemble((f"{title:<15}", "bold"), said), soft_wrap=True)
+    console.print(f"next    axonflow run SLIDE --model {model.name}", soft_wrap=True)
+
+
+def _of_nnunet(model: Checkpoint) -> Iterator[tuple[str, str]]:
+    """Say in words what a model of nnU-Net is."""
+    plan = model.plan
+    assert plan is not None
+    kind = "residual" if plan.layers.residual else "plain"
+    yield "name", model.name
+    yield (
+        "network",
+        f"of nnU-Net, {kind}, {len(plan.layers.features)} levels of {_listed(plan.layers.features)} features",
+    )
+    yield "folds", f"{_listed(plan.folds)}{', averaged' if len(plan.folds) > 1 else ''}"
+    yield "patch", "{} × {} px, each {:g} of it further".format(*plan.patch, plan.step)
+    yield "mirrored", " and ".join(("up and down", "left and right")[axis] for axis in sorted(plan.mirrors)) or "no"
+    yield "channels", _listed([f"{n} ({s})" for n, s in zip(plan.channels, plan.normalisations, strict=True)])
+    yield "classes", _listed([f"{each.number} {each.name}" for each in model.classes])
+    yield "pixel size", _pixel_size(model)
+    yield "trained on", str(model.trained_on.get("data", "unknown"))
+    yield "sha256", model.sha256
+
+
+def _network(model: Checkpoint) -> str:
+    if model.plan is None:
+        return model.architecture
+    folds = len(model.plan.folds)
+    return f"nnU-Net, {folds} folds" if folds > 1 else "nnU-Net"
+
+
+def _pixel_size(model: Checkpoint) -> str:
+    """Say at which pixel size a model works, and which slides it is for."""
+    if not model.on_own_pixels:
+        return f"{model.pixel_size_um:g} µm"
+    if model.slides_um is not None:
+        return "the slide's, {:g} to {:g} µm".format(*model.slides_um)
+    return f"the slide's, about {model.pixel_size_um:g} µm" if model.pixel_size_um else "the slide's, any"
+
+
+def _listed(values: object) -> str:
+    assert isinstance(values, list | tuple)
+    return ", ".join(map(str, values))

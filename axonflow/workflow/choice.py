@@ -38,7 +38,12 @@ class Choice(NamedTuple):
 
 
 def scale(model: Checkpoint, size: PixelSize) -> float:
-    """Return how many times the pixels that a model is for are larger or smaller than others, 1 or more."""
+    """Return how many times the pixels that a model is for are larger or smaller than others, 1 or more.
+
+    It is 1 if nobody knows which pixels a model of nnU-Net is for.
+    """
+    if model.slides_um is None and not model.pixel_size_um:
+        return 1.0
     low, high = model.slides_um or (model.pixel_size_um, model.pixel_size_um)
     ratio = min(max(size.geometric_um, low), high) / size.geometric_um
     return max(ratio, 1 / ratio)
@@ -49,7 +54,7 @@ def nearest(size: PixelSize) -> Checkpoint:
     return min(map(Checkpoint.find, embedded_models()), key=lambda model: log(scale(model, size)))
 
 
-def choose_model(given: str | None, size: PixelSize, store: Path | None) -> Choice:
+def choose_model(given: str | None, size: PixelSize, store: Path | None, working_um: float | None = None) -> Choice:
     """Settle which model a run takes.
 
     Parameters
@@ -60,6 +65,8 @@ def choose_model(given: str | None, size: PixelSize, store: Path | None) -> Choi
         Of the slide.
     store : Path or None
         Where labels may have been begun, which are continued.
+    working_um : float, optional
+        To which pixels, µm, the slide is resampled for a model of nnU-Net.
 
     Raises
     ------
@@ -69,7 +76,7 @@ def choose_model(given: str | None, size: PixelSize, store: Path | None) -> Choi
     """
     begun = None if store is None else _begun_with(store)
     named = given or begun
-    model = Checkpoint.find(named) if named else nearest(size)
+    model = (Checkpoint.find(named) if named else nearest(size)).at(working_um)
     factor = scale(model, size)
     continues = begun is not None and begun in {named, model.name, str(model.path)} and _had_size(store, size)
     if factor > LARGEST_SCALE * (1 + 1e-9) and not continues:
@@ -96,10 +103,12 @@ def _begun_with(store: Path) -> str | None:
 
 def _far(model: Checkpoint, size: PixelSize, factor: float, *, named: bool) -> str:
     """Say why a model is refused, and what fits."""
-    larger = "larger" if model.pixel_size_um > size.geometric_um else "smaller"
+    low, high = model.slides_um or (model.pixel_size_um, model.pixel_size_um)
+    larger = "larger" if low > size.geometric_um else "smaller"
+    at = f"{model.pixel_size_um:g} µm" if model.pixel_size_um else f"{low:g} to {high:g} µm"
     said = (
         f"A model within {LARGEST_SCALE:g} times the slide's pixel size of {size} was expected, "
-        f"{model.name!r} works at {model.pixel_size_um:g} µm, {factor:.3g} times {larger}"
+        f"{model.name!r} works at {at}, {factor:.3g} times {larger}"
     )
     best = nearest(size)
     if scale(best, size) <= LARGEST_SCALE:

@@ -26,7 +26,7 @@ from axonflow.kernel.kinds import (
     whole_or,
 )
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
-from axonflow.kernel.units import PixelSize
+from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 
 __all__ = ["Config", "Halo", "MaskUnit", "OnBadTile"]
 
@@ -94,9 +94,19 @@ class Config:
     )
     model: str | None = setting(
         name_or_path("a model"),
-        "An embedded model, or the path of one.",
+        "An embedded model, one of yours, or the path of one or of a folder of nnU-Net.",
         flag="--model",
         usual="the embedded one nearest in pixel size",
+        decides=("segment", "segment.seams"),
+    )
+    working_pixel_size_um: float | None = setting(
+        NUMBER,
+        "Resample the slide to pixels of this side before a model of nnU-Net sees it, µm.",
+        flag="--working-pixel-size",
+        usual="the slide's own",
+        unit="µm",
+        least=SMALLEST_UM,
+        most=LARGEST_UM,
         decides=("segment", "segment.seams"),
     )
     halo: Halo | None = setting(

@@ -144,7 +144,7 @@ def prepare(config: Config, precision: Callable[[], Precision] = best_precision,
     slide = _open_slide(config)
     if config.own_masks:
         return declare_job(config, slide, _masks(config))
-    choice = choose_model(config.model, _pixel_size(slide), None if fresh else config.out)
+    choice = choose_model(config.model, _pixel_size(slide), None if fresh else config.out, config.working_pixel_size_um)
     config = replace(config, model=choice.called)
     if made := None if fresh else _made_in(config.out):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.

@@ -111,7 +111,7 @@ def _configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
     while wanted is not None:
         if wanted in seen or not isinstance(wanted, str) or not isinstance(known.get(wanted), dict):
             raise ValueError(
-                f"the configuration {shown(wanted, 40)!r} should be in plans.json, {shown([*known], 80)} are"
+                f"the configuration {shown(wanted, 40)} should be in plans.json, {shown([*known], 80)} are"
             )
         seen.append(wanted)
         content = known[wanted] | content

@@ -39,6 +39,12 @@ def network_in_words(result: Analysis) -> str:
     if "architecture" not in made_by:  # of the first versions
         return f"Axons and myelin were found by the network “{made_by['name']}”."
     kind = "that comes with axonflow" if made_by["embedded"] else "of your own"
+    if made_by["architecture"] == "nnunet":
+        at = f"{result.record['labels']['pixel_size_um'][0]:.6g} µm a pixel"
+        return (
+            f"Axons and myelin were found by “{made_by['name']}”, a model of nnU-Net, working at {at}, trained on "
+            f"{made_by['trained_on'] or 'unknown data'}."
+        )
     said = (
         f"Axons and myelin were found by the network “{made_by['name']}” {kind}: a U-Net of the design for "
         f"{DESIGNS.get(made_by['architecture'], made_by['architecture'])}, working at "
