@@ -67,7 +67,7 @@ def test_every_command_is_there() -> None:
     }
     assert {group: set(inner) for group, inner in GROUPS.items()} == {
         "cluster": {"list", "show", "scheduler", "worker"},
-        "models": {"list", "show", "path"},
+        "models": {"list", "show", "path", "import", "fetch"},
         "astih": {"list", "download", "evaluate"},  # and models, a group in a group
     }
     assert all(name in command("--help").out for name in [*names(app), *GROUPS])
@@ -365,6 +365,7 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         "keep_bar": True,
         "pixel_size": {"y": 0.2, "x": 0.1},
         "model": None,
+        "working_pixel_size_um": None,
         "halo": None,
         "chunk": 192,
         "cell_um": 5.5,

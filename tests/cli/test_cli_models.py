@@ -1,10 +1,12 @@
-"""The models at hand can be listed, shown and found."""
+"""The models at hand can be listed, shown and found, and further ones imported."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from nnunet_folders import write_folder
+from slides import command
 from typer.testing import CliRunner
 
 from axonflow.cli import app
@@ -43,3 +45,101 @@ def test_one_that_is_not_there_is_refused_with_those_that_are() -> None:
     result = CliRunner().invoke(app, ["models", "show", "human"])
     assert result.exit_code == 2
     assert "sem" in result.output
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the user's models."""
+    monkeypatch.setenv("AXONFLOW_MODELS", str(tmp_path / "mine"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "mine"
+
+
+def test_a_folder_of_nnunet_is_imported_and_found_by_its_name(mine: Path, tmp_path: Path) -> None:
+    model = write_folder(tmp_path / "Model", folds=("0", "1", "2"), labels={"background": 0, "axon": 1, "myelin": 2})
+    ran = command("models", "import", model, "--name", "nerve", "--folds", "0, fold_2", "--pixel-size", 0.2)
+    assert ran.code == 0, ran.err
+    assert sorted(path.name for path in mine.iterdir()) == ["nerve.json", "nerve.safetensors"]
+    found = Checkpoint.find("nerve")
+    assert (found.pixel_size_um, found.classes.axon) == (0.2, 1)
+    assert found.plan is not None
+    assert found.plan.folds == ("0", "2")
+    assert len(found.networks()) == 2
+    for shown in (ran.out, say("show", "nerve")):
+        words = " ".join(shown.split())
+        for said in (
+            "0, 2, averaged",
+            "32 × 48 px",
+            "1 axon, 2 myelin",
+            "the slide's, about 0.2 µm",
+            "Dataset007_cord",
+        ):
+            assert said in words
+    assert "nerve" in say("list")
+    assert "nnU-Net, 2 folds" in " ".join(say("list").split())
+    assert Path(say("path", "nerve").strip()) == (mine / "nerve.json").resolve()
+
+
+def test_a_folder_is_called_as_it_is_called(mine: Path, tmp_path: Path) -> None:
+    assert command("models", "import", write_folder(tmp_path / "model_seg rat (1)")).code == 0
+    assert "the slide's, any" in say("show", "model_seg-rat-1")
+
+
+@pytest.mark.parametrize("name", ["sem", "taken"])
+def test_a_name_that_a_model_has_is_not_given_again(mine: Path, tmp_path: Path, name: str) -> None:
+    model = write_folder(tmp_path / "m")
+    assert command("models", "import", model, "--name", "taken").code == 0
+    ran = command("models", "import", model, "--name", name)
+    assert ran.code == 2
+    assert f"A name that no model has was expected, {name!r}" in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", ".hidden", "x.json", "x.zip", "é"])
+def test_a_name_that_is_none_is_refused(mine: Path, tmp_path: Path, name: str) -> None:
+    ran = command("models", "import", write_folder(tmp_path / "m"), "--name", name)
+    assert ran.code == 2
+    assert "A name of letters" in ran.err
+    assert not [path for path in tmp_path.rglob("*.safetensors")]
+
+
+def test_folds_that_are_not_there_are_refused(mine: Path, tmp_path: Path) -> None:
+    ran = command("models", "import", write_folder(tmp_path / "m", folds=("0", "1")), "--folds", "0,5")
+    assert ran.code == 2
+    assert "Folds among 0, 1 were expected" in " ".join(ran.err.split())
+
+
+def test_what_cannot_be_imported_leaves_nothing(mine: Path, tmp_path: Path) -> None:
+    model = write_folder(tmp_path / "m", labels={"background": 0, "axon": 1, "nucleus": 2})
+    ran = command("models", "import", model)
+    assert ran.code == 2
+    assert "one of myelin" in " ".join(ran.err.split())
+    assert list(mine.iterdir()) == []
+
+
+@pytest.mark.parametrize("home", ["file", "none"])
+def test_without_a_folder_to_write_one_sentence_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("AXONFLOW_MODELS", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
+    if home == "none":
+
+        def nobody(_path: object = None) -> Path:
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr(Path, "home", nobody)
+    ran = command("models", "import", write_folder(tmp_path / "m"))
+    assert ran.code == 2
+    assert "AXONFLOW_MODELS" in ran.err
+    assert Checkpoint.find("sem").embedded
+    assert "sem" in say("list")
+
+
+def test_one_of_the_users_that_is_damaged_does_not_hide_the_others(mine: Path) -> None:
+    mine.mkdir()
+    (mine / "broken.json").write_text("{")
+    shown = " ".join(say("list").split())
+    assert all(name in shown for name in NAMES)
+    assert "broken.json" in shown

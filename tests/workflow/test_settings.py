@@ -69,8 +69,11 @@ def keys(job: Job) -> dict[str, str]:
 OF_THE_FILE = {"series", "channel", "keep_bar"}
 """What chooses among what a slide's file holds; tests of the formats have such files."""
 
+OF_NNUNET = {"working_pixel_size_um"}
+"""What models of nnU-Net alone know."""
 
-@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - OF_THE_FILE))
+
+@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - OF_THE_FILE - OF_NNUNET))
 def test_a_setting_decides_what_it_says(folder: Path, name: str) -> None:
     first, other = changes(folder)[name]
     config = Config(folder / "slide.tif", folder / "never", **first)
