@@ -131,10 +131,12 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _contract(checkpoint: Checkpoint) -> str:
-    parameters = sum(weights.numel() for weights in checkpoint.network().parameters())
+    networks = [checkpoint.network()] if checkpoint.plan is None else checkpoint.networks()
+    parameters = sum(weights.numel() for network in networks for weights in network.parameters())
+    sizes = ", ".join(f"{size.y:g}" for size in checkpoint.working_sizes)
     contract: dict[str, Any] = {
         "network": f"{checkpoint.architecture}, {parameters:,} parameters",
-        "pixel size": ", ".join(f"{size.y:g}" for size in checkpoint.working_sizes) + " µm",
+        "pixel size": f"{sizes} µm" if sizes else "the slide's own",
         "bright and dark exchanged": "yes" if checkpoint.invert else "no",
         "smallest axon": f"{checkpoint.smallest_axon_um2:g} µm²",
         "lattice, halo": f"{checkpoint.lattice_px} px, {checkpoint.halo_px} px",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.fuzzing import drawings, models, stores, texts, tiffs, zarrs
+from benchmarks.fuzzing import drawings, models, nnunet, stores, texts, tiffs, zarrs
 
 __all__ = ["KINDS"]
 
-KINDS = (*tiffs.KINDS, *zarrs.KINDS, *drawings.KINDS, *texts.KINDS, *models.KINDS, *stores.KINDS)
+KINDS = (*tiffs.KINDS, *zarrs.KINDS, *drawings.KINDS, *texts.KINDS, *models.KINDS, *nnunet.KINDS, *stores.KINDS)

@@ -117,7 +117,8 @@ def _changed(chance: random.Random, document: Any) -> Any:
         case 7:
             holder[key] = {"name": value}
         case 8 if isinstance(value, int | float) and not isinstance(value, bool):
-            holder[key] = chance.choice((-value, value + 1, value * 2**20, value / 3, str(value)))
+            third = value / 3 if abs(value) < 1e300 else value  # a float has no room for some integers
+            holder[key] = chance.choice((-value, value + 1, value * 2**20, third, str(value)))
         case 9 if isinstance(value, list):
             holder[key] = value * chance.choice((0, 2, 3, 100)) if len(str(value)) < 200 else value[: len(value) // 2]
         case 10:

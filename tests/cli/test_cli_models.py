@@ -99,7 +99,7 @@ def test_a_name_that_is_none_is_refused(mine: Path, tmp_path: Path, name: str) -
     ran = command("models", "import", write_folder(tmp_path / "m"), "--name", name)
     assert ran.code == 2
     assert "A name of letters" in ran.err
-    assert not [path for path in tmp_path.rglob("*.safetensors")]
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_folds_that_are_not_there_are_refused(mine: Path, tmp_path: Path) -> None:

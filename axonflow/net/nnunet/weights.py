@@ -212,8 +212,8 @@ def _refused(path: Path) -> Iterator[None]:
             f"Tensors, numbers and text alone were expected in {path}, it asks for {asked[1][:80]}, which could run "
             "anything, and was not read further; do not trust where it came from."
             if asked
-            else f"A checkpoint as nnU-Net writes it was expected in {path}, but it cannot be read: {said(error)}."
-        ) from error
+            else f"Tensors, numbers and text alone were expected in {path}, it is damaged or holds something else."
+        ) from error  # torch's own words advise to read it with all that it may run
     except Exception as error:  # what torch raises of a damaged file is of any kind
         if isinstance(error, ModelError):
             raise
