@@ -16,7 +16,7 @@ FETCHED = [
     (known, ensemble)
     for known in OFFERED
     for ensemble in (False, True)
-    if (known.ensemble if ensemble else known.light)
+    if (known.ensemble if ensemble else known.light) and not known.unusable
 ]
 
 
