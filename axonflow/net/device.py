@@ -11,10 +11,11 @@ import platform
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import torch
@@ -36,11 +37,13 @@ __all__ = [
     "free_bytes",
     "gpus",
     "lacks_memory",
+    "turn",
     "use_cores",
     "works",
 ]
 
 _CPU, _GPU = torch.device("cpu"), torch.device("cuda", 0)
+_ON_GPU = Lock()
 
 
 class Device(Protocol):
@@ -240,6 +243,11 @@ def _miscalculates(where: torch.device) -> str | None:
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
     return left @ right if right.ndim == 2 else F.conv2d(left, right, padding=1)
+
+
+def turn(device: Device) -> AbstractContextManager[object]:
+    """Have threads of a process take turns on a GPU: one's batches would find no memory beside another's."""
+    return nullcontext() if device.free is None else _ON_GPU
 
 
 _FAULT = re.compile(r"CUDA|CUDNN|cuDNN|CUBLAS|unable to find an engine")  # of tensors on two devices it says cuda:0

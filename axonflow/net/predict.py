@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.kernel.grid import Box
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.device import Device, computing_device, faults
+from axonflow.net.device import Device, computing_device, faults, turn
 from axonflow.net.lattice import Lattice
 from axonflow.net.loaded import PLANES, load_network
 from axonflow.net.normalise import Codes, grey_codes
 
 __all__ = ["Predictor"]
-
-_ON_GPU = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ class Predictor:
             If the GPU fails, or has no memory for a single window.
         """
         window, inner = self.lattice.window(core, pixels, have)
-        with _turn(self.device), faults():
+        with turn(self.device), faults():
             net = load_network(self.checkpoint, self.precision, self.device)
             work = partial(net.shares, net.table(table), Box.whole((window.shape[0], window.shape[1])))
             (shares,) = net.batches.through(work, self.codes, [window])
@@ -121,7 +117,7 @@ class Predictor:
         def cut(core: Box) -> NDArray[np.uint16]:
             return self.codes(self.lattice.window(core, pixels, have)[0])
 
-        with _turn(self.device), faults():
+        with turn(self.device), faults():
             net = load_network(self.checkpoint, self.precision, self.device)
             codes = net.table(table)
             for alike in _of_one_shape(self.lattice.cores(box)):
@@ -133,11 +129,6 @@ class Predictor:
             if self.device.where.type == "cpu":
                 self.device.forget()  # other stages follow; on a GPU nobody else waits for it
         return out
-
-
-def _turn(device: Device) -> AbstractContextManager[object]:
-    """Have threads of a process take turns on a GPU: one's batches would find no memory beside another's."""
-    return nullcontext() if device.free is None else _ON_GPU
 
 
 def _of_one_shape(cores: Iterable[Box]) -> list[list[Box]]:
