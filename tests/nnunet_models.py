@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.kernel.grid import Box
+from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.nnunet.networks import build
 from axonflow.net.nnunet.normalise import Content, Range, normalised
-from axonflow.net.nnunet.plan import Layers, Normalisation, Plan
+from axonflow.net.nnunet.plan import NORMALISED, Layers, Normalisation, Plan
+from axonflow.net.nnunet.weights import join
 
-__all__ = ["blobs", "content_of", "networks", "plan_of", "seen_by"]
+__all__ = ["blobs", "content_of", "networks", "plan_of", "seen_by", "write_nnunet"]
 
 
 def plan_of(
@@ -80,8 +87,6 @@ def blobs(shape: tuple[int, ...], dtype: str = "uint8", *, margin: int = 0, seed
 
 def content_of(image: NDArray[Any]) -> Content:
     """Return what a whole image, (h, w) or (channels, h, w), holds, by numpy in float64."""
-    from axonflow.kernel.grid import Box
-
     channels = image[None] if image.ndim == 2 else image
     there = (channels != 0).any(axis=0)
     inside = Box.whole(there.shape)
@@ -97,3 +102,36 @@ def seen_by(plan: Plan, content: Content, pixels: NDArray[Any]) -> NDArray[np.fl
     channels = pixels[None] if pixels.ndim == 2 else pixels
     each = zip(channels, plan.normalisations, content.ranges, strict=True)
     return np.stack([normalised(channel, how, known) for channel, how, known in each])
+
+
+def write_nnunet(folder: Path, plan: Plan, classes: Classes = AXON_MYELIN, seed: int = 0) -> Path:
+    """Write a model of nnU-Net's kind as axonflow keeps it; return its contract."""
+    from safetensors.torch import save
+
+    nets = networks(plan, len(classes), seed)
+    content = save(
+        join(
+            {
+                fold: {k: v.contiguous() for k, v in net.state_dict().items()}
+                for fold, net in zip(plan.folds, nets, strict=True)
+            }
+        )
+    )
+    made = Checkpoint(
+        "small",
+        "nnunet",
+        0.0,
+        False,
+        64,
+        0,
+        0.0,
+        sha256(content).hexdigest(),
+        normalisation=NORMALISED,
+        slides_um=(0.01, 1.0),
+        classes=classes,
+        plan=plan,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "small.safetensors").write_bytes(content)
+    (folder / "small.json").write_text(json.dumps(made.contract))
+    return folder / "small.json"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from axonflow.engine.stage import Stage
 from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Regions
+from axonflow.stages.bounds import bounds
 from axonflow.stages.convert import GREYS, OnBadTile, convert
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Layout
@@ -17,7 +18,8 @@ from axonflow.stages.own_masks import own_masks
 from axonflow.stages.region import describe_regions
 from axonflow.stages.resample import resample
 from axonflow.stages.segment import segment
-from axonflow.stages.segmentation import Masks, Network
+from axonflow.stages.segment_nnunet import segment_by_nnunet
+from axonflow.stages.segmentation import Masks, Network, NnUNet
 
 __all__ = ["GROUPS", "declare"]
 
@@ -47,7 +49,11 @@ def declare(
     else:
         pixels = next(stage for stage in reversed(stages) if stage.name in {"convert", "resample"})
         counted = (stage for stage in stages if stage.name == GREYS)
-        segmented = segment(layout, segmentation, (pixels, *counted))
+        if isinstance(segmentation, NnUNet):
+            stages.append(bounds(layout, segmentation, (pixels, *counted)))
+            segmented = segment_by_nnunet(layout, segmentation, stages[-1])
+        else:
+            segmented = segment(layout, segmentation, (pixels, *counted))
     labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, segmented[0])
     gaps = stages[0] if on_bad_tile == "fill" else None
     measured = measure(layout, max_myelin_um, labelled[1], gaps)

@@ -30,7 +30,7 @@ from axonflow.net.familiarity import BLOCK, SUMS
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.metadata import Colours
 
-__all__ = ["Frame", "Layout", "default_chunk"]
+__all__ = ["Frame", "Layout", "default_chunk", "whole_chunk"]
 
 OPACITY = 160
 """With which viewers lay the classes over the slide, of 255."""
@@ -48,6 +48,14 @@ def default_chunk(*sides: int) -> int:
         Of the slide, px.
     """
     return min(_CHUNK, ceil_to(-(-max(sides) // 2), _STEP))
+
+
+def whole_chunk(*sides: int) -> int:
+    """Return the side of what one task writes where tasks share work at their edges, px: small slides are not cut.
+
+    Of nnU-Net's usual windows, of 640 px, a quarter is computed twice with 4096 px.
+    """
+    return min(_CHUNK, ceil_to(max(sides), _STEP))
 
 
 @dataclass(frozen=True, slots=True)

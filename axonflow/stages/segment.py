@@ -18,20 +18,19 @@ from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.familiarity import block_sums
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import Codes, grey_table, lookup_table
-from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.plane import Plane
 from axonflow.stages.convert import greys_file, read_greys
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
+from axonflow.stages.predicted import CLASS, GREY, outputs_of
 from axonflow.stages.segmentation import Network
 
 if TYPE_CHECKING:
     from axonflow.net.predict import Predictor
 
-__all__ = ["segment"]
+__all__ = ["NETWORK_BYTES", "device_of", "segment"]
 
 NETWORK_BYTES = 255 * 2**20
 """What torch and the weights take; measured."""
@@ -41,9 +40,6 @@ WINDOW_BYTES = 140 * 2**20
 
 EXACT_WINDOW_BYTES = 180 * 2**20
 """The same with a window of 864 px."""
-
-GREY, CLASS, CONFIDENCE, FIRST_PROBABILITY = range(4)
-"""Where each plane lies."""
 
 
 def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple[Stage, ...]:
@@ -60,10 +56,8 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     lattice = Lattice(layout.work.shape, checkpoint.lattice_px, halo, checkpoint.shape.stride)
     # Overlapping reads want every core to be at least as wide as the halo.
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk), smallest=halo)
-    outputs = {CLASS: layout.semantic}
-    if network.keep_probabilities:
-        outputs |= {FIRST_PROBABILITY + i: probability for i, probability in enumerate(layout.probabilities)}
-    planes = FIRST_PROBABILITY + len(outputs) - 1
+    outputs = outputs_of(layout, keep_probabilities=network.keep_probabilities)
+    planes = outputs.planes
     parameters = {"model": checkpoint.sha256, "invert": checkpoint.invert, "precision": precision, "halo": halo}
     parameters |= {"lattice": checkpoint.lattice_px}
     if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
@@ -76,26 +70,27 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         after=after,
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),
-        task=partial(_write, outputs, layout.traits),
-        prepare=partial(_create, outputs, layout),
+        task=outputs.write,
+        prepare=outputs.create,
         overlap=Overlap(
             source=partial(Plane, layout.input),
             depth=halo,
             planes=planes,
             dtype="uint8",
             apply=partial(_predict, layout, checkpoint, lattice, precision, planes),
-            device=_device,
+            device=device_of,
         ),
         accelerated=True,
         resident={"network": NETWORK_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
     )
-    pyramids = [stage for output in outputs.values() for stage in levels(output, output.path.name, first)]
+    pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]
     return (first, *pyramids, _seams(layout, checkpoint, lattice, precision, parameters, after))
 
 
-def _device() -> str:
+def device_of() -> str:
+    """Return what computes, for the record."""
     from axonflow.net.device import device_name
 
     return device_name()
@@ -176,25 +171,12 @@ def _predictor(checkpoint: Checkpoint, lattice: Lattice, precision: Precision, c
     return Predictor(checkpoint, lattice, precision, codes=codes)
 
 
-def _create(outputs: dict[int, Pyramid], layout: Layout) -> None:
-    for i, output in outputs.items():
-        output.create(colours=layout.colours if i == CLASS else None)
-    layout.traits.create()
-
-
 def _told_apart(classes: Classes) -> list[dict[str, Any]]:
     """Return the classes as a key names them: which of the others are axons without myelin is a matter of labelling.
 
     There was no such role once, and the labels of stores of that time are the same.
     """
     return [each | ({"role": "other"} if each["role"] == "unmyelinated" else {}) for each in classes.to_json()]
-
-
-def _write(outputs: dict[int, Pyramid], traits: Blocks, planes: NDArray[np.uint8], box: Box) -> Result:
-    for i, output in outputs.items():
-        output.write(box, planes[i])
-    traits.write(box, block_sums(planes[CONFIDENCE], planes[GREY]))
-    return {}
 
 
 def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, precision: Precision, pair: Box) -> Result:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from axonflow.engine.stage import Source
 from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED, Classes
 from axonflow.net.checkpoint import Checkpoint, Precision
+from axonflow.net.nnunet.plan import Plan
+from axonflow.ngff.plane import Plane
+from axonflow.stages.colours import Colours
+from axonflow.stages.layout import Layout
 from axonflow.stages.own_masks import OwnMasks
 
-__all__ = ["Masks", "Network"]
+__all__ = ["Masks", "Network", "NnUNet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,37 @@ class Network:
     def classes(self) -> Classes:
         """What the labels tell apart."""
         return self.checkpoint.classes
+
+
+@dataclass(frozen=True, slots=True)
+class NnUNet(Network):
+    """A network of nnU-Net, run as nnU-Net runs it, or faster.
+
+    Attributes
+    ----------
+    plan : Plan
+        With the step and the mirror images of this run.
+    exact : Plan
+        nnU-Net's own.
+    stretched : bool
+        Whether the greys of the slide are a mixture of its colours, which AxonDeepSeg stretches.
+    colours : Colours or None
+        What the network sees in the place of greys, if it sees three channels.
+    """
+
+    plan: Plan
+    exact: Plan
+    stretched: bool
+    colours: Colours | None
+
+    @property
+    def approximates(self) -> bool:
+        """Whether labels may be others than nnU-Net's."""
+        return self.plan != self.exact or self.precision != "float32"
+
+    def source(self, layout: Layout) -> Source:
+        """Open what the network sees, where it is read."""
+        return self.colours or Plane(layout.input)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ TITLES = {
     "convert.greys": "counting greys",
     "resample": "resampling",
     "segment": "axons and myelin",
+    "segment.bounds": "finding what is not empty",
+    "segment.fast": "comparing with nnU-Net's own labels",
     "segment.seams": "checking seams",
     "label.survey": "finding axons",
     "label": "numbering axons",

@@ -118,6 +118,23 @@ class Config:
         unit="px",
         decides=("segment", "segment.seams"),
     )
+    fast: bool = setting(
+        YES_NO,
+        "Run a model of nnU-Net faster: no mirror images, fewer windows, half precision. Labels differ a little from "
+        "nnU-Net's; the record says how much.",
+        default=False,
+        flag="--fast",
+        decides=("segment",),
+    )
+    step: float | None = setting(
+        NUMBER,
+        "Largest distance between windows of nnU-Net, as a part of one.",
+        flag="--step",
+        usual="0.5, nnU-Net's; 0.75 with --fast",
+        above=0,
+        most=1,
+        decides=("segment",),
+    )
     chunk: int | None = setting(
         WHOLE,
         "Side of the square that one task computes, px; does not change the result.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,9 +21,11 @@ from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.net.lattice import Lattice
+from axonflow.net.nnunet.windows import Windows
 from axonflow.slide import open_stored
 from axonflow.stages.labels import open_labels
-from axonflow.stages.segmentation import Masks, Network
+from axonflow.stages.segment_nnunet import windows_of
+from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.job import Job, cut_masks, declare_job
 
 __all__ = ["estimate_seconds"]
@@ -33,6 +36,9 @@ _FIBER_UM = 5.0
 
 _SEAM_WINDOWS = 4.25
 """Windows' worth of a sampled seam: two, and one with an exact halo, which is as large as two and a quarter."""
+
+_AT_ONCE = 8
+"""Windows of nnU-Net that are tried on a GPU: enough to fill a batch."""
 
 _ON_GPU = 4
 """Sides of the lattice that is tried on a GPU, in cores: enough to fill its batches."""
@@ -59,7 +65,10 @@ def estimate_seconds(job: Job, journal: Journal, workers: int) -> float:
         boxes = left[stage.name]
         pixels = sum(box.size for box in boxes)
         rate = per_px.get(stage.name, per_px.get(stage.group, 0.0))
-        if isinstance(job.segmentation, Network) and stage.accelerated and boxes:
+        if isinstance(job.segmentation, NnUNet) and stage.accelerated and boxes:
+            window = window or _window_of_nnunet(job.segmentation)
+            alone += window * _windows(job, stage.name, boxes)
+        elif isinstance(job.segmentation, Network) and stage.accelerated and boxes:
             window = window or _window(job.segmentation)
             core = job.segmentation.checkpoint.lattice_px
             cores = sum(-(-box.shape[0] // core) * -(-box.shape[1] // core) for box in boxes)
@@ -67,7 +76,7 @@ def estimate_seconds(job: Job, journal: Journal, workers: int) -> float:
         elif stage.group == "resample":  # it reads the slide once more
             native, work = job.layout.native.shape, job.layout.work.shape
             rate = per_px["convert"] * (native[0] * native[1]) / (work[0] * work[1])
-        if stage.name != "segment.seams":
+        if stage.name not in {"segment.seams", "segment.fast"}:
             shared += pixels * rate
     return alone + shared / workers
 
@@ -112,6 +121,44 @@ def _draw(path: Path, side: int, pixel_size: PixelSize) -> None:
     away = np.hypot(y[:, None], x) / _FIBER_UM
     classes = np.where(away < 0.25, AXON_MYELIN.axon, np.where(away < 0.4, AXON_MYELIN.myelin, 0))
     Image.fromarray(AXON_MYELIN.greys[classes].astype(np.uint8)).save(path)
+
+
+def _windows(job: Job, stage: str, boxes: list[Box]) -> float:
+    """Return how many windows of a run a stage of it computes, by what they cost."""
+    network = job.segmentation
+    assert isinstance(network, NnUNet)
+    if stage == "segment":
+        return windows_of(job.layout, network.plan).count(boxes)
+    dearer = 2.0 ** (len(network.exact.mirrors) - len(network.plan.mirrors))
+    return dearer * windows_of(job.layout, network.exact).count(boxes)
+
+
+def _window_of_nnunet(network: NnUNet) -> float:
+    """Return the seconds of one window with all its mirror images and folds, if all cpus compute some."""
+    import torch
+
+    from axonflow.engine.cpus import cpus
+    from axonflow.net.device import computing_device
+    from axonflow.net.nnunet.loaded import load
+    from axonflow.net.nnunet.predict import Predictor
+
+    plan, side_by_side = network.plan, cpus() if computing_device().free is None else _AT_ONCE
+    shape = (plan.patch[0], side_by_side * plan.patch[1])
+    whole = Box.whole(shape)
+    predictor = Predictor(
+        partial(load, network.checkpoint, network.precision),
+        Windows(whole, plan.patch, 1.0),
+        (),
+        len(network.classes),
+        len(plan.channels),
+        lambda pixels: np.zeros((len(plan.channels), *pixels.shape), np.float32),
+        torch.get_num_threads() if computing_device().free is None else 1,
+    )
+    began = 0.0
+    for _ in range(2):
+        began = time.perf_counter()
+        predictor.scores(np.zeros(shape, np.uint8), whole, whole)
+    return (time.perf_counter() - began) / side_by_side * 2.0 ** len(plan.mirrors)
 
 
 def _window(network: Network) -> float:

@@ -28,7 +28,7 @@ from axonflow.stages.enclosure import enclosed
 from axonflow.stages.inverted import axons_upright_and_inverted
 from axonflow.stages.layout import Layout
 from axonflow.stages.ragged import mean_solidity
-from axonflow.stages.segmentation import Masks, Network
+from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.choice import scale
 from axonflow.workflow.config import Config
 
@@ -235,7 +235,7 @@ def after(
             extreme=(ends[which], which),
             solidity=mean_solidity(layout, records["map"]),
         )
-        if avf < FEW_AXONS and len(greys) > 1:
+        if avf < FEW_AXONS and len(greys) > 1 and not isinstance(segmentation, NnUNet):
             with suppress(AxonflowError):  # such as an accelerator that is in use; nothing depends on it
                 known = replace(known, inverted=axons_upright_and_inverted(layout, segmentation))
     return known

@@ -27,16 +27,18 @@ from axonflow.kernel.resample import Resampling
 from axonflow.kernel.setting import settings
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint, Precision
+from axonflow.net.nnunet.plan import Plan as RunPlan
 from axonflow.net.precision import best_precision
 from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
 from axonflow.stages.annotation import Coverage, Everywhere, Regions, open_annotation, open_regions
+from axonflow.stages.colours import open_colours
 from axonflow.stages.convert import naming_the_way_on
 from axonflow.stages.declare import GROUPS, declare
 from axonflow.stages.labels import LabelImage, open_labels, open_numbers
-from axonflow.stages.layout import Frame, Layout, default_chunk
+from axonflow.stages.layout import Frame, Layout, default_chunk, whole_chunk
 from axonflow.stages.masks import Mask, open_mask
 from axonflow.stages.own_masks import OwnMasks
-from axonflow.stages.segmentation import Masks, Network
+from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.stages.unmeasured import WhereMeasured
 from axonflow.workflow.choice import choose_model
 from axonflow.workflow.config import Config
@@ -53,6 +55,9 @@ __all__ = ["Job", "cut_masks", "declare_job", "prepare", "run_job", "with_worker
 
 SMALLEST_UNMYELINATED_UM2 = 0.005
 """Of what a network takes for axons without myelin, less is left out, µm²: a disk of 0.08 µm, thinner than any axon."""
+
+FAST_STEP = 0.75
+"""Between windows, of the patch, with --fast."""
 
 log = logging.getLogger(__name__)
 logging.getLogger("axonflow").addHandler(logging.NullHandler())  # without a log file nothing goes to the terminal
@@ -148,10 +153,12 @@ def prepare(config: Config, precision: Callable[[], Precision] = best_precision,
     config = replace(config, model=choice.called)
     if made := None if fresh else _made_in(config.out):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
-        begun = declare_job(config, slide, _network(config, choice.model, made))
+        begun = declare_job(config, slide, _network(config, slide, choice.model, lambda: made))
         if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name == "segment"):
             return replace(begun, chosen=choice.by_pixel_size)
-    return replace(declare_job(config, slide, _network(config, choice.model, precision())), chosen=choice.by_pixel_size)
+    return replace(
+        declare_job(config, slide, _network(config, slide, choice.model, precision)), chosen=choice.by_pixel_size
+    )
 
 
 def run_job(
@@ -324,6 +331,11 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         wanted = segmentation.checkpoint.working_size(size)
         if not size.matches(wanted):
             work = Frame(Resampling(slide.shape, size, wanted).out_shape, wanted)
+    if isinstance(segmentation, NnUNet) and segmentation.colours is not None and work != native:
+        raise InputError(
+            f"The slide's own pixels were expected with {segmentation.checkpoint.name!r}, which sees colours; leave "
+            "--working-pixel-size out, or resample the slide beforehand."
+        )
     chunk = _chunk(config, segmentation, native, work)
     coverage: Coverage
     coverage = open_annotation(config.mask, config.mask_unit, native, work, below) if config.mask else Everywhere()
@@ -367,16 +379,56 @@ def _masks(config: Config) -> Masks:
     return Masks(cast("OwnMasks", tuple(open_mask(open_stored(path)) for path in given if path)))
 
 
-def _network(config: Config, checkpoint: Checkpoint, precision: Precision) -> Network:
+def _network(config: Config, slide: Slide, checkpoint: Checkpoint, precision: Callable[[], Precision]) -> Network:
     """Put a model to work."""
+    if checkpoint.plan is not None:
+        return _nnunet(config, slide, checkpoint, checkpoint.plan, precision)
+    if config.fast or config.step is not None:
+        name = "--fast" if config.fast else "--step"
+        raise InputError(
+            f"A model of nnU-Net was expected with {name}, {checkpoint.name!r} came, which has nothing that could be "
+            "left out; leave it out."
+        )
     halo = checkpoint.halo_px if config.halo is None else config.halo
     if halo == "exact":
         halo = checkpoint.shape.radius
-    return Network(checkpoint, halo, precision, config.keep_probabilities)
+    return Network(checkpoint, halo, precision(), config.keep_probabilities)
+
+
+def _nnunet(
+    config: Config, slide: Slide, checkpoint: Checkpoint, exact: RunPlan, precision: Callable[[], Precision]
+) -> NnUNet:
+    """Put a model of nnU-Net to work, as nnU-Net runs it unless a faster way is asked for."""
+    if config.halo is not None:
+        raise InputError(
+            f"No --halo was expected with {checkpoint.name!r}, a model of nnU-Net: its windows lie as nnU-Net lays "
+            "them, and there are no seams; leave it out."
+        )
+    if slide.dtype.kind == "f" and "ZScoreNormalization" in exact.normalisations:
+        raise InputError(
+            f"A slide of integers was expected by the model {checkpoint.name!r}, {slide.path} holds floats; save it "
+            "with 16 bits."
+        )
+    plan = replace(exact, step=FAST_STEP, mirrors=()) if config.fast else exact
+    if config.step is not None:
+        plan = replace(plan, step=config.step)
+    colours = open_colours(slide, config.slide, config.series, config.channel) if len(exact.channels) == 3 else None
+    return NnUNet(
+        checkpoint,
+        0,
+        precision() if config.fast else "float32",
+        config.keep_probabilities,
+        plan,
+        exact,
+        colours is None and slide.channels not in {"grey", "LA"} and slide.dtype.kind == "u",
+        colours,
+    )
 
 
 def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: Frame) -> int:
     lattice = segmentation.checkpoint.lattice_px if isinstance(segmentation, Network) else 64
+    if isinstance(segmentation, NnUNet):
+        return config.chunk or whole_chunk(*native.shape, *work.shape)
     chunk = config.chunk or default_chunk(*native.shape, *work.shape)
     if chunk % lattice:
         raise InputError(

@@ -22,7 +22,7 @@ from axonflow.kernel.form import COUNT, NUMBER, check_form, each_of, list_of, ma
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import Slide
 from axonflow.stages.layout import Layout
-from axonflow.stages.segmentation import Masks, Network
+from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.config import Config
 
 __all__ = ["is_as_written", "read_record", "version_of", "write_record"]
@@ -116,6 +116,11 @@ _MODEL = {
     "halo_px?": COUNT,
     "lattice_px?": COUNT,
     "precision?": str,
+    "patch_px?": pair(COUNT),
+    "step?": NUMBER,
+    "mirrored_axes?": list_of(COUNT),
+    "folds?": list_of(str),
+    "approximates?": bool,
 }
 
 
@@ -196,9 +201,22 @@ def _model(segmentation: Network | Masks) -> dict[str, Any]:
         "architecture": checkpoint.architecture,
         "pixel_size_um": checkpoint.pixel_size_um,
         "trained_on": checkpoint.trained_on.get("data"),
-        "halo_px": segmentation.halo,
-        "lattice_px": checkpoint.lattice_px,
+        **_windows(segmentation),
         "precision": segmentation.precision,
+    }
+
+
+def _windows(network: Network) -> dict[str, Any]:
+    """Return what the network sees at once."""
+    if not isinstance(network, NnUNet):
+        return {"halo_px": network.halo, "lattice_px": network.checkpoint.lattice_px}
+    plan = network.plan
+    return {
+        "patch_px": plan.patch,
+        "step": plan.step,
+        "mirrored_axes": plan.mirrors,
+        "folds": plan.folds,
+        "approximates": network.approximates,
     }
 
 
