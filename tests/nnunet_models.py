@@ -127,7 +127,6 @@ def write_nnunet(folder: Path, plan: Plan, classes: Classes = AXON_MYELIN, seed:
         0.0,
         sha256(content).hexdigest(),
         normalisation=NORMALISED,
-        slides_um=(0.01, 1.0),
         classes=classes,
         plan=plan,
     )

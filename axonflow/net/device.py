@@ -31,6 +31,7 @@ __all__ = [
     "Gpu",
     "Processor",
     "computing_device",
+    "cores_used",
     "device_name",
     "faults",
     "first_line",
@@ -186,6 +187,11 @@ def use_cores(count: int) -> None:
     """Have what this thread computes on the processor use so many cores; other threads begun later do, too."""
     if torch.get_num_threads() != count:
         torch.set_num_threads(count)
+
+
+def cores_used() -> int:
+    """Return how many cores of the processor what this thread computes uses."""
+    return torch.get_num_threads()
 
 
 def device_name() -> str:

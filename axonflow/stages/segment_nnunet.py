@@ -124,8 +124,7 @@ def _comparison(layout: Layout, network: NnUNet, after: Stage) -> Stage:
 
 
 def _predictor(layout: Layout, network: NnUNet, plan: Plan, precision: Precision) -> Predictor:
-    import torch  # it is loaded where it is used
-
+    from axonflow.net.device import cores_used  # torch is loaded where it is used
     from axonflow.net.nnunet.loaded import load
     from axonflow.net.nnunet.predict import Predictor
 
@@ -138,7 +137,7 @@ def _predictor(layout: Layout, network: NnUNet, plan: Plan, precision: Precision
         len(layout.classes),
         len(plan.channels),
         partial(_seen, network, content),
-        max(cpus() // side_by_side, 1) if side_by_side > 1 else torch.get_num_threads(),
+        max(cpus() // side_by_side, 1) if side_by_side > 1 else cores_used(),
     )
 
 

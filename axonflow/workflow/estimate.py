@@ -135,10 +135,8 @@ def _windows(job: Job, stage: str, boxes: list[Box]) -> float:
 
 def _window_of_nnunet(network: NnUNet) -> float:
     """Return the seconds of one window with all its mirror images and folds, if all cpus compute some."""
-    import torch
-
     from axonflow.engine.cpus import cpus
-    from axonflow.net.device import computing_device
+    from axonflow.net.device import computing_device, cores_used
     from axonflow.net.nnunet.loaded import load
     from axonflow.net.nnunet.predict import Predictor
 
@@ -152,7 +150,7 @@ def _window_of_nnunet(network: NnUNet) -> float:
         len(network.classes),
         len(plan.channels),
         lambda pixels: np.zeros((len(plan.channels), *pixels.shape), np.float32),
-        torch.get_num_threads() if computing_device().free is None else 1,
+        cores_used() if computing_device().free is None else 1,
     )
     began = 0.0
     for _ in range(2):

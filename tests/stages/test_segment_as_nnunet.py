@@ -47,7 +47,8 @@ CASES: dict[str, tuple[Spec, NDArray[Any]]] = {
 
 def config_of(folder: Path, name: str, **settings: Any) -> Config:
     spec, image = CASES[name]
-    pixels, options = (image, {}) if image.ndim == 2 else (np.moveaxis(image, 0, -1), {"photometric": "rgb"})
+    pixels = image if image.ndim == 2 else np.moveaxis(image, 0, -1)
+    options: dict[str, Any] = {} if image.ndim == 2 else {"photometric": "rgb"}
     slide = folder / "slide.tif"
     if not slide.exists():
         write_slide(slide, pixels, **options)

@@ -71,7 +71,7 @@ def expected(case: Case) -> NDArray[np.int64]:
 
 def config_of(folder: Path, case: Case, name: str = "out", **settings: Any) -> Config:
     pixels = case.pixels if case.pixels.ndim == 2 else np.moveaxis(case.pixels, 0, -1)
-    options = {} if pixels.ndim == 2 else {"photometric": "rgb"}
+    options: dict[str, Any] = {} if pixels.ndim == 2 else {"photometric": "rgb"}
     folder.mkdir(exist_ok=True)
     slide = folder / "slide.tif"
     if not slide.exists():

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from axonflow.net.batches import Batches
-from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device
 
-__all__ = ["Loaded", "load", "ready"]
+__all__ = ["Loaded", "Model", "load", "ready"]
+
+
+class Model(Hashable, Protocol):
+    """What loads the networks of a model: a :class:`~axonflow.net.checkpoint.Checkpoint` of one."""
+
+    def networks(self) -> list[nn.Module]:
+        """Load the network of each fold."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Loaded:
         return total
 
 
-def ready(folds: Sequence[nn.Module], precision: Precision, device: Device) -> Loaded:
+def ready(folds: Sequence[nn.Module], precision: str, device: Device) -> Loaded:
     """Bring networks to a device.
 
     Half precision of a store that was begun on a GPU is computed in float32 on a processor, which has none.
@@ -74,6 +82,6 @@ def ready(folds: Sequence[nn.Module], precision: Precision, device: Device) -> L
 
 
 @lru_cache(maxsize=2)
-def load(checkpoint: Checkpoint, precision: Precision, device: Device) -> Loaded:
+def load(model: Model, precision: str, device: Device) -> Loaded:
     """Load a model's networks once per process."""
-    return ready(checkpoint.networks(), precision, device)
+    return ready(model.networks(), precision, device)
