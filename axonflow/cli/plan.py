@@ -24,7 +24,7 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     from axonflow.kernel.rate import duration
     from axonflow.kernel.words import count, memory
     from axonflow.stages.titles import stage_title
-    from axonflow.workflow.estimate import estimate_seconds
+    from axonflow.workflow.estimate import estimate_seconds, windows_of_nnunet
     from axonflow.workflow.hardware import precision_of_workers
     from axonflow.workflow.job import prepare, with_workers
 
@@ -34,6 +34,8 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     costs = Plan.of(job.stages, journal, job.config.out, with_workers(profile, job.layout))
     introduce(job)
     console.print(f"shards  {job.layout.chunk:,} px a side", highlight=False)
+    if line := windows_of_nnunet(job):
+        console.print(line, highlight=False, soft_wrap=True)
     if all(journal.record(stage).complete for stage in job.stages):
         console.print(f"store   {job.config.out}", highlight=False, soft_wrap=True)
         console.print("Nothing is left to do: all stages are complete, with these settings.", highlight=False)

@@ -21,14 +21,15 @@ from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.net.lattice import Lattice
+from axonflow.net.nnunet.cost import flops
 from axonflow.net.nnunet.windows import Windows
 from axonflow.slide import open_stored
 from axonflow.stages.labels import open_labels
-from axonflow.stages.segment_nnunet import windows_of
+from axonflow.stages.segment_nnunet import grid_of, windows_of
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.job import Job, cut_masks, declare_job
 
-__all__ = ["estimate_seconds"]
+__all__ = ["estimate_seconds", "windows_of_nnunet"]
 
 _CORNER_PX = 1024
 _FIBER_UM = 5.0
@@ -79,6 +80,25 @@ def estimate_seconds(job: Job, journal: Journal, workers: int) -> float:
         if stage.name not in {"segment.seams", "segment.fast"}:
             shared += pixels * rate
     return alone + shared / workers
+
+
+def windows_of_nnunet(job: Job) -> str:
+    """Say how many windows a network of nnU-Net computes, how many of them twice, and what that costs; empty of others.
+
+    Of a slide with black margins it will be fewer.
+    """
+    network, layout = job.segmentation, job.layout
+    if not isinstance(network, NnUNet):
+        return ""
+    windows = windows_of(layout, network.plan)
+    computed = windows.count(grid_of(layout))
+    h, w = layout.work.shape
+    mflop = computed * flops(network.plan, len(network.classes)) / (h * w) / 1e6
+    again = f", {computed / len(windows) - 1:.0%} more than there are, at the edges of shards" * (
+        computed > len(windows)
+    )
+    sides = " × ".join(f"{side:,}" for side in network.plan.patch)
+    return f"windows {computed:,} of {sides} px{again}; {mflop:,.3g} million operations per pixel"
 
 
 def _missing(stage: Stage, journal: Journal) -> list[Box]:
