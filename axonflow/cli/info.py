@@ -60,6 +60,7 @@ def _of_store(path: Path) -> Iterator[Row]:
         yield "labels", f"unmyelinated axons smaller than {smallest:g} µm² are left out"
     yield from _found_by(record["model"])
     yield from _seams(record["seams"])
+    yield from _faster(record["stages"].get("segment.fast"))
     yield from _stages(record["stages"])
     if record["complete"]:
         from axonflow.results.analysis import open_store
@@ -117,6 +118,17 @@ def _seams(seams: dict[str, Any] | None) -> Iterator[Row]:
     ):
         if seams[field] is not None:
             yield "seams", f"{share(seams[field])} {said}"
+
+
+def _faster(compared: dict[str, Any] | None) -> Iterator[Row]:
+    """Say how far labels that were made faster are from nnU-Net's own."""
+    from axonflow.kernel.words import share
+
+    if compared:
+        yield (
+            "faster",
+            f"{share(compared['disagrees'])} of {compared['compared_px']:,} px differ from nnU-Net's own labels",
+        )
 
 
 def _stages(stages: dict[str, Any]) -> Iterator[Row]:

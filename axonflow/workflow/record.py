@@ -97,6 +97,8 @@ _FORM: dict[str, Any] = {
             "myelin_px_beyond_reach?": COUNT,
             "confidence?": maybe(NUMBER),
             "unfamiliar_cells?": maybe(COUNT),
+            "compared_px?": COUNT,
+            "disagrees?": NUMBER,
         }
     ),
     "warnings?": list_of({"id": str, "message": str, "values": {}}),

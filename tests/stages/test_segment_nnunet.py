@@ -19,7 +19,9 @@ from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
 from axonflow.net.nnunet.plan import Plan
 from axonflow.ngff import Pyramid
+from axonflow.slide.luminance import rec601
 from axonflow.workflow.config import Config
+from axonflow.workflow.estimate import estimate_seconds, windows_of_nnunet
 from axonflow.workflow.job import prepare, run_job
 from axonflow.workflow.record import read_record
 
@@ -141,6 +143,24 @@ def test_a_faster_run_says_how_far_it_is_from_nnunet(tmp_path: Path) -> None:
     run_job(prepare(slower), LOCAL)
     wanted = expected(replace(case, plan=replace(case.plan, step=0.75)))
     np.testing.assert_array_equal(labels_of(slower), wanted)
+
+
+def test_a_mixture_of_colours_is_stretched(tmp_path: Path) -> None:
+    colours = blobs((3, 100, 130)) // 2 + 40
+    slide, grey = Case(plan_of(), colours), rec601(*colours).astype(np.float64)
+    grey = (grey - grey.min()) / (grey.max() - grey.min()) * 255 + 0.499999999  # as imageio has it for AxonDeepSeg
+    for chunk in (64, None):
+        config = config_of(tmp_path, slide, f"{chunk}", chunk=chunk)
+        run_job(prepare(config), LOCAL, until="segment")
+        np.testing.assert_array_equal(labels_of(config), expected(Case(plan_of(), grey.astype(np.uint8))))
+
+
+def test_a_plan_tells_how_many_windows_are_computed(tmp_path: Path) -> None:
+    for chunk, again in ((64, ", 155% more than there are, at the edges of shards"), (None, "")):
+        job = prepare(config_of(tmp_path, CASES["plain"], chunk=chunk))
+        said = windows_of_nnunet(job)
+        assert f"of 32 × 48 px{again}; " in said
+        assert estimate_seconds(job, job.journal, 1) > 0
 
 
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:

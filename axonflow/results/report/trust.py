@@ -42,6 +42,9 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         yield Fact("labels that depend on windows", share(seams["exact_halo_disagrees"]), said)
         said = "of the labels right beside a seam differ between the two windows that meet there, at the worst"
         yield Fact("disagreement at seams", share(seams["neighbours_disagree"]), said)
+    if compared := result.record["stages"].get("segment.fast"):
+        said = f"of {compared['compared_px']:,} px that were computed in nnU-Net's own way, too, as it takes longer"
+        yield Fact("labels other than nnU-Net's", share(compared["disagrees"]), said)
     if axons.empty:
         return
     bare = int((axons[MYELIN_AREA] == 0).sum())

@@ -7,12 +7,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from cards import Card
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nnunet_models import blobs, content_of, networks, plan_of, seen_by
 from oracles import nnunet_scores
+from torch import Tensor, nn
 
-from axonflow.errors import ModelError
+from axonflow.errors import DeviceError, ModelError
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.device import Device, Processor
 from axonflow.net.nnunet.loaded import Loaded, ready
@@ -132,3 +134,58 @@ def test_infinite_scores_are_refused() -> None:
     whole = Box.whole((40, 50))
     with pytest.raises(ModelError, match="infinite"):
         broken.scores(image, whole, whole)
+
+
+class OnCard(nn.Module):
+    """A network that takes a card's memory; it computes one by one, as a convolution's bits depend on the batch."""
+
+    def __init__(self, net: nn.Module, card: Card) -> None:
+        super().__init__()
+        self.net, self.card = net, card
+
+    def forward(self, windows: Tensor) -> Tensor:
+        self.card.compute(windows)
+        return torch.cat([self.net(window[None]) for window in windows])
+
+
+def on_card(card: Card, plan: Plan, content: Content) -> Predictor:
+    nets = [OnCard(net, card) for net in networks(plan)]
+    plain = predictor(plan, 3, content)
+    return Predictor(
+        lambda device: ready(nets, "float32", device),
+        plain.windows,
+        plain.mirrors,
+        3,
+        1,
+        plain.normalise,
+        device=card,
+    )
+
+
+@pytest.mark.parametrize(
+    ("card", "largest"), [(Card(), 8), (Card(fits=3), 2), (Card(free=800, takes=100), 4), (Card(moody=[True]), 4)]
+)
+def test_batches_on_a_gpu_give_the_same(card: Card, largest: int) -> None:
+    plan, image = plan_of(folds=("0", "1")), blobs((80, 90))
+    content, whole = content_of(image), Box.whole((80, 90))
+    expected = predictor(plan, 3, content).scores(image, whole, whole)
+    np.testing.assert_array_equal(on_card(card, plan, content).scores(image, whole, whole), expected)
+    assert card.batches[-1] == largest
+
+
+def test_a_gpu_without_memory_for_a_window_is_refused() -> None:
+    plan, image = plan_of(), blobs((80, 90))
+    whole = Box.whole((80, 90))
+    with pytest.raises(DeviceError, match="one window"):
+        on_card(Card(fits=0), plan, content_of(image)).scores(image, whole, whole)
+
+
+def test_what_follows_uses_as_many_cores_as_before() -> None:
+    plan, image = plan_of(), blobs((40, 50))
+    whole, before = Box.whole((40, 50)), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        predictor(plan, 3, content_of(image), threads=2).scores(image, whole, whole)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
