@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from axonflow.engine.cpus import set_tasks_side_by_side
+from axonflow.kernel.starting import STARTING
 
 __all__ = ["Threads"]
 
@@ -49,7 +50,7 @@ class Threads(AbstractContextManager["Threads"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
-        with self._turn:
+        with STARTING, self._turn:
             for thread in self._at_work:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
         self._executor.shutdown(wait=True)

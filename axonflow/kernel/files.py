@@ -20,13 +20,15 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
+
+from axonflow.kernel.starting import ThreadPool
 
 __all__ = [
     "NewFiles",
@@ -179,7 +181,7 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         self._complete: list[tuple[Path, Path]] = []
         self._flushed: list[Future[Sum | None]] = []
         self._sums = _SUMS.get()
-        self._threads = ThreadPoolExecutor(_AT_ONCE, "axonflow flush")
+        self._threads = ThreadPool(_AT_ONCE, "axonflow flush")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -381,6 +383,6 @@ def _flush_all(paths: Iterable[Path], folders: Iterable[Path]) -> None:
         for path, flush in every.items():
             flush(path)
         return
-    with ThreadPoolExecutor(_AT_ONCE, "axonflow flush") as threads:
+    with ThreadPool(_AT_ONCE, "axonflow flush") as threads:
         for flushed in [threads.submit(flush, path) for path, flush in every.items()]:
             flushed.result()
