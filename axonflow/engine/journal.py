@@ -21,12 +21,13 @@ import io
 import json
 import os
 import re
+import sys
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite, nextafter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -185,7 +186,15 @@ class Record:
     def _described(self, files: Files) -> dict[str, Any]:
         """Return what was written, with the content of metadata: if lost, it is put back, and nothing is made anew."""
         contents = {self._name(path): path.read_text() for path in files if path.name == "zarr.json"}
-        return {"at": time.time(), "files": _written(self._listed(files)), "contents": contents}
+        return {"at": self._now(), "files": _written(self._listed(files)), "contents": contents}
+
+    def _now(self) -> float:
+        """Return the time, or a moment after the last that was noted in the store if the clock was set back."""
+        last = 0.0
+        for entry in self.folder.parents[1].glob("*/*/*.json"):
+            with suppress(DamageError):
+                last = max(last, read_note(entry).at)
+        return max(time.time(), min(nextafter(last, inf), sys.float_info.max))
 
     def _listed(self, files: Files) -> dict[str, Sum]:
         return {self._name(path): each for path, each in sorted(files.items())}
@@ -224,7 +233,7 @@ class Note:
     batches : int
         At its beginning, how many there are.
     at : float
-        Of metadata, when they were written, s since 1970.
+        Of metadata, when they were written, s since 1970; later than all that was written before, whatever the clock.
     """
 
     files: Mapping[str, Sum]
