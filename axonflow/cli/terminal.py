@@ -17,9 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from axonflow.cli.interrupt import Interrupts
 from axonflow.errors import AxonflowError, InputError
 from axonflow.kernel.caches import prepare_caches
 from axonflow.kernel.lock import do_without_hdf5_locks
+from axonflow.kernel.refused import refused
 
 if TYPE_CHECKING:
     from axonflow.workflow.sense import Given
@@ -34,14 +36,15 @@ class _ExitCodes(typer.core.TyperGroup):
         prepare_caches()
         do_without_hdf5_locks()
         try:
-            return super().invoke(ctx)
+            with Interrupts():
+                return super().invoke(ctx)
         except AxonflowError as error:
             say(Text.assemble(("axonflow:", "bold red"), f" {error}"), errors)
             sys.exit(2 if isinstance(error, InputError) else 1)
         except BrokenPipeError:
             raise  # whoever read what is printed has left; click knows
         except OSError as error:
-            say(Text.assemble(("axonflow:", "bold red"), f" {error}"), errors)
+            say(Text.assemble(("axonflow:", "bold red"), f" {refused(error)}."), errors)
             sys.exit(1)
         except KeyboardInterrupt:
             errors.print("axonflow: interrupted; run the same command again to continue.")

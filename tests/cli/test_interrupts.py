@@ -125,3 +125,57 @@ def test_what_queues_jobs_leaves_the_answer_to_interrupts_alone() -> None:
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
     assert ran.stdout.split() == ["True"]
+
+
+LOADS_SLOWLY = """
+import builtins, signal, time
+
+def load(name, *rest):
+    if name == "axonflow.cli":
+        print(flush=True)
+        time.sleep(60)
+    return before(name, *rest)
+
+before, builtins.__import__ = builtins.__import__, load
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from axonflow.__main__ import main
+main()
+"""
+
+
+@SIGNALS
+def test_while_it_loads(number: signal.Signals) -> None:
+    """From the moment that the program is called, which is long before it has read what it was told."""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    call = [sys.executable, "-c", LOADS_SLOWLY]
+    with subprocess.Popen(call, text=True, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, said) == (130, "axonflow: interrupted; run the same command again to continue.\n")
+
+
+ENDS_SLOWLY = """
+import atexit, signal, sys, time, types
+
+def end():
+    print(flush=True)
+    time.sleep(1)
+
+command = types.ModuleType("axonflow.cli")
+command.main = lambda: (atexit.register(end), sys.exit(130))
+sys.modules["axonflow.cli"] = command
+from axonflow.__main__ import main
+main()
+"""
+
+
+@SIGNALS
+def test_once_more_while_it_ends(number: signal.Signals) -> None:
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", ENDS_SLOWLY], text=True, env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == 130
