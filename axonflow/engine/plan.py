@@ -13,6 +13,7 @@ from axonflow.engine.journal import Journal
 from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
 from axonflow.errors import PlanError
+from axonflow.kernel.words import memory
 
 __all__ = ["WORKER_BYTES", "Plan", "StageCost"]
 
@@ -84,8 +85,8 @@ class Plan:
             tasks = sum(len(batch) for batch in stage.batches)
             disk = stage.disk * len(missing) // max(tasks, 1)
             resident |= stage.resident if missing else {}  # what one stage has loaded is there in the next
-            memory = stage.memory + (sum(resident.values()) + WORKER_BYTES) // together
-            steps.append(StageCost(stage.name, tasks, len(missing), stage.pixels, memory, disk))
+            peak = stage.memory + (sum(resident.values()) + WORKER_BYTES) // together
+            steps.append(StageCost(stage.name, tasks, len(missing), stage.pixels, peak, disk))
         share = psutil.virtual_memory().total // workers
         return cls(tuple(steps), workers, profile.memory or share, shutil.disk_usage(there).free)
 
@@ -120,8 +121,8 @@ class Plan:
             )
         if self.disk > self.disk_free:
             raise PlanError(
-                f"{_gib(self.disk_free)} are free on the store's disk, but the run is projected to write up to "
-                f"{_gib(self.disk)}; free some space or choose another --out."
+                f"{memory(self.disk_free)} are free on the store's disk, but the run is projected to write up to "
+                f"{memory(self.disk)}; free some space or choose another --out."
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, RunError
 from axonflow.kernel.files import summed
 from axonflow.kernel.memory import give_back
+from axonflow.kernel.refused import refused
 from axonflow.kernel.retry import retry
 
 __all__ = ["run_stages"]
@@ -72,7 +72,7 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[
         with summed() as files:
             if stage.prepare:
                 stage.prepare()
-        record.begin(files)
+        retry(partial(record.begin, files))
     missing = record.missing()
     left = sum(box.size for i in missing for box in stage.batches[i])
     on_event(StageBegun(stage, stage.pixels - left))
@@ -104,20 +104,14 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[
         if devices:
             summary["devices"] = sorted(devices)
         summary["busy"] = {worker: round(spent / computed, 3) for worker, spent in sorted(busy.items())}
-    as_before &= record.close(summary, files)
+    as_before &= retry(partial(record.close, summary, files))
     log.info("stage %s: %s", stage.name, summary)
     return summary, as_before
 
 
 def _os_error(stage: Stage, error: OSError) -> RunError:
-    what = {
-        errno.ENOSPC: "the disk is full; free some space",
-        errno.EDQUOT: "the disk quota is used up; free some space",
-        errno.EACCES: "writing is not permitted there; choose another --out or change the permission",
-        errno.EROFS: "the file system is read-only; choose another --out",
-    }.get(error.errno or 0, f"{error}; see the log")
     log.exception("stage %s failed", stage.name)
     return RunError(
-        f"The stage {stage.group!r} was expected to write its outputs, but {what}. "
+        f"The stage {stage.group!r} was expected to write its outputs, but {refused(error)}. "
         "What was done is kept: run the same command again to continue."
     )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,16 +15,16 @@ from axonflow.engine.events import Listener, Noted, ignore
 from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
-from axonflow.engine.proof import DAMAGED, mend, prove
 from axonflow.engine.stage import Stage
-from axonflow.errors import DamageError, InputError, PixelSizeError, StoreError
+from axonflow.errors import DamageError, InputError, PixelSizeError, RunError, StoreError
 from axonflow.fiber.compiled import NOT_KEPT, kept_in
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.lock import locked, unprotected
+from axonflow.kernel.refused import refused
 from axonflow.kernel.resample import Resampling
-from axonflow.kernel.setting import settings
+from axonflow.kernel.retry import retry
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.nnunet.plan import Plan as RunPlan
@@ -40,11 +40,13 @@ from axonflow.stages.masks import Mask, open_mask
 from axonflow.stages.own_masks import OwnMasks
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.stages.unmeasured import WhereMeasured
+from axonflow.workflow.changes import changed_settings
 from axonflow.workflow.choice import choose_model
 from axonflow.workflow.config import Config
 from axonflow.workflow.evidence import Evidence, after, before
 from axonflow.workflow.hardware import with_gpus
 from axonflow.workflow.heartbeat import Heartbeat
+from axonflow.workflow.mending import mend_store
 from axonflow.workflow.record import read_record, write_record
 from axonflow.workflow.sense import judge
 
@@ -199,9 +201,17 @@ def run_job(
     with _locked(job.layout) as protected:
         if not protected:
             on_event(Noted(unprotected(job.layout.store)))
-        _run(job, profile, pool, until, fresh=fresh, on_event=on_event)
-        if then is not None:
-            then()
+        try:
+            _run(job, profile, pool, until, fresh=fresh, on_event=on_event)
+            if then is not None:
+                then()
+        except BrokenPipeError:
+            raise  # whoever read what is printed has left
+        except OSError as error:
+            raise RunError(
+                f"What {job.layout.store} holds was expected to be read and written, but {refused(error)}. What was "
+                "done is kept: run the same command again to continue."
+            ) from error
 
 
 def _run(
@@ -213,23 +223,27 @@ def _run(
     if fresh:
         _start_over(job, stages, with_workers(profile, job.layout))
     _check_identity(job)
-    _mend(job, on_event, quick=not (job.layout.private / DAMAGED).exists())
-    if all(job.journal.record(stage).complete for stage in stages):
+    with _logged(job.layout.store / "run.log"):
+        mend_store(job.layout, on_event)
+        if not all(job.journal.record(stage).complete for stage in stages):
+            _complete(job, with_workers(profile, job.layout), pool, stages, on_event)
         _note(job)
-        return
+
+
+def _complete(job: Job, profile: Profile, pool: Pool | None, stages: Sequence[Stage], on_event: Listener) -> None:
+    """Run the stages that are not complete."""
     from axonflow.engine.fleet import open_pool
     from axonflow.engine.runner import run_stages
 
-    if changes := _changes(job):
+    layout = job.layout
+    if changes := changed_settings(layout.store, job.config, layout.native.pixel_size):
         on_event(Noted(f"The store was made with {'; '.join(changes)}. What that decides is made anew."))
-    profile = with_workers(profile, job.layout)
     Plan.of(stages, job.journal, job.config.out, profile).check()
-    remove(job.layout.store / "report.html", job.layout.store / "figures")  # they show what is about to change
+    remove(layout.store / "report.html", layout.store / "figures")  # they show what is about to change
     _note(job)
     with (
-        _logged(job.layout.store / "run.log"),
-        Heartbeat(job.layout.private, stages, job.journal, on_event) as heartbeat,
-        nullcontext(pool) if pool else open_pool(profile, job.layout.private) as opened,
+        Heartbeat(layout.private, stages, job.journal, on_event) as heartbeat,
+        nullcontext(pool) if pool else open_pool(profile, layout.private) as opened,
     ):
         log.info("run %s on %s", job.config.slide, profile)
         if job.slide.bar is not None:
@@ -239,43 +253,10 @@ def _run(
         try:
             run_stages(stages, job.journal, opened, heartbeat.note)
         except DamageError:  # of what an earlier run wrote
-            if not _mend(job, on_event, quick=False):
+            if not mend_store(layout, on_event, thorough=True):
                 raise
             run_stages(stages, job.journal, opened, heartbeat.note)
-    sweep(job.layout.store)
-    _note(job)
-
-
-def _changes(job: Job) -> list[str]:
-    """Say which settings of a finished store are others now: its results are about to be replaced."""
-    try:
-        record = read_record(job.layout.store)
-    except StoreError:
-        return []
-    if not record["complete"]:
-        return []
-    size, now = PixelSize(*record["slide"]["pixel_size_um"]), job.layout.native.pixel_size
-    changes = [] if size == now else [f"a pixel size of {size}, now {now}"]
-    kept, given = record["config"], job.config.to_json()
-    for name, known in settings(Config).items():
-        if known.flag and name != "pixel_size" and name in kept and kept[name] != given[name]:
-            was, is_now = ("unset" if value is None else value for value in (kept[name], given[name]))
-            changes.append(f"{known.flag} {was}, now {is_now}")
-    return changes
-
-
-def _mend(job: Job, on_event: Listener, *, quick: bool) -> bool:
-    """Have what is damaged made anew; return whether anything was."""
-    damages = prove(job.journal.folder, quick=quick).damages
-    if damages:
-        for damage in damages:
-            log.warning("%s %s", damage.path, damage.what)
-        list(mend(damages))
-        names = ", ".join(str(damage.path.relative_to(job.layout.store)) for damage in damages[:3])
-        more = f" and {len(damages) - 3:,} more" if len(damages) > 3 else ""
-        on_event(Noted(f"Damaged, and made anew: {names}{more}."))
-    remove(job.layout.private / DAMAGED)
-    return bool(damages)
+    sweep(layout.store)
 
 
 def _open_slide(config: Config) -> Slide:
@@ -492,20 +473,17 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
 def _note(job: Job) -> None:
     done = all(job.journal.record(stage).complete for stage in job.stages)
     warnings = [given.to_json() for given in judge(job.result if done else job.known)]
-    write_record(
-        job.config,
-        job.slide,
-        job.layout,
-        job.segmentation,
-        (job.min_axon_area_um2, job.min_unmyelinated_area_um2),
-        job.stages,
-        job.journal,
-        warnings,
-    )
+    least = (job.min_axon_area_um2, job.min_unmyelinated_area_um2)
+    made = (job.config, job.slide, job.layout, job.segmentation, least, job.stages, job.journal)
+    retry(partial(write_record, *made, warnings))
 
 
 class _LogFile(logging.FileHandler):
     """A log whose disk may fill up; the run itself says so."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # of opening it
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the base's name
         pass
@@ -517,7 +495,7 @@ class _LogFile(logging.FileHandler):
 
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
-    handler = _LogFile(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8", delay=True)  # where nothing is logged, nothing is written
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("axonflow")
     logger.addHandler(handler)

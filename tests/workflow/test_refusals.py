@@ -392,7 +392,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 def test_a_disk_that_is_too_small_is_refused_with_both_numbers(desk: Desk, small_disk: Any) -> None:
     out = small_disk("40k") / "out"
     ran = command(*desk.command("--out", out))
-    assert_refused(ran, 2, r"0\.00 GiB are free .* projected to write up to 0\.00 GiB", out)
+    assert_refused(ran, 2, r"\d+ [KM]iB are free .* projected to write up to \d+ [KM]iB", out)
 
 
 def test_a_full_disk_ends_the_run_and_space_lets_it_continue(desk: Desk, small_disk: Any) -> None:
@@ -402,7 +402,7 @@ def test_a_full_disk_ends_the_run_and_space_lets_it_continue(desk: Desk, small_d
         out = small_disk(size) / "out"
         ran = command(*desk.command("--out", out, "--chunk", 64))
         if ran.code == 2:  # what is left to do does not fit, and the plan knows
-            assert_refused(ran, 2, r"GiB are free", out)
+            assert_refused(ran, 2, r"[KM]iB are free", out)
         else:
             assert_refused(ran, 1, r"The stage '\w+' .* the disk is full; free some space", out)
             failed.add(ran.err.split("'")[1])
@@ -411,6 +411,21 @@ def test_a_full_disk_ends_the_run_and_space_lets_it_continue(desk: Desk, small_d
     assert command(*desk.command("--out", out, "--chunk", 64)).code == 0
     assert command(*desk.command("--chunk", 64)).code == 0
     assert contents(out) == contents(desk.out)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_record_that_cannot_be_written_ends_the_run_with_a_sentence(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "run.json")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("axonflow.workflow.job.write_record", refuse)
+        ran = command(*desk.command())
+    message = r"was expected to be read and written, but .* \(run\.json\); .* the same command again"
+    assert_refused(ran, 1, message, desk.out)
+    assert command(*desk.command()).code == 0
 
 
 def test_a_disk_that_fills_up_while_drawing_leaves_results_without_figures(
@@ -423,7 +438,7 @@ def test_a_disk_that_fills_up_while_drawing_leaves_results_without_figures(
         patch.setattr("axonflow.results.figures.draw_overlay", full)
         ran = command(*desk.command())
     assert (ran.code, ran.err.count("\n")) == (1, 1)
-    assert "No space left on device" in ran.err
+    assert "the disk is full; free some space" in ran.err
     assert axonflow.open(desk.out).record["complete"]
     assert not (desk.out / "figures").exists()
     assert not (desk.out / "report.html").exists()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +86,10 @@ def test_only_what_is_damaged_is_made_anew(made: Config, tmp_path: Path) -> None
     again = {path for path in journal.rglob("*.npz") if before.get(path) != path.stat().st_mtime_ns}
     assert len(again) == 1
     assert again.pop().parents[1].name == "label"
+    log = (config.out / "run.log").read_text()
+    assert log.index(f"WARNING axonflow.workflow.mending: {shard} is ") < log.rindex(
+        " INFO axonflow.workflow.job: run "
+    )
 
 
 def reading() -> dict[str, Callable[[Analysis], Any]]:
@@ -148,6 +154,22 @@ def test_a_changed_setting_does_not_build_on_damage(made: Config, tmp_path: Path
         fresh = replace(made, out=tmp_path / f"fresh{trial}" / STORE, **change)
         analyse(fresh)
         assert files(config.out) == files(fresh.out)
+
+
+@pytest.mark.parametrize("jump_s", [-1e9, 1e9])
+def test_metadata_are_put_back_as_they_were_last_whatever_the_clock_says(
+    made: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    config, clock = replace(made, out=tmp_path / STORE), time.time
+    jumps = itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: clock() + jump_s * next(jumps))
+        analyse(config)
+    assert files(config.out) == files(made.out)
+    for metadata in config.out.rglob("zarr.json"):
+        metadata.unlink()
+    analyse(config)
+    assert files(config.out) == files(made.out)
 
 
 def test_what_is_found_on_the_way_is_made_anew(made: Config, tmp_path: Path) -> None:
