@@ -21,6 +21,7 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     """
     from axonflow.engine.journal import Journal
     from axonflow.engine.plan import Plan
+    from axonflow.engine.proof import named, prove
     from axonflow.kernel.rate import duration
     from axonflow.kernel.words import count, memory
     from axonflow.stages.titles import stage_title
@@ -36,7 +37,13 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     console.print(f"shards  {job.layout.chunk:,} px a side", highlight=False)
     if line := windows_of_nnunet(job):
         console.print(line, highlight=False, soft_wrap=True)
-    if all(journal.record(stage).complete for stage in job.stages):
+    complete = all(journal.record(stage).complete for stage in job.stages)
+    if damages := prove(journal.folder, quick=True).damages:
+        what = f"damaged {named(damages, job.config.out)}; a run makes that anew, and what rests on it"
+        console.print(what, highlight=False, soft_wrap=True)
+        if complete:
+            return
+    if complete:
         console.print(f"store   {job.config.out}", highlight=False, soft_wrap=True)
         console.print("Nothing is left to do: all stages are complete, with these settings.", highlight=False)
         for name, path in (("report", "report.html"), ("maps", "maps"), ("axons", "tables/fibers.parquet")):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,7 +18,7 @@ from axonflow.engine.journal import read_note, set_aside
 from axonflow.errors import DamageError
 from axonflow.kernel.files import Sum, remove, sum_of, write_file
 
-__all__ = ["DAMAGED", "Damage", "Proof", "Proved", "Written", "mend", "prove", "written"]
+__all__ = ["DAMAGED", "Damage", "Proof", "Proved", "Written", "mend", "named", "prove", "written"]
 
 DAMAGED = "damaged"
 """A file in a store's private folder: something was found damaged that only a look at all bytes finds."""
@@ -28,6 +28,8 @@ _AT_ONCE = 8
 
 _PIXELS = re.compile(r"/s\d+/c/[\d/]+$")
 """What a shard of an image's level is called."""
+
+_NAMED = 3
 
 _MOST_GAPS = 10_000
 """Batches of a stage that are named as gone; one is enough for it not to be complete."""
@@ -198,6 +200,12 @@ def prove(
             done += _size(each)
             progress(done, total)
     return Proof(len(files), done, tuple(damages), tuple(unproved))
+
+
+def named(damages: Sequence[Damage], store: Path) -> str:
+    """Name the first of what is damaged in a store, and say how much more is."""
+    names = ", ".join(os.path.relpath(damage.path, store) for damage in damages[:_NAMED])
+    return f"{names} and {len(damages) - _NAMED:,} more" if len(damages) > _NAMED else names
 
 
 class Proved:

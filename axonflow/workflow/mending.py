@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from axonflow.engine.events import Listener, Noted
-from axonflow.engine.proof import DAMAGED, Damage, mend, prove
+from axonflow.engine.proof import DAMAGED, mend, named, prove
 from axonflow.kernel.files import remove
 from axonflow.stages.layout import Layout
 
@@ -38,11 +37,6 @@ def mend_store(layout: Layout, on_event: Listener, *, thorough: bool = False) ->
         for damage in damages:
             log.warning("%s %s", damage.path, damage.what)
         list(mend(damages))
-        on_event(Noted(f"Damaged, and made anew: {_names(damages, layout.store)}."))
+        on_event(Noted(f"Damaged, and made anew: {named(damages, layout.store)}."))
     remove(mark)
     return bool(damages)
-
-
-def _names(damages: tuple[Damage, ...], store: Path) -> str:
-    names = ", ".join(str(damage.path.relative_to(store)) for damage in damages[:3])
-    return f"{names} and {len(damages) - 3:,} more" if len(damages) > 3 else names

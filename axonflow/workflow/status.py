@@ -164,14 +164,15 @@ def read_status(store: Path) -> Status:
     if begun:
         status = Status.from_json(begun[1])
         if complete:
-            return replace(status, state="done", error="")
+            return _unless_damaged(replace(status, state="done", error=""), store)
         if status.state == "done":
             return replace(status, note=f"Up to the stage {stage_title(status.stage)}; 'axonflow run {store}' goes on.")
         return _alive(status, max(now - begun[0], 0.0)) if status.state == "running" else status
     if record:
         state: State = "done" if complete else "stopped"
         updated = datetime.fromtimestamp(record[0], UTC).isoformat(timespec="seconds")
-        return Status(state=state, updated=updated, log=str(store / "run.log"))
+        status = Status(state=state, updated=updated, log=str(store / "run.log"))
+        return _unless_damaged(status, store) if complete else status
     raise StoreError(
         f"A store, or a folder with stores, was expected at {store}, but no run was begun or submitted there; give the "
         ".ome.zarr folder that 'axonflow run' writes."
@@ -193,6 +194,16 @@ def _alive(status: Status, age_s: float) -> Status:
         state="stopped",
         error=f"Nothing was heard of its process {status.pid} on {status.host} for {duration(age_s)}.",
     )
+
+
+def _unless_damaged(status: Status, store: Path) -> Status:
+    """Say of a finished store that it is not whole, as far as presence and sizes of its files tell."""
+    from axonflow.engine.proof import named, prove  # numpy, which a run that goes on does without
+
+    damages = prove(store / ".axonflow" / "journal", quick=True).damages
+    if not damages:
+        return status
+    return replace(status, state="stopped", error=f"Damaged since it was done: {named(damages, store)}.")
 
 
 def _queued(submitted: Mapping[str, Any]) -> Status:

@@ -234,6 +234,28 @@ def test_the_command_says_what_and_where(made: Config, tmp_path: Path) -> None:
     assert "the same axonflow run again" in ran.out
 
 
+@pytest.mark.parametrize("kind", ["gone", "cut off", "empty"])
+def test_neither_plan_nor_status_call_it_done(made: Config, tmp_path: Path, kind: str) -> None:
+    config, chance = copied(made, tmp_path), random.Random(kind)
+    assert "done" in command("status", config.out).out
+    assert "Nothing is left to do" in command("plan", config.out).out
+    shards = sorted(path for path in config.out.glob("**/c/*/*") if path.is_file())
+    for path in chance.sample(shards, 5):
+        DAMAGES[kind](path, chance)
+    before = files(config.out)
+    for words in ("status", "plan"):
+        ran = command(words, config.out)
+        assert ran.code == 0
+        assert any(str(path.relative_to(config.out)) in ran.out for path in shards)
+        assert " and 2 more" in ran.out
+        assert "done" not in ran.out.replace("Damaged since it was done", "")
+        assert "Nothing is left to do" not in ran.out
+    assert files(config.out) == before
+    analyse(config)
+    assert "done" in command("status", config.out).out
+    assert "Nothing is left to do" in command("plan", config.out).out
+
+
 def test_numbers_that_do_not_agree_are_found_though_every_file_is_as_written(
     made: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
