@@ -24,6 +24,8 @@ __all__ = ["run_stages"]
 
 log = logging.getLogger(__name__)
 
+_MEMORY = ("failed to map segment", "can't start new thread", "Cannot allocate memory")
+
 
 def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: Listener = ignore) -> None:
     """Run stages in order, each to its end; every task that was recorded before is left out.
@@ -58,9 +60,10 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: 
             raise _os_error(stage, error) from error
         except Exception as error:
             log.exception("stage %s failed", stage.name)
+            way_on = "It ran out of memory: use a smaller --chunk, or fewer --workers. " if _of_memory(error) else ""
             raise RunError(
                 f"The stage {stage.group!r} was expected to end, but a task failed: {type(error).__name__}: {error}. "
-                "What was done is kept; the log has the details. Run the same command again to continue."
+                f"{way_on}What was done is kept; the log has the details. Run the same command again to continue."
             ) from error
         on_event(StageDone(stage, summary))
 
@@ -107,6 +110,11 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[
     as_before &= retry(partial(record.close, summary, files))
     log.info("stage %s: %s", stage.name, summary)
     return summary, as_before
+
+
+def _of_memory(error: Exception) -> bool:
+    """Whether memory was missing; a library that cannot be loaded, or a thread not be started, says it in its words."""
+    return isinstance(error, MemoryError) or any(said in str(error) for said in _MEMORY)
 
 
 def _os_error(stage: Stage, error: OSError) -> RunError:

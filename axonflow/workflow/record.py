@@ -17,7 +17,7 @@ from axonflow.engine.stage import Stage
 from axonflow.errors import StoreError
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.documents import read_json, said
-from axonflow.kernel.files import write_file
+from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.form import COUNT, NUMBER, check_form, each_of, list_of, maybe, pair
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import Slide
@@ -170,8 +170,11 @@ def write_record(
         "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
     }
     content = json.dumps(record, indent=1, ensure_ascii=False).encode()
-    write_file(layout.store / "run.json", content)
-    write_file(layout.private / SUM, sha256(content).hexdigest().encode())
+    sum_of_it = sha256(content).hexdigest().encode()
+    for path, written in ((layout.store / "run.json", content), (layout.private / SUM, sum_of_it)):
+        if path.is_dir():  # which no file takes the place of
+            remove(path)
+        write_file(path, written)
 
 
 def is_as_written(store: Path) -> bool:
@@ -180,6 +183,8 @@ def is_as_written(store: Path) -> bool:
         return sha256((store / "run.json").read_bytes()).hexdigest() == (store / ".axonflow" / SUM).read_text()
     except FileNotFoundError:
         return not (store / ".axonflow" / SUM).exists()
+    except (OSError, UnicodeDecodeError):  # it is something else
+        return False
 
 
 def _info_bar(config: Config, slide: Slide) -> dict[str, Any] | None:

@@ -172,3 +172,20 @@ def test_overlap_gives_every_core_its_whole_window(
     run_stages([stage], Journal(folder / "journal"), LocalPool())
     expected = ndimage.minimum_filter(pixels, 2 * halo + 1, mode="nearest")
     np.testing.assert_array_equal(np.load(folder / "out.npy"), expected)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("libparquet.so: failed to map segment from shared object"),
+    ],
+)
+def test_a_lack_of_memory_is_called_that(tmp_path: Path, error: Exception) -> None:
+    def fail(*_: object) -> Result:
+        raise error
+
+    stage = replace(doubling(tmp_path, (4, 4), 4), task=fail, prepare=None)
+    with pytest.raises(RunError, match="ran out of memory: use a smaller --chunk, or fewer --workers"):
+        run_stages([stage], Journal(tmp_path / "journal"), LocalPool())

@@ -211,6 +211,16 @@ def test_the_record_of_a_run_is_written_anew(made: Config, tmp_path: Path) -> No
         assert check(config.out).sound
 
 
+@pytest.mark.parametrize("name", ["run.json", ".axonflow/record.sha256"])
+def test_a_folder_in_place_of_the_record_gives_way(made: Config, tmp_path: Path, name: str) -> None:
+    config = copied(made, tmp_path)
+    (config.out / name).unlink()
+    (config.out / name / "deeper").mkdir(parents=True)
+    assert not check(config.out).sound
+    analyse(config)
+    assert check(config.out).sound
+
+
 def test_a_record_that_was_changed_is_told(made: Config, tmp_path: Path) -> None:
     config = copied(made, tmp_path)
     record = config.out / "run.json"
