@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import FrameType, TracebackType
@@ -14,18 +15,23 @@ E = TypeVar("E")
 
 
 class Interrupts(AbstractContextManager["Interrupts"]):
-    """Within its context either signal raises a KeyboardInterrupt, so that its workers end with it."""
+    """Within its context either signal raises a KeyboardInterrupt, so that its workers end with it.
+
+    One that comes while an object is taken away, where nothing can be raised, is not printed.
+    """
 
     def __init__(self) -> None:
         self._came = False
 
     def __enter__(self) -> Interrupts:
         self._answers = {number: signal.signal(number, self.interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._tell, sys.unraisablehook = sys.unraisablehook, self._tell_others
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        sys.unraisablehook = self._tell
         for number, answer in self._answers.items():
             signal.signal(number, answer)
         if self._came and isinstance(error, Exception):
@@ -35,6 +41,10 @@ class Interrupts(AbstractContextManager["Interrupts"]):
         """Answer a signal."""
         self._came = True
         raise KeyboardInterrupt
+
+    def _tell_others(self, what: sys.UnraisableHookArgs) -> None:
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            self._tell(what)
 
     def before(self, listener: Callable[[E], object]) -> Callable[[E], None]:
         """Return a listener that raises again first: a library that was just cleaning up may have swallowed it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -31,3 +32,21 @@ def test_signals_are_answered_as_before_at_the_end() -> None:
     with Interrupts():
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.parametrize(("error", "told"), [(KeyboardInterrupt, 0), (ValueError, 1)])
+def test_an_interrupt_where_nothing_can_be_raised_is_not_printed(
+    error: type[BaseException], told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late:
+        def __del__(self) -> None:
+            raise error
+
+    heard: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    before = sys.unraisablehook
+    with Interrupts():
+        Late()
+    assert len(heard) == told
+    assert sys.unraisablehook == before
+    heard.clear()
