@@ -47,7 +47,7 @@ from axonflow.workflow.evidence import Evidence, after, before
 from axonflow.workflow.hardware import with_gpus
 from axonflow.workflow.heartbeat import Heartbeat
 from axonflow.workflow.mending import mend_store
-from axonflow.workflow.record import read_record, write_record
+from axonflow.workflow.record import describe, is_recorded, read_record, write_record
 from axonflow.workflow.sense import judge
 
 if TYPE_CHECKING:
@@ -471,11 +471,11 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
 
 
 def _note(job: Job) -> None:
-    done = all(job.journal.record(stage).complete for stage in job.stages)
-    warnings = [given.to_json() for given in judge(job.result if done else job.known)]
     least = (job.min_axon_area_um2, job.min_unmyelinated_area_um2)
-    made = (job.config, job.slide, job.layout, job.segmentation, least, job.stages, job.journal)
-    retry(partial(write_record, *made, warnings))
+    made = describe(job.config, job.slide, job.layout, job.segmentation, least, job.stages, job.journal)
+    if not is_recorded(job.layout.store, made):  # judging takes a second, of a store that was judged before
+        warnings = [given.to_json() for given in judge(job.result if made["complete"] else job.known)]
+        retry(partial(write_record, job.layout, made, warnings))
 
 
 class _LogFile(logging.FileHandler):

@@ -25,7 +25,7 @@ from axonflow.stages.layout import Layout
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.config import Config
 
-__all__ = ["is_as_written", "read_record", "version_of", "write_record"]
+__all__ = ["describe", "is_as_written", "is_recorded", "read_record", "version_of", "write_record"]
 
 SUM = "record.sha256"
 """The file in a store's private folder that tells whether its record was changed."""
@@ -126,7 +126,7 @@ _MODEL = {
 }
 
 
-def write_record(
+def describe(
     config: Config,
     slide: Slide,
     layout: Layout,
@@ -134,16 +134,15 @@ def write_record(
     smallest_um2: tuple[float, float],
     stages: Sequence[Stage],
     journal: Journal,
-    warnings: Sequence[Mapping[str, Any]],
-) -> None:
-    """Write what made the store: the settings as they were given, and the values that followed from them.
+) -> dict[str, Any]:
+    """Return what made a store, without warnings: settings as they were given, and the values that followed from them.
 
     ``smallest_um2`` are the areas below which axons, and axons of the class without myelin, were left out. It says
     complete only if every stage is.
     """
     native, work = (frame.pixel_size for frame in (layout.native, layout.work))
     made = {stage.name: journal.record(stage).summary for stage in stages if journal.record(stage).complete}
-    record = {
+    return {
         "complete": len(made) == len(stages),
         "slide": {
             "path": str(slide.path),
@@ -165,11 +164,26 @@ def write_record(
         "model": _model(segmentation),
         "seams": made.get("segment.seams"),
         "stages": made,
-        "warnings": [*warnings],
         "versions": {"python": platform.python_version()} | {name: version_of(name) for name in PACKAGES},
         "host": {"name": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()},
     }
-    content = json.dumps(record, indent=1, ensure_ascii=False).encode()
+
+
+def is_recorded(store: Path, made: Mapping[str, Any]) -> bool:
+    """Tell whether a store has a record of exactly this, so that the warnings in it hold, too."""
+    if not (store / ".axonflow" / SUM).exists() or not is_as_written(store):
+        return False
+    try:
+        kept = read_record(store)
+    except StoreError:
+        return False
+    found = {name: value for name, value in kept.items() if name != "warnings"}
+    return "warnings" in kept and found == json.loads(json.dumps(made))
+
+
+def write_record(layout: Layout, made: Mapping[str, Any], warnings: Sequence[Mapping[str, Any]]) -> None:
+    """Write what made a store, of :func:`describe`, and what may be wrong with it."""
+    content = json.dumps({**made, "warnings": [*warnings]}, indent=1, ensure_ascii=False).encode()
     sum_of_it = sha256(content).hexdigest().encode()
     for path, written in ((layout.store / "run.json", content), (layout.private / SUM, sum_of_it)):
         if path.is_dir():  # which no file takes the place of
