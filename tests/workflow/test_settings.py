@@ -28,6 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, number in (("axon", 2), ("myelin", 1)):
         Image.fromarray(((classes == number) * 255).astype(np.uint8)).save(folder / f"{name}.png")
         Image.fromarray(((tissue((160, 200), 3) == number) * 255).astype(np.uint8)).save(folder / f"other-{name}.png")
+    Image.fromarray(classes).save(folder / "numbers.png")
+    Image.fromarray(((classes == 0) * 255).astype(np.uint8)).save(folder / "uaxon.png")
     Image.fromarray(np.eye(2, dtype=np.uint8)).save(folder / "drawn.png")
     triangle = '{"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 0]]]}'
     (folder / "drawn.geojson").write_text(triangle)
@@ -41,6 +43,7 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Return for each setting what two runs have that differ in it alone."""
     network, masks = {"model": str(next(folder.glob("*.json")))}, {"labels": folder / "labels.png"}
     drawing = masks | {"mask": folder / "drawn.geojson", "regions": folder / "drawn.geojson"}
+    named = {"labels": folder / "numbers.png", "classes": "0=background,1=unmyelinated,2=axon,3=myelin"}
     pair = {"axon_mask": folder / "axon.png", "myelin_mask": folder / "myelin.png"}
     return {
         "pixel_size": (masks, {"pixel_size": SETTINGS["pixel_size"].read(0.2, "")}),
@@ -55,9 +58,12 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         "regions_unit": (drawing, {"regions_unit": "um"}),
         "axon_mask": (pair, {"axon_mask": folder / "other-axon.png"}),
         "myelin_mask": (pair, {"myelin_mask": folder / "other-myelin.png"}),
+        "uaxon_mask": (pair, {"uaxon_mask": folder / "uaxon.png"}),
+        "classes": (named, {"classes": "0=background,1=myelin,2=axon,3=unmyelinated"}),
         "labels": (masks, {"labels": folder / "others.png"}),
         "keep_probabilities": (network, {"keep_probabilities": True}),
         "min_axon_area_um2": (masks, {"min_axon_area_um2": 0.5}),
+        "min_unmyelinated_area_um2": (named, {"min_unmyelinated_area_um2": 0.5}),
         "max_myelin_um": (masks, {"max_myelin_um": 2.0}),
     }
 
