@@ -25,7 +25,7 @@ from axonflow.net.unet import UNet
 FIVE = Classes(
     (
         *AXON_MYELIN,
-        PixelClass(3, "unmyelinated axon", "#7fc97f", "other"),
+        PixelClass(3, "unmyelinated axon", "#7fc97f", "unmyelinated"),
         PixelClass(4, "nucleus", "#beaed4", "other"),
     )
 )
