@@ -14,7 +14,6 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from axonflow.kernel.grid import Box
 
@@ -89,6 +88,8 @@ def importance(patch: tuple[int, int]) -> NDArray[np.float16]:
     -------
     patch float16
     """
+    from scipy.ndimage import gaussian_filter  # not needed by every command
+
     bell = np.zeros(patch)
     bell[patch[0] // 2, patch[1] // 2] = 1
     bell = gaussian_filter(bell, [side * _SIGMA for side in patch], mode="constant")
