@@ -156,6 +156,34 @@ def fetch_one(
     _introduce(Checkpoint.find(path))
 
 
+@models.command("export")
+def export_one(
+    model: Model,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write. \\[default: NAME.onnx]", show_default=False)
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="onnx, the only one so far.")] = "onnx",
+) -> None:
+    """Write one of the paper's networks for programs other than axonflow, and hold it against the original.
+
+    Example: [bold]axonflow models export sem --format onnx[/bold]
+    """
+    from axonflow.errors import InputError
+    from axonflow.net.checkpoint import Checkpoint
+    from axonflow.net.onnx import export_onnx
+
+    if form != "onnx":
+        raise InputError(f"The format onnx was expected, {form!r} came; it is the only one so far.")
+    checkpoint = Checkpoint.find(model)
+    path = out or Path(f"{checkpoint.name}.onnx")
+    found = export_onnx(checkpoint, path)
+    console.print(f"written: {path}", soft_wrap=True)
+    if found is None:
+        console.print("not held against the original: that needs onnxruntime (pip install onnxruntime)", soft_wrap=True)
+    else:
+        console.print(f"checked  probabilities differ from the original's by {found:.1g} at most", soft_wrap=True)
+
+
 def _introduce(model: Checkpoint) -> None:
     """Print what came, and what to do with it."""
     console.print(f"model   {model.path}", soft_wrap=True)
