@@ -40,6 +40,9 @@ __all__ = ["PLACES", "grid_of", "segment_by_nnunet", "windows_of"]
 PLACES = 8
 """At how many places, at most, a run that approximates nnU-Net is compared with it."""
 
+_SIDE_BY_SIDE = 16
+"""Windows that a process computes at once, at most, however many cpus there are: each takes some 0.3 GiB."""
+
 _PLACE_PX, _WINDOWS_A_PLACE = 64, 64
 """Side of such a place; and there is one for as many windows of the slide, so that it costs a tenth of the run."""
 
@@ -93,8 +96,8 @@ def segment_by_nnunet(layout: Layout, network: NnUNet, after: Stage) -> tuple[St
             device=device_of,
         ),
         accelerated=True,
-        resident={"network": NETWORK_BYTES + 2 * weights + cpus() * window_bytes(plan)},
-        memory=2 * read * itemsize + box * (scores + outputs.planes + 2) + 2**25,
+        resident={"network": NETWORK_BYTES + 2 * weights + min(cpus(), _SIDE_BY_SIDE) * window_bytes(plan)},
+        memory=2 * read * itemsize + box * (scores + outputs.planes + 2) + 2**26,
         disk=grid.shape[0] * grid.shape[1] // 6,
     )
     pyramids = [stage for image in outputs.images.values() for stage in levels(image, image.path.name, first)]
@@ -118,7 +121,7 @@ def _comparison(layout: Layout, network: NnUNet, after: Stage) -> Stage:
         task=partial(_compare, layout, network),
         finish=_note,
         accelerated=True,
-        resident={"network in full": weight_bytes(network.exact, len(layout.classes))},
+        resident={"network in full": 2 * weight_bytes(network.exact, len(layout.classes))},
         memory=8 * (_PLACE_PX + 2 * max(network.exact.patch)) ** 2,
     )
 
@@ -137,7 +140,7 @@ def _predictor(layout: Layout, network: NnUNet, plan: Plan, precision: Precision
         len(layout.classes),
         len(plan.channels),
         partial(_seen, network, content),
-        max(cpus() // side_by_side, 1) if side_by_side > 1 else cores_used(),
+        min(max(cpus() // side_by_side, 1) if side_by_side > 1 else cores_used(), _SIDE_BY_SIDE),
     )
 
 

@@ -9,7 +9,7 @@ from axonflow.net.nnunet.plan import Layers, Plan
 
 __all__ = ["flops", "weight_bytes", "window_bytes"]
 
-_KEPT = 10
+_KEPT = 12
 """Feature maps of the first level that are there at once, or what amounts to them; measured."""
 
 
