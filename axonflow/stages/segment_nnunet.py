@@ -40,6 +40,8 @@ __all__ = ["PLACES", "grid_of", "segment_by_nnunet", "windows_of"]
 PLACES = 8
 """At how many places, at most, a run that approximates nnU-Net is compared with it."""
 
+_GOLDEN = 0.6180339887498949
+
 _SIDE_BY_SIDE = 16
 """Windows that a process computes at once, at most, however many cpus there are: each takes some 0.3 GiB."""
 
@@ -108,9 +110,7 @@ def segment_by_nnunet(layout: Layout, network: NnUNet, after: Stage) -> tuple[St
 
 def _comparison(layout: Layout, network: NnUNet, after: Stage) -> Stage:
     """Declare the comparison with nnU-Net's own labels, at some places."""
-    places = list(Grid(layout.work.shape, (_PLACE_PX, _PLACE_PX)))
-    count = min(max(len(windows_of(layout, network.plan)) // _WINDOWS_A_PLACE, 1), PLACES, len(places))
-    chosen = [places[len(places) * (2 * k + 1) // (2 * count)] for k in range(count)]
+    chosen = _places(layout.work.shape, min(max(len(windows_of(layout, network.plan)) // _WINDOWS_A_PLACE, 1), PLACES))
     return Stage(
         name="segment.fast",
         revision=1,
@@ -124,6 +124,14 @@ def _comparison(layout: Layout, network: NnUNet, after: Stage) -> Stage:
         resident={"network in full": 2 * weight_bytes(network.exact, len(layout.classes))},
         memory=8 * (_PLACE_PX + 2 * max(network.exact.patch)) ** 2,
     )
+
+
+def _places(shape: tuple[int, int], count: int) -> list[Box]:
+    """Return places in raster order, spread over rows evenly and over columns by the golden ratio."""
+    grid = Grid(shape, (_PLACE_PX, _PLACE_PX))
+    (rows, columns), places = grid.counts, list(grid)
+    at = [(rows * (2 * k + 1) // (2 * count), int(columns * ((k + 0.5) * _GOLDEN % 1))) for k in range(count)]
+    return [places[row * columns + column] for row, column in sorted(set(at))]
 
 
 def _predictor(layout: Layout, network: NnUNet, plan: Plan, precision: Precision) -> Predictor:

@@ -145,6 +145,15 @@ def test_a_faster_run_says_how_far_it_is_from_nnunet(tmp_path: Path) -> None:
     np.testing.assert_array_equal(labels_of(slower), wanted)
 
 
+def test_places_that_are_compared_lie_all_over_a_slide(tmp_path: Path) -> None:
+    job = prepare(config_of(tmp_path, Case(plan_of(), np.pad(blobs((200, 200)), ((0, 1000), (0, 1300)))), fast=True))
+    (compared,) = (stage for stage in job.stages if stage.name == "segment.fast")
+    boxes = [box for batch in compared.batches for box in batch]
+    assert boxes == sorted(boxes)
+    assert len({box.y0 // 300 for box in boxes}) == len({box.x0 // 375 for box in boxes}) == 4
+    assert len(boxes) == 8
+
+
 def test_a_mixture_of_colours_is_stretched(tmp_path: Path) -> None:
     colours = blobs((3, 100, 130)) // 2 + 40
     slide, grey = Case(plan_of(), colours), rec601(*colours).astype(np.float64)
