@@ -107,7 +107,7 @@ class Config:
         unit="µm",
         least=SMALLEST_UM,
         most=LARGEST_UM,
-        decides=("segment", "segment.seams"),
+        decides=("resample",),
     )
     halo: Halo | None = setting(
         whole_or("exact", "px"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nnunet_models import plan_of, write_nnunet
 from PIL import Image
 from slides import picture, tissue, write_labels, write_model, write_slide
 
@@ -36,6 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "more").mkdir()
     write_model(folder / "more", 128)
     write_model(folder)
+    write_nnunet(folder / "nnunet", plan_of())
     return folder
 
 
@@ -45,7 +47,11 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     drawing = masks | {"mask": folder / "drawn.geojson", "regions": folder / "drawn.geojson"}
     named = {"labels": folder / "numbers.png", "classes": "0=background,1=unmyelinated,2=axon,3=myelin"}
     pair = {"axon_mask": folder / "axon.png", "myelin_mask": folder / "myelin.png"}
+    nnunet = {"model": str(folder / "nnunet" / "small.json")}
     return {
+        "working_pixel_size_um": (nnunet | {"working_pixel_size_um": 0.15}, {"working_pixel_size_um": 0.2}),
+        "fast": (nnunet, {"fast": True}),
+        "step": (nnunet, {"step": 0.4}),
         "pixel_size": (masks, {"pixel_size": SETTINGS["pixel_size"].read(0.2, "")}),
         "model": (network, {"model": str(next((folder / "more").glob("*.json")))}),
         "on_bad_tile": (masks, {"on_bad_tile": "fill"}),
@@ -75,11 +81,8 @@ def keys(job: Job) -> dict[str, str]:
 OF_THE_FILE = {"series", "channel", "keep_bar"}
 """What chooses among what a slide's file holds; tests of the formats have such files."""
 
-OF_NNUNET = {"working_pixel_size_um"}
-"""What models of nnU-Net alone know."""
 
-
-@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - OF_THE_FILE - OF_NNUNET))
+@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - OF_THE_FILE))
 def test_a_setting_decides_what_it_says(folder: Path, name: str) -> None:
     first, other = changes(folder)[name]
     config = Config(folder / "slide.tif", folder / "never", **first)
