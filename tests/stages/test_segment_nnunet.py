@@ -164,6 +164,20 @@ def test_a_mixture_of_colours_is_stretched(tmp_path: Path) -> None:
         np.testing.assert_array_equal(labels_of(config), expected(Case(plan_of(), grey.astype(np.uint8))))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_another_pixel_size_is_seen_as_if_the_slide_had_it(dtype: str, tmp_path: Path) -> None:
+    case = Case(plan_of(), blobs((160, 210), dtype, margin=12))
+    stores = {}
+    for chunk in (64, None):
+        config = config_of(tmp_path, case, f"{chunk}", chunk=chunk, working_pixel_size_um=0.15)
+        run_job(job := prepare(config), LOCAL)
+        (seen,) = np.asarray(job.layout.input.array()[:])
+        assert seen.shape == (107, 140)
+        np.testing.assert_array_equal(labels_of(config), expected(Case(plan_of(), seen)))
+        stores[chunk] = contents(config.out)
+    assert stores[64] == stores[None]
+
+
 def test_a_plan_tells_how_many_windows_are_computed(tmp_path: Path) -> None:
     for chunk, again in ((64, ", 155% more than there are, at the edges of shards"), (None, "")):
         job = prepare(config_of(tmp_path, CASES["plain"], chunk=chunk))
