@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from axonflow.cli.options import settings_of
 from axonflow.cli.terminal import say, warn
+from axonflow.kernel.words import listed
 
 if TYPE_CHECKING:
     from axonflow.workflow.config import Config
@@ -41,7 +42,7 @@ def found_by(job: Job) -> str:
     from axonflow.stages.segmentation import Masks
 
     if isinstance(job.segmentation, Masks):
-        return f"masks   {' and '.join(str(mask.image.path) for mask in job.segmentation.images)}; no network"
+        return f"masks   {listed(*(mask.image.path for mask in job.segmentation.images))}; no network"
     checkpoint, (h, w) = job.segmentation.checkpoint, job.layout.work.shape
     why = f", chosen by the slide's pixel size of {job.slide.pixel_size}; --model takes another" * job.chosen
     resampled = f"; the slide is resampled to it, {h:,} × {w:,} px" if job.layout.resamples else ", the slide's own"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-__all__ = ["area", "count", "density", "length", "mean_and_spread", "memory", "number", "share", "size"]
+__all__ = ["area", "count", "density", "length", "listed", "mean_and_spread", "memory", "number", "share", "size"]
 
 MISSING = "–"
 
@@ -12,6 +12,12 @@ MISSING = "–"
 def count(n: float, one: str = "", many: str = "") -> str:
     """Return a whole number with commas, and what is counted: ``1 axon``, ``1,234 axons``."""
     return f"{n:,.0f} {one if n == 1 else many or one + 's'}" if one else f"{n:,.0f}"
+
+
+def listed(*words: object) -> str:
+    """Return words as a sentence lists them: ``a``, ``a and b``, ``a, b and c``."""
+    *first, last = map(str, words)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def density(per_mm2: float | None) -> str:

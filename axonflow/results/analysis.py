@@ -340,9 +340,9 @@ def _unmyelinated(counting: pd.DataFrame, every: int, maps: xr.Dataset) -> dict[
     n, diameter = len(counting), counting["axon_diam (um)"]
     area_mm2 = float(maps["covered_area"].sum())
     avf = float((maps["unmyelinated_avf"] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0
-    density = f"{n / area_mm2:,.0f} axons/mm²" if area_mm2 else "–"
+    per_mm2 = f"{density(n / area_mm2)} axons/mm²" if area_mm2 else "–"
     return {
-        "unmyelinated": f"{count(n, 'axon')}, {density}, AVF {avf:.3f}",
+        "unmyelinated": f"{count(n, 'axon')}, {per_mm2}, AVF {avf:.3f}",
         "their diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), n, "µm"),
         "myelinated": f"{(every - n) / every:.1%} of the axons" if every else "–",
     }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from axonflow.kernel.words import listed
 from axonflow.slide.scale import AGREE
 from axonflow.workflow.choice import LARGEST_SCALE
 from axonflow.workflow.evidence import Evidence
@@ -153,7 +154,7 @@ def _unmeasured(e: Evidence) -> Iterable[Numbers]:
         "tiles": found["tiles"],
         "not_finite_px": found["not_finite_px"],
         "share": found["share"],
-        "why": " and ".join(parts),
+        "why": listed(*parts),
         "first": first,
         "touching": e.touching,
     }

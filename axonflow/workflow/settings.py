@@ -9,6 +9,7 @@ from typing import Any
 
 from axonflow.errors import InputError
 from axonflow.kernel.setting import read_words, settings
+from axonflow.kernel.words import listed
 from axonflow.workflow.config import Config
 from axonflow.workflow.pipeline import read_table
 from axonflow.workflow.record import read_record
@@ -88,11 +89,10 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
     else:
         config = Config(slide=path, **{"out": Config.default_out(path), **settings})
     if config.own_masks and (idle := [FLAGS[name] for name in OF_NETWORKS if settings.get(name) not in (None, False)]):
-        masks = " and ".join(
-            str(mask) for mask in (config.labels, config.axon_mask, config.myelin_mask, config.uaxon_mask) if mask
-        )
+        given = (config.labels, config.axon_mask, config.myelin_mask, config.uaxon_mask)
+        masks = listed(*(mask for mask in given if mask))
         raise InputError(
-            f"Either own masks or {' and '.join(idle)} was expected, as masks need no network; {masks} came, too. "
+            f"Either own masks or {listed(*idle)} was expected, as masks need no network; {masks} came, too. "
             "Leave one out; a store that was made of masks stays so: give another --out for a network."
         )
     return config

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axonflow.kernel.words import area, count, density, length, mean_and_spread, memory, number, share, size
+from axonflow.kernel.words import area, count, density, length, listed, mean_and_spread, memory, number, share, size
 
 
 @given(st.floats(1e-9, 1e6))
@@ -31,6 +31,9 @@ def test_one_is_one_and_others_are_several(n: int) -> None:
         (density(987.6), "988"),
         (density(2_512_345), "2,510,000"),
         (density(0), "0"),
+        (listed("a"), "a"),
+        (listed("a", "b"), "a and b"),
+        (listed("a", "b", "c"), "a, b and c"),
         (density(None), "–"),
         (share(0.0), "0 %"),
         (share(0.00001), "less than 0.01 %"),

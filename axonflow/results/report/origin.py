@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from axonflow.kernel.rate import duration
-from axonflow.kernel.words import count, memory, number, share, size
+from axonflow.kernel.words import count, listed, memory, number, share, size
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
 from axonflow.stages.titles import stage_title
@@ -34,7 +34,7 @@ def network_in_words(result: Analysis) -> str:
     """Say what decided which pixel is axon and which is myelin."""
     made_by = result.record["model"]
     if "masks" in made_by:
-        names = " and ".join(Path(mask["path"]).name for mask in made_by["masks"])
+        names = listed(*(Path(mask["path"]).name for mask in made_by["masks"]))
         return f"Axons and myelin are as drawn in {names}; no network was at work."
     if "architecture" not in made_by:  # of the first versions
         return f"Axons and myelin were found by the network “{made_by['name']}”."
