@@ -50,7 +50,7 @@ def _of_store(path: Path) -> Iterator[Row]:
     yield "pixel size", f"{PixelSize(*slide['pixel_size_um'])} ({slide['pixel_size_source']})"
     yield "complete", "yes" if record["complete"] else "no: run it again to continue"
     if (labels["shape"], labels["pixel_size_um"]) == (slide["shape"], slide["pixel_size_um"]):
-        yield "labels", "on the slide's pixels, in which the table counts"
+        yield "labels", "on the pixels of the slide, in which the table counts"
     else:
         size = f"{_size(labels['shape'])} at {PixelSize(*labels['pixel_size_um'])}"
         yield "labels", f"{size}, the network's pixels, in which the table counts"

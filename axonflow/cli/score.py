@@ -87,6 +87,8 @@ def score(
     if without:
         bare = {} if classes.unmyelinated is None else {classes.unmyelinated: found == classes.unmyelinated}
         found = classes.from_masks(found == classes.axon, found < 0, bare)
+    if undrawn := _lacks_unmyelinated(found, true, classes):
+        found = classes.from_masks(found == classes.axon, found == classes.myelin)
     scores = scores_of(found, true, given or known, classes=classes)
     if csv_file is not None:
         row = {name: nan if name.startswith(without) else value for name, value in scores.row().items()}
@@ -99,7 +101,13 @@ def score(
             "score it.",
             soft_wrap=True,
         )
-    elif not (true > 0).any():
+    if undrawn:
+        console.print(
+            f"{truth} holds no unmyelinated axons, the prediction does: they are not scored, and count as background. "
+            "Give labels with all classes to score them.",
+            soft_wrap=True,
+        )
+    if not (true > 0).any():
         console.print(f"Nothing is drawn in {truth}; is it the right image?", soft_wrap=True)
     if csv_file is not None:
         console.print(f"written: {csv_file}", soft_wrap=True)
@@ -108,6 +116,12 @@ def score(
 def _lacks_myelin(found: NDArray[np.uint8], true: NDArray[np.uint8], classes: Classes) -> bool:
     """Tell whether a truth has axons alone, as an axon mask does, and so cannot say anything of the myelin found."""
     return bool((true == classes.axon).any() and not (true == classes.myelin).any() and (found == classes.myelin).any())
+
+
+def _lacks_unmyelinated(found: NDArray[np.uint8], true: NDArray[np.uint8], classes: Classes) -> bool:
+    """Tell whether a truth draws something, but none of the axons without myelin that were found."""
+    number = classes.unmyelinated
+    return number is not None and bool((found == number).any() and not (true == number).any() and (true > 0).any())
 
 
 def _found(result: Analysis, drawn: StoredImage, shape: Shape) -> tuple[NDArray[np.uint8], PixelSize]:

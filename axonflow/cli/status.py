@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-_COLOURS = {"queued": "yellow", "running": "cyan", "stopped": "yellow", "failed": "bold red", "done": "green"}
+_COLOURS = {
+    "queued": "yellow",
+    "running": "cyan",
+    "stopped": "yellow",
+    "failed": "bold red",
+    "unreadable": "bold red",
+    "done": "green",
+}
 _WIDE = 100
 """Columns of a terminal from which on all is shown."""
 
@@ -37,16 +44,20 @@ def status(
     Example: [bold]axonflow status slide.ome.zarr[/bold]
     """
     from axonflow.workflow.leftovers import remove_left_certificates
-    from axonflow.workflow.status import read_status, stores
+    from axonflow.workflow.status import Status, read_status, stores
 
-    if len(paths) == 1 and (paths[0] / ".axonflow").is_dir():
+    if len(paths) == 1 and next(stores(paths[0]), None) == paths[0]:
         remove_left_certificates(paths[0])
         _print_rows(paths[0], read_status(paths[0]))
         return
     found: dict[Path, Status] = {}
     for path in paths:
-        here = {store: read_status(store) for store in stores(path)}
-        for store in here:
+        here: dict[Path, Status] = {}
+        for store in stores(path):
+            try:
+                here[store] = read_status(store)
+            except StoreError as error:  # of one, which hides no other
+                here[store] = Status(state="unreadable", error=str(error))
             remove_left_certificates(store)
         if not here:
             raise StoreError(

@@ -277,7 +277,8 @@ class Classes:
             number, equals, name = (part.strip() for part in word.partition("="))
             if not (equals and re.fullmatch("[0-9]{1,3}", number)) or int(number) in found:
                 raise ValueError(f"numbers with a name each were expected, {word.strip()!r} came")
-            found[int(number)] = UNMYELINATED if name in _UNMYELINATED else name
+            plain = name.casefold()
+            found[int(number)] = UNMYELINATED if plain in _UNMYELINATED else plain if plain in known else name
         others = iter(sorted(number for number, name in found.items() if name not in known))
         tints = {number: _TINTS[k % len(_TINTS)] for k, number in enumerate(others)}
         colours = {each.name: each.colour for each in WITH_UNMYELINATED}

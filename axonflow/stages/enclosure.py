@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.kernel.grid import Box
 from axonflow.stages.layout import Layout
+from axonflow.stages.spots import spots
 
 __all__ = ["enclosed", "holes"]
 
-_SIDE, _ACROSS = 2048, 3
-"""Windows are much wider than a fiber; what their edges cut open counts for neither."""
-
 
 def enclosed(layout: Layout) -> tuple[float, float]:
-    """Look at up to nine windows of the labels.
+    """Look at some windows of the labels.
 
     Returns
     -------
@@ -25,17 +22,12 @@ def enclosed(layout: Layout) -> tuple[float, float]:
         Share of the myelin pixels that lie in holes of axon.
     """
     inside, total = np.zeros(2, np.int64), np.zeros(2, np.int64)
-    rows, columns = (
-        sorted({max(side - _SIDE, 0) * k // (_ACROSS - 1) for k in range(_ACROSS)}) for side in layout.work.shape
-    )
-    for y in rows:
-        for x in columns:
-            box = Box(y, x, min(y + _SIDE, layout.work.shape[0]), min(x + _SIDE, layout.work.shape[1]))
-            labels = layout.semantic.read(box)
-            axon, myelin = labels == layout.classes.axon, labels == layout.classes.myelin
-            for k, (part, ring) in enumerate(((axon, myelin), (myelin, axon))):
-                inside[k] += np.count_nonzero(holes(ring) & part)
-                total[k] += np.count_nonzero(part)
+    for box in spots(layout.work.shape):
+        labels = layout.semantic.read(box)
+        axon, myelin = labels == layout.classes.axon, labels == layout.classes.myelin
+        for k, (part, ring) in enumerate(((axon, myelin), (myelin, axon))):
+            inside[k] += np.count_nonzero(holes(ring) & part)
+            total[k] += np.count_nonzero(part)
     axons, sheaths = (inside / np.maximum(total, 1)).tolist()
     return axons, sheaths
 

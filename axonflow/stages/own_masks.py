@@ -130,4 +130,5 @@ def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box
         )
     said: dict[str, Any] = {"notes": notes} if notes else {}
     most = max(between.tolist()) / (shape[0] * shape[1])
+    said |= {"contested": contested / drawn} if contested else {}
     return said | ({"between": most} if any(map(_is_soft, masks)) else {})

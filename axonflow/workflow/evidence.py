@@ -23,11 +23,12 @@ from axonflow.slide import Slide
 from axonflow.slide.colour import coloured_share
 from axonflow.stages.annotation import Coverage, Fit, Regions
 from axonflow.stages.coarse import coarseness
+from axonflow.stages.contrast import myelin_against_axon
 from axonflow.stages.convert import read_greys
 from axonflow.stages.enclosure import enclosed
 from axonflow.stages.inverted import axons_upright_and_inverted
 from axonflow.stages.layout import Layout
-from axonflow.stages.ragged import mean_solidity
+from axonflow.stages.plausible import plausibility
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.choice import scale
 from axonflow.workflow.config import Config
@@ -80,12 +81,20 @@ class Evidence:
         Share of axon enclosed by myelin, and of myelin by axon.
     inverted : (float, float)
         Share of axon in some windows as they are, and with bright and dark exchanged.
+    contrast : float
+        Of own masks: by how many standard deviations of the slide's greys those under myelin and under axons differ.
+    contested : float
+        Share of the mask of axons without myelin that is drawn as axon or myelin, too.
     coarseness : float
         Median of some squares that count, of a network whose contract says what its training images have.
     coarse_limits : (float, float)
         Between what it lies if the slide is as coarse as they are.
     solidity : float
         Mean over the area of the axons that a network has found.
+    bare : int
+        Axons with no myelin, of those that should have some.
+    unmyelinated_um : float
+        Mean diameter of axons of the class without myelin.
     judged_px : int
         Pixels that count, of a network that says what is familiar.
     too_few : bool
@@ -129,9 +138,13 @@ class Evidence:
     one_label: str = ""
     enclosed: tuple[float, float] | None = None
     inverted: tuple[float, float] | None = None
+    contrast: float | None = None
+    contested: float | None = None
     coarseness: float | None = None
     coarse_limits: tuple[float, float] = (0.0, 0.0)
     solidity: float | None = None
+    bare: int = 0
+    unmyelinated_um: float | None = None
     judged_px: int | None = None
     too_few: bool = False
     unfamiliar: float | None = None
@@ -174,9 +187,10 @@ def before(
     )
     if isinstance(segmentation, Network):
         model = segmentation.checkpoint
+        sees_colours = isinstance(segmentation, NnUNet) and segmentation.colours is not None
         known = replace(
             known,
-            coloured=coloured_share(slide, config.series, config.channel),
+            coloured=None if sees_colours else coloured_share(slide, config.series, config.channel),
             model=model.name,
             model_um=model.pixel_size_um,
             scale=scale(model, size),
@@ -203,6 +217,7 @@ def after(
     known = replace(
         known,
         between=records["segment"].summary.get("between"),
+        contested=records["segment"].summary.get("contested"),
         unmeasured=records["convert"].summary.get("unmeasured"),
         blank=records["convert"].summary.get("blank"),
         touching=records["measure"].summary.get("touch_unmeasured", 0),
@@ -225,6 +240,13 @@ def after(
         enclosed=(inner, around),
         greys=min(len(greys), 2),
     )
+    if isinstance(segmentation, Masks):
+        known = replace(known, contrast=myelin_against_axon(layout))
+    if axons or without:
+        found = plausibility(layout, records["map"])
+        known = replace(known, bare=found.bare, unmyelinated_um=found.unmyelinated_um)
+        if isinstance(segmentation, Network):
+            known = replace(known, solidity=found.solidity)
     if avf == mvf == 0 and not without:
         known = replace(known, one_label="background")
     if isinstance(segmentation, Network):
@@ -233,7 +255,6 @@ def after(
         known = replace(
             _doubted(_scaled(known, layout, segmentation, coverage), segmentation, records["map"]),
             extreme=(ends[which], which),
-            solidity=mean_solidity(layout, records["map"]),
         )
         if avf < FEW_AXONS and len(greys) > 1 and not isinstance(segmentation, NnUNet):
             with suppress(AxonflowError):  # such as an accelerator that is in use; nothing depends on it

@@ -49,6 +49,7 @@ from axonflow.workflow.heartbeat import Heartbeat
 from axonflow.workflow.mending import mend_store
 from axonflow.workflow.record import describe, is_recorded, read_record, write_record
 from axonflow.workflow.sense import judge
+from axonflow.workflow.status import forget_damaged
 
 if TYPE_CHECKING:
     from axonflow.engine.pool import Pool
@@ -223,6 +224,7 @@ def _run(
     if fresh:
         _start_over(job, stages, with_workers(profile, job.layout))
     _check_identity(job)
+    forget_damaged(job.layout.store)
     with _logged(job.layout.store / "run.log"):
         mend_store(job.layout, on_event)
         if not all(job.journal.record(stage).complete for stage in stages):
@@ -475,6 +477,7 @@ def _note(job: Job) -> None:
     made = describe(job.config, job.slide, job.layout, job.segmentation, least, job.stages, job.journal)
     if not is_recorded(job.layout.store, made):  # judging takes a second, of a store that was judged before
         warnings = [given.to_json() for given in judge(job.result if made["complete"] else job.known)]
+        remove(job.layout.store / "report.html")  # it says what stood in the record
         retry(partial(write_record, job.layout, made, warnings))
 
 

@@ -35,8 +35,26 @@ BLANK = 0.01
 RAGGED, FEWEST_AXONS = 0.87, 5
 """Solidity of axons below which, and number of axons from which on, they are thought to be none."""
 
+UNRELATED = 0.6
+"""Standard deviations of the slide's greys by which those under myelin and under axons differ at least, if masks are of
+the slide; see :func:`axonflow.stages.contrast.myelin_against_axon`."""
+
+CONTESTED = 0.2
+"""Share of the axons without myelin that are drawn as axon or myelin, too, from which on the mask is doubted."""
+
+BARE = 0.5
+"""Share of the axons without myelin from which on they are thought to be of another class."""
+
+THICK_UM = 3.0
+"""Diameter above which axons without myelin are no such: C fibers of nerves have 0.2 to 1.5 µm."""
+
 SWAPPED = 0.1
 """Share of the myelin that axons enclose, from which on the two are thought to be exchanged."""
+
+LOST = (
+    "The network has lost its way: are bright and dark as it knows them, and is the pixel size right? Do not use the "
+    "numbers before you have compared the outlines with the tissue."
+)
 
 PROPORTIONS = 0.05
 """By how much height / width of a drawing may differ from the slide's, beside the rounding to whole pixels."""
@@ -241,6 +259,25 @@ RULES = (
         lambda e: _if((e.between or 0) > BETWEEN, share=e.between),
     ),
     Rule(
+        "masks-unrelated",
+        f"greys under myelin and under axons differ by less than {UNRELATED:g} standard deviations of the slide's",
+        "Under the masks, myelin is about as bright as axons: they differ by {value:.2f} standard deviations of the "
+        "slide's greys, {least:g} or more would be expected.",
+        "Are the masks of this slide, neither turned nor mirrored?",
+        lambda e: _if(
+            e.contrast is not None and abs(e.contrast) < UNRELATED,
+            value=e.contrast and abs(e.contrast),
+            least=UNRELATED,
+        ),
+    ),
+    Rule(
+        "masks-contested",
+        f"more than {CONTESTED:.0%} of what --uaxon-mask draws is drawn as axon or myelin, too",
+        "{share:.0%} of the axons without myelin are drawn as axon or myelin, too, and are taken for that.",
+        "Is --uaxon-mask of this slide, and not exchanged with --axon-mask? What is left of its axons are rests.",
+        lambda e: _if((e.contested or 0) > CONTESTED, share=e.contested),
+    ),
+    Rule(
         "pixel-size-given",
         f"--pixel-size and the file disagree by more than {AGREE:.0%}",
         "The pixel size that was given, {given_um:.6g} µm, is not the file's, {stated_um:.6g} µm ({source}): a factor "
@@ -324,9 +361,15 @@ RULES = (
         "the network finds few axons, and many more where bright and dark are exchanged",
         "With bright and dark exchanged, the network classes {inverted:.1%} of some windows as axon, as the slide is "
         "{upright:.1%}.",
-        "The slide looks inverted: myelin is bright for sem, dark for tem; invert its greys, or give another model.",
+        "Is the slide inverted? Myelin is bright for sem, dark for tem: invert its greys, or give another model. Or is "
+        "the pixel size of {pixel_um:.4g} µm wrong? That, too, makes a network lose its way.",
         lambda e: (
-            _if(e.inverted[1] > max(3 * e.inverted[0], 0.1), upright=e.inverted[0], inverted=e.inverted[1])
+            _if(
+                e.inverted[1] > max(3 * e.inverted[0], 0.1),
+                upright=e.inverted[0],
+                inverted=e.inverted[1],
+                pixel_um=e.pixel_um[0],
+            )
             if e.inverted
             else ()
         ),
@@ -364,8 +407,8 @@ RULES = (
         "axons-ragged",
         f"what a network takes for axons, {FEWEST_AXONS} or more, has a mean solidity below {RAGGED:g}, by area",
         "The axons that {model} has found are ragged: their mean solidity is {value:.2f}, real axons have 0.9 or more.",
-        "Compare the outlines with the tissue before you use a number. Is the pixel size of {pixel_um:.4g} µm right? "
-        "It decides which model is taken; --model names another.",
+        "Compare the outlines with the tissue before you use a number. Is the pixel size of {pixel_um:.4g} µm right, "
+        "and the model for such slides? --model names another.",
         _ragged,
     ),
     Rule(
@@ -386,23 +429,36 @@ RULES = (
         "one-label",
         "every pixel that counts is of one class",
         "Every pixel that counts is {what}.",
-        "An image of labels has background, myelin and axons; is it the right file or model?",
+        "Tissue has background, myelin and axons; is it the right slide, and the right model or file of labels?",
         lambda e: _if(bool(e.one_label), what=e.one_label),
     ),
     Rule(
         "avf-large",
         f"AVF above {LARGEST_AVF:g}",
         "The axon volume fraction is {avf:.3f}, which no tissue has.",
-        "Are axons white and all else black in the mask, or does the mask of what counts hold axons alone?",
-        lambda e: _if((e.avf or 0) > LARGEST_AVF, avf=e.avf),
+        "{advice}",
+        lambda e: _if(
+            (e.avf or 0) > LARGEST_AVF,
+            avf=e.avf,
+            advice=LOST
+            if e.model
+            else "Are axons white and all else black in the mask, or does the mask of what counts hold axons alone?",
+        ),
     ),
     Rule(
         "axon-myelin-swapped",
         f"more than {SWAPPED:.0%} of the myelin lies in rings of axon, and more than axon in rings of myelin",
         "Axons enclose {myelin:.0%} of the myelin, and myelin {axon:.0%} of the axons: the two look exchanged.",
-        "Exchange --axon-mask and --myelin-mask, or the values 127 (myelin) and 255 (axon) of the labels.",
+        "{advice}",
         lambda e: (
-            _if(e.enclosed[1] > max(e.enclosed[0], SWAPPED), axon=e.enclosed[0], myelin=e.enclosed[1])
+            _if(
+                e.enclosed[1] > max(e.enclosed[0], SWAPPED),
+                axon=e.enclosed[0],
+                myelin=e.enclosed[1],
+                advice=LOST
+                if e.model
+                else "Exchange --axon-mask and --myelin-mask, or the values 127 (myelin) and 255 (axon) of the labels.",
+            )
             if e.enclosed
             else ()
         ),
@@ -410,9 +466,24 @@ RULES = (
     Rule(
         "no-myelin",
         "no axon that counts has any myelin",
-        "None of the {axons:,} axons has any myelin, so there is no g-ratio.",
-        "Is the mask of myelin the right one?",
-        lambda e: _if(bool(e.axons) and e.mvf == 0, axons=e.axons),
+        "None of the {axons:,} axons has any myelin, so there is no g-ratio of theirs.",
+        "Are axons and their myelin drawn, or found, as such, each axon touching its sheath?",
+        lambda e: _if(bool(e.axons) and e.bare == e.axons, axons=e.axons),
+    ),
+    Rule(
+        "axons-bare",
+        f"more than {BARE:.0%} of the axons that count have no myelin, though they are not of the class without",
+        "{bare:,} of the {axons:,} axons have no myelin.",
+        "Axons without are a class of their own (--uaxon-mask, or --labels with --classes); is it exchanged with that "
+        "of the others, or is myelin missing?",
+        lambda e: _if(bool(e.axons) and BARE * (e.axons or 0) < e.bare < (e.axons or 0), bare=e.bare, axons=e.axons),
+    ),
+    Rule(
+        "unmyelinated-diameter",
+        f"mean diameter of the axons without myelin above {THICK_UM:g} µm",
+        "The mean diameter of the axons without myelin is {value:.3g} µm; they are below 2 µm in nerves.",
+        "Is their mask the right one, with white axons, and the pixel size of {pixel_um:.4g} µm?",
+        lambda e: _if((e.unmyelinated_um or 0) > THICK_UM, value=e.unmyelinated_um, pixel_um=e.pixel_um[0]),
     ),
     Rule(
         "myelin-out-of-reach",

@@ -22,13 +22,14 @@ import psutil
 
 from axonflow.errors import StoreError
 from axonflow.kernel.documents import parse_json, read_file, shown
+from axonflow.kernel.files import remove
 from axonflow.kernel.rate import duration
 from axonflow.kernel.retry import retry
 from axonflow.stages.titles import stage_title
 
-__all__ = ["State", "Status", "read_status", "stores"]
+__all__ = ["State", "Status", "forget_damaged", "read_status", "stores"]
 
-State = Literal["queued", "running", "stopped", "failed", "done"]
+State = Literal["queued", "running", "stopped", "failed", "done", "unreadable"]
 
 SILENT_S = 60.0
 """Age of the file from which on its driver is taken for gone; shared file systems show changes late."""
@@ -163,6 +164,8 @@ def read_status(store: Path) -> Status:
         return _queued(submitted[1])
     if begun:
         status = Status.from_json(begun[1])
+        if (here := store / "run.log").exists():  # of a copy the driver named another
+            status = replace(status, log=str(here))
         if complete:
             return _unless_damaged(replace(status, state="done", error=""), store)
         if status.state == "done":
@@ -177,6 +180,16 @@ def read_status(store: Path) -> Status:
         f"A store, or a folder with stores, was expected at {store}, but no run was begun or submitted there; give the "
         ".ome.zarr folder that 'axonflow run' writes."
     )
+
+
+def forget_damaged(store: Path) -> None:
+    """Remove what a driver or a submission wrote of its progress, if it cannot be read any more."""
+    for path in _files(store):
+        if path.name != "run.json":
+            try:
+                _read(path)
+            except StoreError:
+                remove(path)
 
 
 def _files(store: Path) -> tuple[Path, Path, Path]:

@@ -67,7 +67,7 @@ def test_every_command_is_there() -> None:
     }
     assert {group: set(inner) for group, inner in GROUPS.items()} == {
         "cluster": {"list", "show", "scheduler", "worker"},
-        "models": {"list", "show", "path", "import", "fetch"},
+        "models": {"list", "show", "path", "import", "fetch", "export"},
         "astih": {"list", "download", "evaluate"},  # and models, a group in a group
     }
     assert all(name in command("--help").out for name in [*names(app), *GROUPS])
@@ -367,6 +367,8 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         "model": None,
         "working_pixel_size_um": None,
         "halo": None,
+        "fast": False,
+        "step": None,
         "chunk": 192,
         "cell_um": 5.5,
         "mask": str(region),
@@ -375,9 +377,12 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         "regions_unit": "um",
         "axon_mask": None,
         "myelin_mask": None,
+        "uaxon_mask": None,
+        "classes": None,
         "labels": str(slide.with_name("labels.png")),
         "keep_probabilities": False,
         "min_axon_area_um2": 0.25,
+        "min_unmyelinated_area_um2": None,
         "max_myelin_um": 1.5,
         "on_bad_tile": "stop",
     }

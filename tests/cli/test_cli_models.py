@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from nnunet_folders import write_folder
-from slides import command
+from nnunet_models import blobs
+from slides import command, write_slide
 from typer.testing import CliRunner
 
 from axonflow.cli import app
@@ -143,3 +144,18 @@ def test_one_of_the_users_that_is_damaged_does_not_hide_the_others(mine: Path) -
     shown = " ".join(say("list").split())
     assert all(name in shown for name in NAMES)
     assert "broken.json" in shown
+
+
+def test_a_model_of_nnunet_runs_to_its_report(mine: Path, tmp_path: Path) -> None:
+    slide = write_slide(tmp_path / "slide.tif", blobs((120, 150)))
+    assert command("models", "import", write_folder(tmp_path / "m"), "--name", "cord").code == 0
+    assert mine.is_dir()
+    flags = ("--model", "cord", "--cell", 5, "--out", tmp_path / "out", "--workers", 1)
+    for more, said in (((), "with their mirror images"), (("--fast",), "without mirror images")):
+        ran = command("run", slide, *flags, *more)
+        assert ran.code == 0, ran.err
+        page = (tmp_path / "out" / "report.html").read_text()
+        assert "a model of nnU-Net" in page
+        assert said in page
+    assert command("info", tmp_path / "out").code == 0
+    assert command("check", tmp_path / "out").code == 0

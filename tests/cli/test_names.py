@@ -92,6 +92,7 @@ def test_markup_in_names_is_printed_as_it_is(marked: Path, given: tuple[Path, Pa
         ("cluster", "worker"): (none, "--lifetime", MARKED),
         ("models", "show"): (MARKED,),
         ("models", "path"): (MARKED,),
+        ("models", "export"): (MARKED,),
         ("models", "import"): (none,),
         ("models", "fetch"): (MARKED,),
         ("astih", "download"): (MARKED, none),

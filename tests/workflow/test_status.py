@@ -27,7 +27,7 @@ from axonflow.kernel.grid import Box, Grid
 from axonflow.workflow import heartbeat
 from axonflow.workflow import status as module
 from axonflow.workflow.heartbeat import Heartbeat
-from axonflow.workflow.status import read_status, stores
+from axonflow.workflow.status import forget_damaged, read_status, stores
 
 PX = 40 * 40
 
@@ -411,6 +411,23 @@ def folder(tmp_path: Path) -> Path:
 def test_stores_are_found_in_folders(folder: Path) -> None:
     names = [str(store.relative_to(folder)).partition(".")[0] for store in stores(folder)]
     assert names == ["a-running", "batch/b-failed", "c-done", "d-stopped", "e-queued"]
+
+
+def test_a_damaged_status_hides_no_other_store_and_is_made_anew(folder: Path) -> None:
+    (damaged, *_) = sorted(folder.rglob("status.json"))
+    damaged.write_bytes(b"{")
+    ran = command("status", folder)
+    assert ran.code == 0
+    assert "unreadable" in ran.out
+    assert "damaged" in ran.out
+    forget_damaged(damaged.parents[1])
+    assert not damaged.exists()
+    assert "unreadable" not in command("status", folder).out
+
+
+def test_a_batchs_folder_is_one_with_stores(folder: Path) -> None:
+    (folder / ".axonflow").mkdir()
+    assert command("status", folder).code == 0
 
 
 @pytest.mark.parametrize("columns", [60, 140])

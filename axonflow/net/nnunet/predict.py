@@ -112,9 +112,9 @@ class Predictor:
             if self.device.where.type == "cpu":
                 self.device.forget()
         scores: NDArray[np.float16] = total.numpy()
-        if np.isinf(scores).any():
+        if not np.isfinite(scores).all():
             raise ModelError(
-                f"Scores within ±65504 were expected of the network, infinite ones came in {part}; its training "
+                f"Scores within ±65504 were expected of the network, others came in {part}; its training "
                 "failed, or the slide is unlike anything that it was trained on: use another model."
             )
         return scores

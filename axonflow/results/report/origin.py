@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def origin_facts(result: Analysis) -> list[Fact]:
         facts += [
             Fact("network", made_by["name"], _computed(record)),
             Fact("sha256 of its weights", made_by["sha256"]),
-            Fact("windows", f"{made_by['lattice_px']} px", f"and {made_by['halo_px']} px more on each side"),
+            _windows(made_by),
         ]
     given = {
         "image in the file": config["series"],
@@ -90,6 +91,15 @@ def origin_facts(result: Analysis) -> list[Fact]:
         facts.append(Fact("info bar", "kept" if bar["kept"] else f"{bar['rows']} px left out", bar["found_by"]))
     facts += [Fact(name, str(value)) for name, value in given.items() if value is not None]
     return facts
+
+
+def _windows(made_by: Mapping[str, Any]) -> Fact:
+    """Return what the network saw at once."""
+    if made_by["architecture"] != "nnunet":
+        return Fact("windows", f"{made_by['lattice_px']} px", f"and {made_by['halo_px']} px more on each side")
+    h, w = made_by["patch_px"]
+    mirrored = "with their mirror images" if made_by["mirrored_axes"] else "without mirror images"
+    return Fact("windows", f"{h} × {w} px", f"{made_by['step']:g} of one apart, {mirrored}")
 
 
 def steps(result: Analysis) -> list[StageRow]:

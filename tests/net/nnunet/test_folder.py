@@ -115,13 +115,13 @@ def test_what_is_kept_is_what_the_folder_holds_now(tmp_path: Path) -> None:
     [
         *[(name, "axon") for name in ("axon", "Axon", "AXONS", "myelinated_axon")],
         *[(name, "myelin") for name in ("myelin", "Myelin", "myelin-sheath")],
-        *[(name, "unmyelinated axon") for name in ("uaxon", "unmyelinated axon", "Unmyelinated_Axon", "uAxons")],
+        *[(name, "unmyelinated") for name in ("uaxon", "unmyelinated axon", "Unmyelinated_Axon", "uAxons")],
         *[(name, None) for name in ("nucleus", "oligodendrocyte process", "axoneme", "")],
     ],
 )
 def test_names_of_labels_are_known(name: str, role: str | None) -> None:
     known = known_as(name)
-    assert (known and (known.name if known.role == "other" else known.role)) == role
+    assert (known and known.role) == role
 
 
 def test_numbers_of_labels_stay(tmp_path: Path) -> None:
