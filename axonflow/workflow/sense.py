@@ -204,6 +204,14 @@ def _ragged(e: Evidence) -> Iterable[Numbers]:
     )
 
 
+def _thick(e: Evidence) -> Iterable[Numbers]:
+    if e.unmyelinated_um is None:
+        return ()
+    thicker = min(e.axons or 0, e.unmyelinated) >= FEWEST_AXONS and e.unmyelinated_um > (e.diameter_um or 0)
+    beside = f", of those with myelin {e.diameter_um:.3g} µm" if thicker else ""
+    return _if(thicker or e.unmyelinated_um > THICK_UM, value=e.unmyelinated_um, beside=beside, pixel_um=e.pixel_um[0])
+
+
 def _blank(e: Evidence) -> Iterable[Numbers]:
     if e.blank is not None and e.blank["share"] > BLANK and (e.greys or 0) > 1:
         y, x = e.blank["first_um"]
@@ -480,10 +488,12 @@ RULES = (
     ),
     Rule(
         "unmyelinated-diameter",
-        f"mean diameter of the axons without myelin above {THICK_UM:g} µm",
-        "The mean diameter of the axons without myelin is {value:.3g} µm; they are below 2 µm in nerves.",
-        "Is their mask the right one, with white axons, and the pixel size of {pixel_um:.4g} µm?",
-        lambda e: _if((e.unmyelinated_um or 0) > THICK_UM, value=e.unmyelinated_um, pixel_um=e.pixel_um[0]),
+        f"mean diameter of the axons without myelin above {THICK_UM:g} µm, or, of {FEWEST_AXONS} or more of either, "
+        "above that of the axons with myelin",
+        "The mean diameter of the axons without myelin is {value:.3g} µm{beside}; in tissue they are the thin ones.",
+        "Is their mask the right one, with white axons, not exchanged with another, and the pixel size of "
+        "{pixel_um:.4g} µm?",
+        _thick,
     ),
     Rule(
         "myelin-out-of-reach",
