@@ -115,7 +115,7 @@ def test_a_slide_without_anything_has_empty_results(tmp_path: Path) -> None:
 def test_the_settings_are_those_of_the_command() -> None:
     given = set(inspect.signature(axonflow.run).parameters) - {"cluster", "workers", "fresh"}
     renamed = {"cell": "cell_um", "min_axon_area": "min_axon_area_um2", "max_myelin": "max_myelin_um"}
-    renamed |= {"min_unmyelinated_area": "min_unmyelinated_area_um2"}
+    renamed |= {"working_pixel_size": "working_pixel_size_um", "min_unmyelinated_area": "min_unmyelinated_area_um2"}
     assert {renamed.get(name, name) for name in given} == set(Config.__dataclass_fields__)
 
 

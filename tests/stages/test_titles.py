@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from nnunet_models import plan_of, write_nnunet
 from PIL import Image
 from slides import picture, tissue, write_labels, write_model, write_slide
 
@@ -20,7 +21,8 @@ def test_every_stage_has_a_title(tmp_path: Path) -> None:
     Image.fromarray(np.array([[1, 2]], np.uint8)).save(tmp_path / "regions.png")
     network = Config(slide, tmp_path / "a", model=str(write_model(tmp_path)), chunk=64, keep_probabilities=True)
     masks = Config(slide, tmp_path / "b", labels=labels, regions=tmp_path / "regions.png", chunk=64)
-    names = {stage.name for config in (network, masks) for stage in prepare(config).stages}
+    nnunet = Config(slide, tmp_path / "c", model=str(write_nnunet(tmp_path / "n", plan_of())), fast=True)
+    names = {stage.name for config in (network, masks, nnunet) for stage in prepare(config).stages}
     assert TITLES.keys() <= names
     known = [name for name in names if "-levels-" not in name]
     assert [name for name in names if stage_title(name) != "zoom levels"] == known
