@@ -107,7 +107,9 @@ def list_settings(cls: type) -> str:
 def list_warnings() -> str:
     """Return a table of all warnings, in Markdown."""
     rows = [("warning", "when", "what to do"), ("---",) * 3]
-    rows += [(f"`{rule.id}`", rule.when, rule.advice.replace("{", "").replace("}", "")) for rule in RULES]
+    for rule in RULES:
+        advice = f"{rule.advice} Of a network's labels: {rule.of_network}" if rule.of_network else rule.advice
+        rows.append((f"`{rule.id}`", rule.when, advice.replace("{", "").replace("}", "")))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -102,6 +102,8 @@ class Rule:
         What to do; likewise.
     sees : callable
         Returns the values of each warning that the evidence gives.
+    of_network : str
+        What to do in its place if a network made the labels.
     """
 
     id: str
@@ -109,11 +111,13 @@ class Rule:
     says: str
     advice: str
     sees: Callable[[Evidence], Iterable[Numbers]]
+    of_network: str = ""
 
     def given(self, evidence: Evidence) -> Iterable[Given]:
         """Yield the warnings that the evidence gives."""
+        advice = self.of_network if self.of_network and evidence.model else self.advice
         for values in self.sees(evidence):
-            yield Given(self.id, f"{self.says.format(**values)} {self.advice.format(**values)}", values)
+            yield Given(self.id, f"{self.says.format(**values)} {advice.format(**values)}", values)
 
 
 def judge(evidence: Evidence) -> tuple[Given, ...]:
@@ -444,32 +448,21 @@ RULES = (
         "avf-large",
         f"AVF above {LARGEST_AVF:g}",
         "The axon volume fraction is {avf:.3f}, which no tissue has.",
-        "{advice}",
-        lambda e: _if(
-            (e.avf or 0) > LARGEST_AVF,
-            avf=e.avf,
-            advice=LOST
-            if e.model
-            else "Are axons white and all else black in the mask, or does the mask of what counts hold axons alone?",
-        ),
+        "Are axons white and all else black in the mask, or does the mask of what counts hold axons alone?",
+        lambda e: _if((e.avf or 0) > LARGEST_AVF, avf=e.avf),
+        LOST,
     ),
     Rule(
         "axon-myelin-swapped",
         f"more than {SWAPPED:.0%} of the myelin lies in rings of axon, and more than axon in rings of myelin",
         "Axons enclose {myelin:.0%} of the myelin, and myelin {axon:.0%} of the axons: the two look exchanged.",
-        "{advice}",
+        "Exchange --axon-mask and --myelin-mask, or the values 127 (myelin) and 255 (axon) of the labels.",
         lambda e: (
-            _if(
-                e.enclosed[1] > max(e.enclosed[0], SWAPPED),
-                axon=e.enclosed[0],
-                myelin=e.enclosed[1],
-                advice=LOST
-                if e.model
-                else "Exchange --axon-mask and --myelin-mask, or the values 127 (myelin) and 255 (axon) of the labels.",
-            )
+            _if(e.enclosed[1] > max(e.enclosed[0], SWAPPED), axon=e.enclosed[0], myelin=e.enclosed[1])
             if e.enclosed
             else ()
         ),
+        LOST,
     ),
     Rule(
         "no-myelin",

@@ -172,6 +172,14 @@ def test_a_warning_is_given_where_its_condition_holds(id_: str, changed: dict[st
         }
 
 
+@pytest.mark.parametrize("id_", [rule.id for rule in RULES if rule.of_network])
+def test_a_networks_run_is_not_told_of_masks(id_: str) -> None:
+    changed = next(changed for changed, said in BESIDE[id_] if said)
+    for model, of_masks in (("sem", False), ("", True)):
+        (given,) = (each for each in judge(replace(SOUND, **changed, model=model)) if each.id == id_)
+        assert ("mask" in given.message) == of_masks
+
+
 def test_before_a_run_nothing_of_its_result_is_said() -> None:
     bare = Evidence(shape=(10, 10), pixel_um=(0.1, 0.1), pixel_size_source="TIFF resolution")
     assert judge(bare) == ()
