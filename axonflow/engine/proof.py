@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 
-from axonflow.engine.journal import read_note, set_aside
+from axonflow.engine.journal import Note, read_note, set_aside
 from axonflow.errors import DamageError
 from axonflow.kernel.files import Sum, remove, sum_of, write_file
 
@@ -145,7 +146,7 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
         damages += _gaps(folder, entries)
         for entry in entries:
             try:
-                note = read_note(entry)
+                note = _noted(entry, _stamp(entry))
             except DamageError:
                 damages.append(Damage(entry, "is damaged"))
                 continue
@@ -157,6 +158,21 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
                     found = replace(last, sums=before.sums | found.sums, entries=writers)
                 files[name] = found
     return list(files.values()), damages, unproved
+
+
+@lru_cache(maxsize=2**14)
+def _noted(entry: Path, _unchanged: tuple[int, ...]) -> Note:
+    """Read a file of a journal once: a run looks at all of them as it begins, and again when it shows its result."""
+    return read_note(entry)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes whenever a file does; the last of it cannot be set back."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _gaps(folder: Path, entries: list[Path]) -> list[Damage]:
