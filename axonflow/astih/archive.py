@@ -11,7 +11,6 @@ import hashlib
 import lzma
 import shutil
 import ssl
-import stat
 import struct
 import zipfile
 import zlib
@@ -24,6 +23,7 @@ from urllib.request import Request, urlopen
 
 from axonflow.errors import AxonflowError, InputError, RunError
 from axonflow.kernel.files import make_folder, new_folder, rename
+from axonflow.kernel.zips import astray
 
 __all__ = ["Watch", "extract", "fetch"]
 
@@ -203,10 +203,8 @@ def _refuse_lost(archive: zipfile.ZipFile, file: Path) -> None:
 
 
 def _refuse_outside(info: zipfile.ZipInfo, file: Path) -> None:
-    path = PurePosixPath(info.filename)
-    link = stat.S_ISLNK(info.external_attr >> 16)
-    if link or not path.parts or path.is_absolute() or ".." in path.parts or {"\\", ":"} & set(info.filename):
+    if named := astray(info):
         raise InputError(
-            f"An archive whose files stay in its folder was expected, {file} holds {info.filename!r}"
-            f"{', a link' if link else ''}; nothing was unpacked: do not trust where it came from."
+            f"An archive whose files stay in its folder was expected, {file} holds {named}; nothing was unpacked: do "
+            "not trust where it came from."
         )

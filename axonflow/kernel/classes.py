@@ -9,12 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AXON_MYELIN", "UNMYELINATED", "WITH_UNMYELINATED", "Classes", "Labels", "PixelClass", "Role"]
+__all__ = [
+    "AXON_MYELIN",
+    "TINTS",
+    "UNMYELINATED",
+    "WITH_UNMYELINATED",
+    "Classes",
+    "Labels",
+    "PixelClass",
+    "Role",
+    "known_as",
+]
 
 Labels = NDArray[np.uint8]
 """Semantic labels: the number of each pixel's class."""
@@ -29,10 +39,17 @@ _GREYS = {"background": 0, "myelin": 127, "axon": 255, "unmyelinated": 0, "other
 _MYELIN_FROM, _AXON_FROM = 64, 191
 """The greys half way between these, from which on a pixel is read as the brighter one."""
 
-_UNMYELINATED = ("unmyelinated", "uaxon", "unmyelinated axon")
-"""How a person may call the axons without myelin."""
+_CALLED = {
+    "axon": {"axon", "axons", "maxon", "myelinated axon", "myelinated axons"},
+    "myelin": {"myelin", "myelin sheath", "myelin sheaths", "sheath"},
+    "unmyelinated": {
+        *("uaxon", "uaxons", "umaxon", "unmyelinated", "unmyelinated axon", "unmyelinated axons", "unmyelinatedaxon"),
+        *("non myelinated axon", "unmyel axon"),
+    },
+}
+"""How people call the classes that are measured, by their role; in any case of letters, and with anything between."""
 
-_TINTS = ("#beaed4", "#fdc086", "#ffff99", "#f0027f", "#bf5b17", "#a6cee3", "#b2df8a", "#cab2d6")
+TINTS = ("#beaed4", "#fdc086", "#ffff99", "#f0027f", "#bf5b17", "#a6cee3", "#b2df8a", "#cab2d6")
 """Colours of classes that only have a name, by the order of their numbers."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*( [A-Za-z0-9]+)*")
@@ -263,31 +280,26 @@ class Classes:
     def from_words(cls, words: str) -> Classes:
         """Read a list as a person writes it: ``0=background,1=myelin,2=axon,3=unmyelinated,4=nuclei``.
 
-        Background, axon, myelin and unmyelinated (or unmyelinated axon) are the classes of these roles; any other name
-        is one of its own. AxonDeepSeg's name uaxon is known, too.
+        Background is the class of this role, axon, myelin and unmyelinated are what :func:`known_as` knows; any other
+        name is one of its own.
 
         Raises
         ------
         ValueError
             If it is something else, or no list of classes.
         """
-        known = {role: role for role in ("background", "axon", "myelin")} | dict.fromkeys(_UNMYELINATED, "unmyelinated")
         found: dict[int, str] = {}
         for word in words.split(","):
             number, equals, name = (part.strip() for part in word.partition("="))
             if not (equals and re.fullmatch("[0-9]{1,3}", number)) or int(number) in found:
                 raise ValueError(f"numbers with a name each were expected, {word.strip()!r} came")
-            plain = name.casefold()
-            found[int(number)] = UNMYELINATED if plain in _UNMYELINATED else plain if plain in known else name
-        others = iter(sorted(number for number, name in found.items() if name not in known))
-        tints = {number: _TINTS[k % len(_TINTS)] for k, number in enumerate(others)}
-        colours = {each.name: each.colour for each in WITH_UNMYELINATED}
-        return cls(
-            tuple(
-                PixelClass(number, name, colours.get(name) or tints[number], cast("Role", known.get(name, "other")))
-                for number, name in sorted(found.items())
-            )
-        )
+            found[int(number)] = name
+        tints = iter(TINTS * len(found))
+        named = []
+        for at, name in sorted(found.items()):
+            same = AXON_MYELIN[0] if name.casefold() == "background" else known_as(name)
+            named.append(replace(same, number=at) if same else PixelClass(at, name, next(tints), "other"))
+        return cls(tuple(named))
 
     def _number(self, role: Role) -> int:
         return next(each.number for each in self.all if each.role == role)
@@ -307,3 +319,9 @@ UNMYELINATED = "unmyelinated axon"
 
 WITH_UNMYELINATED = Classes((*AXON_MYELIN, PixelClass(3, UNMYELINATED, "#7fc97f", "unmyelinated")))
 """The same and axons without myelin, for images in which these are drawn."""
+
+
+def known_as(name: str) -> PixelClass | None:
+    """Return the class that a name stands for, of whatever number; None if it is of something else."""
+    plain = re.sub(r"[^a-z0-9]+", " ", name.casefold()).strip()
+    return next((each for each in WITH_UNMYELINATED if plain in _CALLED.get(each.role, ())), None)

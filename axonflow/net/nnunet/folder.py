@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import stat
 import tempfile
 import zipfile
 import zlib
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from axonflow.errors import ModelError
 from axonflow.kernel.classes import Classes
 from axonflow.kernel.documents import open_file, parse_json, read_file, said, shown
+from axonflow.kernel.zips import astray
 from axonflow.net.nnunet.labels import classes_of
 from axonflow.net.nnunet.plan import Plan
 from axonflow.net.nnunet.plans import plan_of
@@ -40,9 +40,6 @@ __all__ = ["Folder", "digest", "is_nnunet", "open_model"]
 
 LARGEST_DOCUMENT = 2**24
 """Bytes of plans.json and dataset.json; real ones have some ten thousand."""
-
-LARGEST_CHECKPOINT = 2**33
-"""Bytes of a checkpoint, which holds the optimizer's state, too."""
 
 CHECKPOINTS = ("checkpoint_best.pth", "checkpoint_final.pth")
 """The first of them that every fold has is taken, as AxonDeepSeg does."""
@@ -204,6 +201,8 @@ def _top(path: Path) -> Path:
 
 def _unpack(file: Path, folder: Path) -> None:
     """Write what is read of an archive into a folder, by names of our own making."""
+    from axonflow.net.nnunet.weights import LARGEST_CHECKPOINT  # torch is loaded with it
+
     with _told(file), open_file(file) as stream, zipfile.ZipFile(stream) as archive:
         members = [info for info in archive.infolist() if not info.filename.startswith("__MACOSX/")]
         for info in members:
@@ -233,12 +232,10 @@ def _copy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, most: int
 
 
 def _refuse_outside(info: zipfile.ZipInfo, file: Path) -> None:
-    path = PurePosixPath(info.filename)
-    link = stat.S_ISLNK(info.external_attr >> 16)
-    if link or not path.parts or path.is_absolute() or ".." in path.parts or {"\\", ":"} & set(info.filename):
+    if named := astray(info):
         raise ModelError(
-            f"An archive whose files stay in its folder was expected, {file} holds {info.filename!r}"
-            f"{', a link' if link else ''}; do not trust where it came from."
+            f"An archive whose files stay in its folder was expected, {file} holds {named}; do not trust where it came "
+            "from."
         )
 
 

@@ -6,38 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from axonflow.kernel.classes import AXON_MYELIN, UNMYELINATED, WITH_UNMYELINATED, Classes, PixelClass
+from axonflow.kernel.classes import AXON_MYELIN, TINTS, Classes, PixelClass, known_as
 from axonflow.kernel.documents import shown
 
-__all__ = ["classes_of", "known_as"]
+__all__ = ["classes_of"]
 
-_AXON = {"axon", "axons", "maxon", "myelinated axon", "myelinated axons"}
-_MYELIN = {"myelin", "myelin sheath", "myelin sheaths", "sheath"}
-_UNMYELINATED = {
-    "uaxon",
-    "uaxons",
-    "umaxon",
-    "unmyelinated",
-    "unmyelinated axon",
-    "unmyelinated axons",
-    "unmyelinatedaxon",
-    "non myelinated axon",
-    "unmyel axon",
-}
-_COLOURS = ("#beaed4", "#fdc086", "#ffff99", "#f0027f", "#bf5b17", "#66c2a5", "#a6761d", "#1b9e77")
 _MOST = 256
-
-
-def known_as(name: str) -> PixelClass | None:
-    """Return the class of axonflow that a label's name stands for; None if it is another structure."""
-    plain = re.sub(r"[^a-z0-9]+", " ", name.casefold()).strip()
-    if plain in _AXON:
-        return AXON_MYELIN[AXON_MYELIN.axon]
-    if plain in _MYELIN:
-        return AXON_MYELIN[AXON_MYELIN.myelin]
-    if plain in _UNMYELINATED:
-        return next(each for each in WITH_UNMYELINATED if each.name == UNMYELINATED)
-    return None
 
 
 def classes_of(dataset: Mapping[str, Any]) -> Classes:
@@ -89,4 +63,4 @@ def _class(number: int, name: str, others: list[PixelClass]) -> PixelClass:
     taken = {each.name for each in others}
     if plain in taken or known_as(plain) or plain == "background":
         plain = f"{plain} {number}"
-    return PixelClass(number, plain, _COLOURS[number % len(_COLOURS)], "other")
+    return PixelClass(number, plain, TINTS[number % len(TINTS)], "other")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from axonflow.errors import ModelError
 from axonflow.kernel.grid import Box
+from axonflow.kernel.starting import ThreadPool
 from axonflow.net.device import Device, computing_device, faults, turn, use_cores
 from axonflow.net.nnunet.loaded import Loaded
 from axonflow.net.nnunet.windows import Windows, importance
@@ -176,7 +177,7 @@ class Predictor:
         if self.threads == 1:
             yield from map(one, windows)
             return
-        with ThreadPoolExecutor(self.threads, initializer=use_cores, initargs=(1,)) as pool:
+        with ThreadPool(self.threads, initializer=use_cores, initargs=(1,)) as pool:
             under_way: deque[Future[Tensor]] = deque()
             for window in windows:
                 if len(under_way) > self.threads:  # so many are held, and no more

@@ -19,9 +19,9 @@ from nnunet_folders import LABELS, LAYERS, checkpoint, plans, write_folder
 from nnunet_oracle import Spec, folder, forward
 
 from axonflow.errors import ModelError
+from axonflow.kernel.classes import known_as
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.nnunet.folder import open_model
-from axonflow.net.nnunet.labels import known_as
 
 
 @pytest.fixture(autouse=True)
