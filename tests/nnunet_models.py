@@ -17,7 +17,7 @@ from axonflow.kernel.grid import Box
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.nnunet.networks import build
 from axonflow.net.nnunet.normalise import Content, Range, normalised
-from axonflow.net.nnunet.plan import NORMALISED, Layers, Normalisation, Plan
+from axonflow.net.nnunet.plan import NORMALISED, Layers, NnUNetPlan, Normalisation
 from axonflow.net.nnunet.weights import join
 
 __all__ = ["blobs", "content_of", "networks", "plan_of", "seen_by", "write_nnunet"]
@@ -31,7 +31,7 @@ def plan_of(
     folds: tuple[str, ...] = ("all",),
     step: float = 0.5,
     features: tuple[int, ...] = (4, 8),
-) -> Plan:
+) -> NnUNetPlan:
     """Return a plan of a network of a few thousand numbers."""
     levels = len(features)
     layers = Layers(
@@ -47,10 +47,10 @@ def plan_of(
         slope=0.01,
     )
     channels = ("grey",) if len(normalisations) == 1 else ("red", "green", "blue")
-    return Plan(layers, patch, channels, normalisations, mirrors, folds, step)
+    return NnUNetPlan(layers, patch, channels, normalisations, mirrors, folds, step)
 
 
-def networks(plan: Plan, classes: int = 3, seed: int = 0) -> tuple[nn.Module, ...]:
+def networks(plan: NnUNetPlan, classes: int = 3, seed: int = 0) -> tuple[nn.Module, ...]:
     """Return one network per fold, whose classes have scores of like size."""
     nets = []
     for i in range(len(plan.folds)):
@@ -97,14 +97,14 @@ def content_of(image: NDArray[Any]) -> Content:
     return Content(inside, tuple(Range(p.min(), p.max(), p.mean(), p.std()) for p in parts))
 
 
-def seen_by(plan: Plan, content: Content, pixels: NDArray[Any]) -> NDArray[np.float32]:
+def seen_by(plan: NnUNetPlan, content: Content, pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Normalise pixels, (h, w) or (channels, h, w)."""
     channels = pixels[None] if pixels.ndim == 2 else pixels
     each = zip(channels, plan.normalisations, content.ranges, strict=True)
     return np.stack([normalised(channel, how, known) for channel, how, known in each])
 
 
-def write_nnunet(folder: Path, plan: Plan, classes: Classes = AXON_MYELIN, seed: int = 0) -> Path:
+def write_nnunet(folder: Path, plan: NnUNetPlan, classes: Classes = AXON_MYELIN, seed: int = 0) -> Path:
     """Write a model of nnU-Net's kind as axonflow keeps it; return its contract."""
     from safetensors.torch import save
 

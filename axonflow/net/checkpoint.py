@@ -23,7 +23,7 @@ from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 from axonflow.net.architecture import Architecture
 from axonflow.net.familiarity import TRAITS
 from axonflow.net.named import EMBEDDED, contract_of, embedded_models
-from axonflow.net.nnunet.plan import NORMALISED, Plan
+from axonflow.net.nnunet.plan import NORMALISED, NnUNetPlan
 from axonflow.net.nnunet.plans import plan_from_json
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Checkpoint:
         is the only one.
     slides_um : (float, float), optional
         Least and largest pixel size of slides that it was made for, µm; None if only its own.
-    plan : Plan, optional
+    plan : NnUNetPlan, optional
         How a model of nnU-Net is run; None of the paper's networks. It runs on the slide's own pixels. Its
         ``pixel_size_um`` is 0 if nobody knows at which it was trained.
     """
@@ -110,7 +110,7 @@ class Checkpoint:
     working_um: tuple[float, ...] = ()
     slides_um: tuple[float, float] | None = None
     coarseness: tuple[float, float] | None = None
-    plan: Plan | None = None
+    plan: NnUNetPlan | None = None
     folder: Path = EMBEDDED
 
     def __post_init__(self) -> None:

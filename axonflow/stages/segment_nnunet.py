@@ -19,7 +19,7 @@ from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.nnunet.cost import weight_bytes, window_bytes
 from axonflow.net.nnunet.normalise import Content, normalised
-from axonflow.net.nnunet.plan import Plan
+from axonflow.net.nnunet.plan import NnUNetPlan
 from axonflow.net.nnunet.windows import Windows
 from axonflow.net.normalise import grey_table
 from axonflow.slide.luminance import rec601
@@ -33,7 +33,7 @@ from axonflow.stages.segmentation import NnUNet
 
 if TYPE_CHECKING:
     from axonflow.net.checkpoint import Precision
-    from axonflow.net.nnunet.predict import Predictor
+    from axonflow.net.nnunet.predict import NnUNetPredictor
 
 __all__ = ["PLACES", "grid_of", "segment_by_nnunet", "windows_of"]
 
@@ -54,7 +54,7 @@ def grid_of(layout: Layout) -> Grid:
     return Grid(layout.work.shape, (layout.chunk, layout.chunk))
 
 
-def windows_of(layout: Layout, plan: Plan) -> Windows:
+def windows_of(layout: Layout, plan: NnUNetPlan) -> Windows:
     """Return the windows of a slide if nothing of it is empty: as many as there can be."""
     return Windows(Box.whole(layout.work.shape), plan.patch, plan.step)
 
@@ -134,14 +134,14 @@ def _places(shape: tuple[int, int], count: int) -> list[Box]:
     return [places[row * columns + column] for row, column in sorted(set(at))]
 
 
-def _predictor(layout: Layout, network: NnUNet, plan: Plan, precision: Precision) -> Predictor:
+def _predictor(layout: Layout, network: NnUNet, plan: NnUNetPlan, precision: Precision) -> NnUNetPredictor:
     from axonflow.net.device import cores_used  # torch is loaded where it is used
     from axonflow.net.nnunet.loaded import load
-    from axonflow.net.nnunet.predict import Predictor
+    from axonflow.net.nnunet.predict import NnUNetPredictor
 
     content = read_content(layout)
     side_by_side = tasks_side_by_side()
-    return Predictor(
+    return NnUNetPredictor(
         partial(load, network.checkpoint, precision),
         Windows(content.inside, plan.patch, plan.step),
         plan.mirrors,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from axonflow.engine.stage import Source
 from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED, Classes
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.nnunet.plan import Plan
+from axonflow.net.nnunet.plan import NnUNetPlan
 from axonflow.ngff.plane import Plane
 from axonflow.stages.colours import Colours
 from axonflow.stages.layout import Layout
@@ -47,9 +47,9 @@ class NnUNet(Network):
 
     Attributes
     ----------
-    plan : Plan
+    plan : NnUNetPlan
         With the step and the mirror images of this run.
-    exact : Plan
+    exact : NnUNetPlan
         nnU-Net's own.
     stretched : bool
         Whether the greys of the slide are a mixture of its colours, which AxonDeepSeg stretches.
@@ -57,8 +57,8 @@ class NnUNet(Network):
         What the network sees in the place of greys, if it sees three channels.
     """
 
-    plan: Plan
-    exact: Plan
+    plan: NnUNetPlan
+    exact: NnUNetPlan
     stretched: bool
     colours: Colours | None
 

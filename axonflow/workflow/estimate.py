@@ -27,7 +27,8 @@ from axonflow.slide import open_stored
 from axonflow.stages.labels import open_labels
 from axonflow.stages.segment_nnunet import grid_of, windows_of
 from axonflow.stages.segmentation import Masks, Network, NnUNet
-from axonflow.workflow.job import Job, cut_masks, declare_job
+from axonflow.workflow.job import Job, declare_job
+from axonflow.workflow.sources import cut_masks
 
 __all__ = ["estimate_seconds", "windows_of_nnunet"]
 
@@ -158,12 +159,12 @@ def _window_of_nnunet(network: NnUNet) -> float:
     from axonflow.engine.cpus import cpus
     from axonflow.net.device import computing_device, cores_used
     from axonflow.net.nnunet.loaded import load
-    from axonflow.net.nnunet.predict import Predictor
+    from axonflow.net.nnunet.predict import NnUNetPredictor
 
     plan, side_by_side = network.plan, cpus() if computing_device().free is None else _AT_ONCE
     shape = (plan.patch[0], side_by_side * plan.patch[1])
     whole = Box.whole(shape)
-    predictor = Predictor(
+    predictor = NnUNetPredictor(
         partial(load, network.checkpoint, network.precision),
         Windows(whole, plan.patch, 1.0),
         (),

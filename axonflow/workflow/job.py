@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from axonflow.engine.cpus import cpus
 from axonflow.engine.events import Listener, Noted, ignore
@@ -16,28 +16,20 @@ from axonflow.engine.journal import Journal
 from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
-from axonflow.errors import DamageError, InputError, PixelSizeError, RunError, StoreError
+from axonflow.errors import DamageError, InputError, RunError, StoreError
 from axonflow.fiber.compiled import NOT_KEPT, kept_in
-from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.lock import locked, unprotected
 from axonflow.kernel.refused import refused
 from axonflow.kernel.resample import Resampling
 from axonflow.kernel.retry import retry
-from axonflow.kernel.units import PixelSize
-from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.nnunet.plan import Plan as RunPlan
+from axonflow.net.checkpoint import Precision
 from axonflow.net.precision import best_precision
-from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
+from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Everywhere, Regions, open_annotation, open_regions
-from axonflow.stages.colours import open_colours
-from axonflow.stages.convert import naming_the_way_on
 from axonflow.stages.declare import GROUPS, declare
-from axonflow.stages.labels import LabelImage, open_labels, open_numbers
 from axonflow.stages.layout import Frame, Layout, default_chunk, whole_chunk
-from axonflow.stages.masks import Mask, open_mask
-from axonflow.stages.own_masks import OwnMasks
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.stages.unmeasured import WhereMeasured
 from axonflow.workflow.changes import changed_settings
@@ -46,21 +38,20 @@ from axonflow.workflow.config import Config
 from axonflow.workflow.evidence import Evidence, after, before
 from axonflow.workflow.hardware import with_gpus
 from axonflow.workflow.heartbeat import Heartbeat
+from axonflow.workflow.log import logged
 from axonflow.workflow.mending import mend_store
 from axonflow.workflow.record import describe, is_recorded, read_record, write_record
 from axonflow.workflow.sense import judge
+from axonflow.workflow.sources import cut_masks, network_of, opened_masks, opened_slide, pixel_size_of
 from axonflow.workflow.status import forget_damaged
 
 if TYPE_CHECKING:
     from axonflow.engine.pool import Pool
 
-__all__ = ["Job", "cut_masks", "declare_job", "prepare", "run_job", "with_workers"]
+__all__ = ["Job", "declare_job", "prepare", "run_job", "with_workers"]
 
 SMALLEST_UNMYELINATED_UM2 = 0.005
 """Of what a network takes for axons without myelin, less is left out, µm²: a disk of 0.08 µm, thinner than any axon."""
-
-FAST_STEP = 0.75
-"""Between windows, of the patch, with --fast."""
 
 log = logging.getLogger(__name__)
 logging.getLogger("axonflow").addHandler(logging.NullHandler())  # without a log file nothing goes to the terminal
@@ -149,18 +140,20 @@ def prepare(config: Config, precision: Callable[[], Precision] = best_precision,
     InputError
         If anything that was given cannot be used. Nothing is written.
     """
-    slide = _open_slide(config)
+    slide = opened_slide(config)
     if config.own_masks:
-        return declare_job(config, slide, _masks(config))
-    choice = choose_model(config.model, _pixel_size(slide), None if fresh else config.out, config.working_pixel_size_um)
+        return declare_job(config, slide, opened_masks(config))
+    choice = choose_model(
+        config.model, pixel_size_of(slide), None if fresh else config.out, config.working_pixel_size_um
+    )
     config = replace(config, model=choice.called)
     if made := None if fresh else _made_in(config.out):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
-        begun = declare_job(config, slide, _network(config, slide, choice.model, lambda: made))
+        begun = declare_job(config, slide, network_of(config, slide, choice.model, lambda: made))
         if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name == "segment"):
             return replace(begun, chosen=choice.by_pixel_size)
     return replace(
-        declare_job(config, slide, _network(config, slide, choice.model, precision)), chosen=choice.by_pixel_size
+        declare_job(config, slide, network_of(config, slide, choice.model, precision)), chosen=choice.by_pixel_size
     )
 
 
@@ -225,7 +218,7 @@ def _run(
         _start_over(job, stages, with_workers(profile, job.layout))
     _check_identity(job)
     forget_damaged(job.layout.store)
-    with _logged(job.layout.store / "run.log"):
+    with logged(job.layout.store / "run.log"):
         mend_store(job.layout, on_event)
         if not all(job.journal.record(stage).complete for stage in stages):
             _complete(job, with_workers(profile, job.layout), pool, stages, on_event)
@@ -261,42 +254,9 @@ def _complete(job: Job, profile: Profile, pool: Pool | None, stages: Sequence[St
     sweep(layout.store)
 
 
-def _open_slide(config: Config) -> Slide:
-    with naming_the_way_on():
-        slide = open_slide(
-            config.slide,
-            series=config.series,
-            channel=config.channel,
-            pixel_size=config.pixel_size,
-            incomplete=config.on_bad_tile == "fill",
-        )
-    bar = find_bar(slide)
-    if bar is None:
-        return slide
-    return replace(slide, bar=bar) if config.keep_bar else without_bar(slide, bar)
-
-
-def cut_masks(masks: Masks, shape: tuple[int, int]) -> Masks:
-    """Return masks that end where a slide of this shape does."""
-
-    def cut(mask: LabelImage | Mask) -> LabelImage | Mask:
-        return replace(mask, image=replace(mask.image, slide=replace(mask.image.slide, shape=shape)))
-
-    return Masks(cast("OwnMasks", tuple(map(cut, masks.images))))
-
-
-def _pixel_size(slide: Slide) -> PixelSize:
-    if slide.pixel_size is None:
-        raise PixelSizeError(
-            f"The pixel size of {slide.path} was expected in the file, but it is {slide.pixel_size_source}; "
-            "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
-        )
-    return slide.pixel_size
-
-
 def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> Job:
     """Declare the stages of a slide and of what finds axons in it; as :func:`prepare`."""
-    size = _pixel_size(slide)
+    size = pixel_size_of(slide)
     native = work = Frame(slide.shape, size)
     below = 0 if slide.bar is None or config.keep_bar else slide.bar.rows
     with_bar = (slide.shape[0] + below, slide.shape[1])
@@ -349,63 +309,6 @@ def _made_in(store: Path) -> Precision | None:
     except StoreError:
         return None
     return made
-
-
-def _masks(config: Config) -> Masks:
-    """Open the masks of a user who has given some."""
-    if config.labels is not None:
-        image = open_stored(config.labels)
-        if config.classes is not None:
-            return Masks((open_numbers(image, Classes.from_words(config.classes)),))
-        return Masks((open_labels(image, AXON_MYELIN),))
-    given = (config.axon_mask, config.myelin_mask, config.uaxon_mask)
-    return Masks(cast("OwnMasks", tuple(open_mask(open_stored(path)) for path in given if path)))
-
-
-def _network(config: Config, slide: Slide, checkpoint: Checkpoint, precision: Callable[[], Precision]) -> Network:
-    """Put a model to work."""
-    if checkpoint.plan is not None:
-        return _nnunet(config, slide, checkpoint, checkpoint.plan, precision)
-    if config.fast or config.step is not None:
-        name = "--fast" if config.fast else "--step"
-        raise InputError(
-            f"A model of nnU-Net was expected with {name}, {checkpoint.name!r} came, which has nothing that could be "
-            "left out; leave it out."
-        )
-    halo = checkpoint.halo_px if config.halo is None else config.halo
-    if halo == "exact":
-        halo = checkpoint.shape.radius
-    return Network(checkpoint, halo, precision(), config.keep_probabilities)
-
-
-def _nnunet(
-    config: Config, slide: Slide, checkpoint: Checkpoint, exact: RunPlan, precision: Callable[[], Precision]
-) -> NnUNet:
-    """Put a model of nnU-Net to work, as nnU-Net runs it unless a faster way is asked for."""
-    if config.halo is not None:
-        raise InputError(
-            f"No --halo was expected with {checkpoint.name!r}, a model of nnU-Net: its windows lie as nnU-Net lays "
-            "them, and there are no seams; leave it out."
-        )
-    if slide.dtype.kind == "f" and "ZScoreNormalization" in exact.normalisations:
-        raise InputError(
-            f"A slide of integers was expected by the model {checkpoint.name!r}, {slide.path} holds floats; save it "
-            "with 16 bits."
-        )
-    plan = replace(exact, step=FAST_STEP, mirrors=()) if config.fast else exact
-    if config.step is not None:
-        plan = replace(plan, step=config.step)
-    colours = open_colours(slide, config.slide, config.series, config.channel) if len(exact.channels) == 3 else None
-    return NnUNet(
-        checkpoint,
-        0,
-        precision() if config.fast else "float32",
-        config.keep_probabilities,
-        plan,
-        exact,
-        colours is None and slide.channels not in {"grey", "LA"} and slide.dtype.kind == "u",
-        colours,
-    )
 
 
 def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: Frame) -> int:
@@ -479,32 +382,3 @@ def _note(job: Job) -> None:
         warnings = [given.to_json() for given in judge(job.result if made["complete"] else job.known)]
         remove(job.layout.store / "report.html")  # it says what stood in the record
         retry(partial(write_record, job.layout, made, warnings))
-
-
-class _LogFile(logging.FileHandler):
-    """A log whose disk may fill up; the run itself says so."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError):  # of opening it
-            super().emit(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the base's name
-        pass
-
-    def close(self) -> None:
-        with suppress(OSError):
-            super().close()
-
-
-@contextmanager
-def _logged(path: Path) -> Iterator[None]:
-    handler = _LogFile(path, encoding="utf-8", delay=True)  # where nothing is logged, nothing is written
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("axonflow")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()

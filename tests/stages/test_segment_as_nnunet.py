@@ -17,7 +17,7 @@ from axonflow.kernel.grid import Grid
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.device import Processor
 from axonflow.net.nnunet.loaded import ready
-from axonflow.net.nnunet.predict import Predictor
+from axonflow.net.nnunet.predict import NnUNetPredictor
 from axonflow.net.nnunet.windows import Windows
 from axonflow.ngff import Pyramid
 from axonflow.stages.bounds import read_content
@@ -75,7 +75,7 @@ def test_a_run_leaves_the_labels_of_nnunet(name: str, tmp_path: Path, monkeypatc
     shape = wanted.shape
     seen = seen_by(plan, content, image)
     index = np.arange(wanted.size).reshape(shape)
-    predictor = Predictor(
+    predictor = NnUNetPredictor(
         lambda device: ready(nets, "float32", device),
         Windows(content.inside, plan.patch, plan.step),
         plan.mirrors,

@@ -17,7 +17,7 @@ from slides import LOCAL, contents, processes, write_slide
 from axonflow.engine.profile import Profile
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
-from axonflow.net.nnunet.plan import Plan
+from axonflow.net.nnunet.plan import NnUNetPlan
 from axonflow.ngff import Pyramid
 from axonflow.slide.luminance import rec601
 from axonflow.workflow.config import Config
@@ -40,7 +40,7 @@ FIVE = Classes(
 class Case:
     """A slide and a model."""
 
-    plan: Plan
+    plan: NnUNetPlan
     pixels: NDArray[Any]
     classes: Classes = AXON_MYELIN
 

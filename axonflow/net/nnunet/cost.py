@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import prod
 
-from axonflow.net.nnunet.plan import Layers, Plan
+from axonflow.net.nnunet.plan import Layers, NnUNetPlan
 
 __all__ = ["flops", "weight_bytes", "window_bytes"]
 
@@ -13,7 +13,7 @@ _KEPT = 12
 """Feature maps of the first level that are there at once, or what amounts to them; measured."""
 
 
-def flops(plan: Plan, classes: int) -> int:
+def flops(plan: NnUNetPlan, classes: int) -> int:
     """Return the floating-point operations of one window, with all its mirror images and folds.
 
     A multiplication and an addition are two; convolutions alone are counted.
@@ -29,13 +29,13 @@ def flops(plan: Plan, classes: int) -> int:
     return (total << len(plan.mirrors)) * len(plan.folds)
 
 
-def weight_bytes(plan: Plan, classes: int) -> int:
+def weight_bytes(plan: NnUNetPlan, classes: int) -> int:
     """Return what the weights of all folds take in float32, bytes."""
     each = sum(i * o * kernel for i, o, kernel, _ in _convolutions(plan.layers, len(plan.channels), classes, once=True))
     return 4 * each * len(plan.folds)
 
 
-def window_bytes(plan: Plan) -> int:
+def window_bytes(plan: NnUNetPlan) -> int:
     """Return about what the feature maps of one window take while it is computed, bytes."""
     return 4 * _KEPT * plan.layers.features[0] * prod(plan.patch)
 

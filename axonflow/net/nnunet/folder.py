@@ -30,7 +30,7 @@ from axonflow.kernel.classes import Classes
 from axonflow.kernel.documents import open_file, parse_json, read_file, said, shown
 from axonflow.kernel.zips import astray
 from axonflow.net.nnunet.labels import classes_of
-from axonflow.net.nnunet.plan import Plan
+from axonflow.net.nnunet.plan import NnUNetPlan
 from axonflow.net.nnunet.plans import plan_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Folder:
     ----------
     path : Path
         Where its files lie.
-    plan : Plan
+    plan : NnUNetPlan
     classes : Classes
     checkpoint : str
         The name of every fold's file.
@@ -66,7 +66,7 @@ class Folder:
     """
 
     path: Path
-    plan: Plan
+    plan: NnUNetPlan
     classes: Classes
     checkpoint: str
     data_set: str

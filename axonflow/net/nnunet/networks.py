@@ -25,7 +25,7 @@ __all__ = ["build", "own"]
 Pair = tuple[int, int]
 
 
-class Conv(nn.Module):
+class NormedConv(nn.Module):
     """Convolution → instance norm."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Conv(nn.Module):
         return out
 
 
-class ActiveConv(Conv):
+class ActiveConv(NormedConv):
     """Convolution → instance norm → leaky ReLU."""
 
     def __init__(self, layers: Layers, inputs: int, outputs: int, kernel: Pair, stride: Pair = (1, 1)) -> None:
@@ -74,12 +74,12 @@ class Residual(nn.Module):
     def __init__(self, layers: Layers, inputs: int, outputs: int, kernel: Pair, stride: Pair) -> None:
         super().__init__()
         self.conv1 = ActiveConv(layers, inputs, outputs, kernel, stride)
-        self.conv2 = Conv(layers, outputs, outputs, kernel, bias=layers.bias)
+        self.conv2 = NormedConv(layers, outputs, outputs, kernel, bias=layers.bias)
         around: list[nn.Module] = []
         if stride != (1, 1):
             around.append(nn.AvgPool2d(stride, stride))
         if inputs != outputs:
-            around.append(Conv(layers, inputs, outputs, (1, 1), bias=False))
+            around.append(NormedConv(layers, inputs, outputs, (1, 1), bias=False))
         self.skip = nn.Sequential(*around)
         self.nonlin2 = nn.LeakyReLU(layers.slope, inplace=True)
 
@@ -164,7 +164,7 @@ class Decoder(nn.Module):
         return out
 
 
-class Network(nn.Module):
+class EncoderDecoder(nn.Module):
     """An nnU-Net, for prediction alone."""
 
     def __init__(self, layers: Layers, channels: int, classes: int) -> None:
@@ -204,7 +204,7 @@ def build(layers: Layers, channels: int, classes: int) -> nn.Module:
     nn.Module
         (n, channels, h, w) float32 → (n, classes, h, w) logits.
     """
-    return Network(layers, channels, classes).eval()
+    return EncoderDecoder(layers, channels, classes).eval()
 
 
 def own(weights: Mapping[str, Tensor], layers: Layers) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["NORMALISED", "Layers", "Normalisation", "Plan"]
+__all__ = ["NORMALISED", "Layers", "NnUNetPlan", "Normalisation"]
 
 Normalisation = Literal["RescaleTo01Normalization", "ZScoreNormalization", "NoNormalization", "RGBTo01Normalization"]
 """nnU-Net's names for what is done to a channel's numbers before the network sees them."""
@@ -54,7 +54,7 @@ class Layers:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class NnUNetPlan:
     """How an nnU-Net model is run.
 
     Attributes

@@ -1,4 +1,4 @@
-"""From nnU-Net's plans.json, of the new format or the old, to a :class:`~axonflow.net.nnunet.plan.Plan`.
+"""From nnU-Net's plans.json, of the new format or the old, to a :class:`~axonflow.net.nnunet.plan.NnUNetPlan`.
 
 What a plan asks for beyond that is refused: nothing of nnU-Net is at hand to do it, and leaving it out would give other
 labels than nnU-Net's.
@@ -13,7 +13,7 @@ from math import isfinite, prod
 from typing import Any, get_args
 
 from axonflow.kernel.documents import shortened, shown
-from axonflow.net.nnunet.plan import Layers, Normalisation, Plan
+from axonflow.net.nnunet.plan import Layers, NnUNetPlan, Normalisation
 
 __all__ = ["is_fold", "plan_from_json", "plan_of"]
 
@@ -27,7 +27,9 @@ _KNOWN = {
 }
 
 
-def plan_of(plans: Mapping[str, Any], dataset: Mapping[str, Any], configuration: str, folds: tuple[str, ...]) -> Plan:
+def plan_of(
+    plans: Mapping[str, Any], dataset: Mapping[str, Any], configuration: str, folds: tuple[str, ...]
+) -> NnUNetPlan:
     """Return what plans say of a 2-D configuration, with no axis mirrored yet: a checkpoint tells that.
 
     Raises
@@ -50,10 +52,10 @@ def plan_of(plans: Mapping[str, Any], dataset: Mapping[str, Any], configuration:
     if not isinstance(names, dict) or len(names) not in (1, 3):
         raise ValueError(f"one channel, or three of RGB, should be in dataset.json, {shown(names, 60)} came")
     channels = tuple(shortened(str(names[str(i)]), 60) for i in range(len(names)))
-    return Plan(layers, patch, channels, _normalisations(content, len(channels)), (), folds)
+    return NnUNetPlan(layers, patch, channels, _normalisations(content, len(channels)), (), folds)
 
 
-def plan_from_json(content: Any) -> Plan:
+def plan_from_json(content: Any) -> NnUNetPlan:
     """Return the plan that a contract holds, written by :func:`dataclasses.asdict`.
 
     Raises
@@ -61,8 +63,10 @@ def plan_from_json(content: Any) -> Plan:
     KeyError, TypeError, ValueError
         If it is none.
     """
-    if not isinstance(content, dict) or content.keys() != {each.name for each in fields(Plan)}:
-        raise ValueError(f"{', '.join(each.name for each in fields(Plan))} were expected, {shown(content, 80)} came")
+    if not isinstance(content, dict) or content.keys() != {each.name for each in fields(NnUNetPlan)}:
+        raise ValueError(
+            f"{', '.join(each.name for each in fields(NnUNetPlan))} were expected, {shown(content, 80)} came"
+        )
     layers = content["layers"]
     if not isinstance(layers, dict) or layers.keys() != {each.name for each in fields(Layers)}:
         raise ValueError(f"{', '.join(each.name for each in fields(Layers))} were expected, {shown(layers, 80)} came")
@@ -75,7 +79,7 @@ def plan_from_json(content: Any) -> Plan:
         raise ValueError(f"axes 0 and 1 to mirror were expected, {shown(mirrors, 40)} came")
     if not isinstance(folds, list) or not folds or len({*map(str, folds)}) < len(folds) or not all(map(is_fold, folds)):
         raise ValueError(f"names of different folds were expected, {shown(folds, 60)} came")
-    return Plan(
+    return NnUNetPlan(
         layers=_checked(
             "ResidualEncoderUNet" if layers["residual"] else "PlainConvUNet",
             **{

@@ -29,7 +29,7 @@ from axonflow.net.device import Device, computing_device, faults, turn, use_core
 from axonflow.net.nnunet.loaded import Loaded
 from axonflow.net.nnunet.windows import Windows, importance
 
-__all__ = ["Normalise", "Predictor"]
+__all__ = ["NnUNetPredictor", "Normalise"]
 
 Normalise = Callable[[NDArray[Any]], NDArray[np.float32]]
 """From (h, w) pixels to what the network sees of them, (channels, h, w)."""
@@ -39,7 +39,7 @@ _BAND = 2**18
 
 
 @dataclass(frozen=True, slots=True)
-class Predictor:
+class NnUNetPredictor:
     """A model of nnU-Net at work on one slide.
 
     Parameters

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from axonflow.errors import ModelError
 from axonflow.kernel.documents import open_file, said, shown
 from axonflow.net.nnunet.networks import build, own
-from axonflow.net.nnunet.plan import Plan
+from axonflow.net.nnunet.plan import NnUNetPlan
 
 __all__ = ["Read", "join", "load_networks", "read_checkpoint"]
 
@@ -60,13 +60,13 @@ class Read:
     mirrors: tuple[int, ...]
 
 
-def read_checkpoint(path: Path, plan: Plan | None, classes: int) -> Read:
+def read_checkpoint(path: Path, plan: NnUNetPlan | None, classes: int) -> Read:
     """Read a checkpoint of nnU-Net's training, and its weights if the plan is known.
 
     Parameters
     ----------
     path : Path
-    plan : Plan or None
+    plan : NnUNetPlan or None
     classes : int
 
     Raises
@@ -97,7 +97,7 @@ def join(folds: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {f"{fold}.{name}": values for fold, weights in folds.items() for name, values in weights.items()}
 
 
-def load_networks(path: Path, sha256: str, plan: Plan, classes: int) -> list[nn.Module]:
+def load_networks(path: Path, sha256: str, plan: NnUNetPlan, classes: int) -> list[nn.Module]:
     """Return the network of each fold, in the order of the plan, from a file of what :func:`join` returned.
 
     Raises
@@ -125,7 +125,7 @@ def load_networks(path: Path, sha256: str, plan: Plan, classes: int) -> list[nn.
         ) from error
 
 
-def _networks(weights: Mapping[str, Tensor], plan: Plan, classes: int) -> list[nn.Module]:
+def _networks(weights: Mapping[str, Tensor], plan: NnUNetPlan, classes: int) -> list[nn.Module]:
     by_fold = {
         fold: {name.removeprefix(f"{fold}."): values for name, values in weights.items() if name.startswith(f"{fold}.")}
         for fold in plan.folds
@@ -141,7 +141,7 @@ def _networks(weights: Mapping[str, Tensor], plan: Plan, classes: int) -> list[n
     return found
 
 
-def _fitting(weights: Mapping[str, Any], plan: Plan, classes: int) -> dict[str, Tensor]:
+def _fitting(weights: Mapping[str, Any], plan: NnUNetPlan, classes: int) -> dict[str, Tensor]:
     if not all(isinstance(name, str) and isinstance(values, Tensor) for name, values in weights.items()):
         raise TypeError("tensors by name should be its weights")
     kept = own(
@@ -151,7 +151,7 @@ def _fitting(weights: Mapping[str, Any], plan: Plan, classes: int) -> dict[str, 
     return {name: values.detach().float().clone(memory_format=torch.contiguous_format) for name, values in kept.items()}
 
 
-def _empty(plan: Plan, classes: int) -> nn.Module:
+def _empty(plan: NnUNetPlan, classes: int) -> nn.Module:
     """Return the plan's network without numbers, which costs no memory."""
     with torch.device("meta"):
         net = build(plan.layers, len(plan.channels), classes)

@@ -10,7 +10,7 @@ from nnunet_models import networks, plan_of
 from torch.utils.flop_counter import FlopCounterMode
 
 from axonflow.net.nnunet.cost import flops, weight_bytes
-from axonflow.net.nnunet.plan import Plan
+from axonflow.net.nnunet.plan import NnUNetPlan
 
 PLAIN = plan_of((32, 64), features=(4, 8, 16))
 RESIDUAL = replace(PLAIN, layers=replace(PLAIN.layers, residual=True, encoder=(1, 3, 2)))
@@ -21,7 +21,7 @@ UNEVEN = replace(
 
 @pytest.mark.parametrize("plan", [PLAIN, RESIDUAL, UNEVEN], ids=["plain", "residual", "uneven"])
 @pytest.mark.parametrize("classes", [2, 5])
-def test_layers_tell_operations_and_weights(plan: Plan, classes: int) -> None:
+def test_layers_tell_operations_and_weights(plan: NnUNetPlan, classes: int) -> None:
     (net,) = networks(plan, classes)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         net(torch.zeros(1, 1, *plan.patch))

@@ -19,18 +19,18 @@ from axonflow.kernel.grid import Box, Grid
 from axonflow.net.device import Device, Processor
 from axonflow.net.nnunet.loaded import Loaded, ready
 from axonflow.net.nnunet.normalise import Content
-from axonflow.net.nnunet.plan import Plan
-from axonflow.net.nnunet.predict import Predictor
+from axonflow.net.nnunet.plan import NnUNetPlan
+from axonflow.net.nnunet.predict import NnUNetPredictor
 from axonflow.net.nnunet.windows import Windows
 
 
-def predictor(plan: Plan, classes: int, content: Content, threads: int = 1) -> Predictor:
+def predictor(plan: NnUNetPlan, classes: int, content: Content, threads: int = 1) -> NnUNetPredictor:
     nets = networks(plan, classes)
 
     def load(device: Device) -> Loaded:
         return ready(nets, "float32", device)
 
-    return Predictor(
+    return NnUNetPredictor(
         load,
         Windows(content.inside, plan.patch, plan.step),
         plan.mirrors,
@@ -108,7 +108,7 @@ def test_colours_are_seen_by_three_channels() -> None:
     def unpack(pixels: np.ndarray) -> np.ndarray:
         return seen_by(plan, content, np.stack([pixels >> shift & 255 for shift in (0, 8, 16)]))
 
-    ours = Predictor(ours.load, ours.windows, ours.mirrors, 3, 3, unpack, 2, Processor())
+    ours = NnUNetPredictor(ours.load, ours.windows, ours.mirrors, 3, 3, unpack, 2, Processor())
     np.testing.assert_array_equal(ours.scores(packed, whole, whole), expected)
 
 
@@ -129,7 +129,7 @@ def test_scores_that_are_no_numbers_are_refused(factor: float) -> None:
         for net in ours.load(Processor()).folds:
             [module for module in net.modules() if isinstance(module, torch.nn.Conv2d)][-1].weight.mul_(factor)
     nets = ours.load(Processor()).folds
-    broken = Predictor(
+    broken = NnUNetPredictor(
         lambda device: ready(nets, "float32", device), ours.windows, (), 3, 1, ours.normalise, 1, Processor()
     )
     whole = Box.whole((40, 50))
@@ -149,10 +149,10 @@ class OnCard(nn.Module):
         return torch.cat([self.net(window[None]) for window in windows])
 
 
-def on_card(card: Card, plan: Plan, content: Content) -> Predictor:
+def on_card(card: Card, plan: NnUNetPlan, content: Content) -> NnUNetPredictor:
     nets = [OnCard(net, card) for net in networks(plan)]
     plain = predictor(plan, 3, content)
-    return Predictor(
+    return NnUNetPredictor(
         lambda device: ready(nets, "float32", device),
         plain.windows,
         plain.mirrors,

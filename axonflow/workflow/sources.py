@@ -1,0 +1,118 @@
+"""Settings → what a run reads: the slide, opened, and what its labels come from, masks or a model put to work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from axonflow.errors import InputError, PixelSizeError
+from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.kernel.units import PixelSize
+from axonflow.net.checkpoint import Checkpoint, Precision
+from axonflow.net.nnunet.plan import NnUNetPlan
+from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
+from axonflow.stages.colours import open_colours
+from axonflow.stages.convert import naming_the_way_on
+from axonflow.stages.labels import LabelImage, open_labels, open_numbers
+from axonflow.stages.masks import Mask, open_mask
+from axonflow.stages.own_masks import OwnMasks
+from axonflow.stages.segmentation import Masks, Network, NnUNet
+from axonflow.workflow.config import Config
+
+__all__ = ["cut_masks", "network_of", "opened_masks", "opened_slide", "pixel_size_of"]
+
+FAST_STEP = 0.75
+"""Between windows, of the patch, with --fast."""
+
+
+def opened_slide(config: Config) -> Slide:
+    """Open the slide of a run, without its info bar unless that is kept."""
+    with naming_the_way_on():
+        slide = open_slide(
+            config.slide,
+            series=config.series,
+            channel=config.channel,
+            pixel_size=config.pixel_size,
+            incomplete=config.on_bad_tile == "fill",
+        )
+    bar = find_bar(slide)
+    if bar is None:
+        return slide
+    return replace(slide, bar=bar) if config.keep_bar else without_bar(slide, bar)
+
+
+def pixel_size_of(slide: Slide) -> PixelSize:
+    """Return the pixel size of a slide; a PixelSizeError says how to give it."""
+    if slide.pixel_size is None:
+        raise PixelSizeError(
+            f"The pixel size of {slide.path} was expected in the file, but it is {slide.pixel_size_source}; "
+            "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
+        )
+    return slide.pixel_size
+
+
+def opened_masks(config: Config) -> Masks:
+    """Open the masks of a user who has given some."""
+    if config.labels is not None:
+        image = open_stored(config.labels)
+        if config.classes is not None:
+            return Masks((open_numbers(image, Classes.from_words(config.classes)),))
+        return Masks((open_labels(image, AXON_MYELIN),))
+    given = (config.axon_mask, config.myelin_mask, config.uaxon_mask)
+    return Masks(cast("OwnMasks", tuple(open_mask(open_stored(path)) for path in given if path)))
+
+
+def cut_masks(masks: Masks, shape: tuple[int, int]) -> Masks:
+    """Return masks that end where a slide of this shape does."""
+
+    def cut(mask: LabelImage | Mask) -> LabelImage | Mask:
+        return replace(mask, image=replace(mask.image, slide=replace(mask.image.slide, shape=shape)))
+
+    return Masks(cast("OwnMasks", tuple(map(cut, masks.images))))
+
+
+def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: Callable[[], Precision]) -> Network:
+    """Put a model to work on a slide; the precision is asked for only where it decides anything."""
+    if checkpoint.plan is not None:
+        return _nnunet(config, slide, checkpoint, checkpoint.plan, precision)
+    if config.fast or config.step is not None:
+        name = "--fast" if config.fast else "--step"
+        raise InputError(
+            f"A model of nnU-Net was expected with {name}, {checkpoint.name!r} came, which has nothing that could be "
+            "left out; leave it out."
+        )
+    halo = checkpoint.halo_px if config.halo is None else config.halo
+    if halo == "exact":
+        halo = checkpoint.shape.radius
+    return Network(checkpoint, halo, precision(), config.keep_probabilities)
+
+
+def _nnunet(
+    config: Config, slide: Slide, checkpoint: Checkpoint, exact: NnUNetPlan, precision: Callable[[], Precision]
+) -> NnUNet:
+    """Put a model of nnU-Net to work, as nnU-Net runs it unless a faster way is asked for."""
+    if config.halo is not None:
+        raise InputError(
+            f"No --halo was expected with {checkpoint.name!r}, a model of nnU-Net: its windows lie as nnU-Net lays "
+            "them, and there are no seams; leave it out."
+        )
+    if slide.dtype.kind == "f" and "ZScoreNormalization" in exact.normalisations:
+        raise InputError(
+            f"A slide of integers was expected by the model {checkpoint.name!r}, {slide.path} holds floats; save it "
+            "with 16 bits."
+        )
+    plan = replace(exact, step=FAST_STEP, mirrors=()) if config.fast else exact
+    if config.step is not None:
+        plan = replace(plan, step=config.step)
+    colours = open_colours(slide, config.slide, config.series, config.channel) if len(exact.channels) == 3 else None
+    return NnUNet(
+        checkpoint,
+        0,
+        precision() if config.fast else "float32",
+        config.keep_probabilities,
+        plan,
+        exact,
+        colours is None and slide.channels not in {"grey", "LA"} and slide.dtype.kind == "u",
+        colours,
+    )
