@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import dask
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,6 +88,8 @@ def build(stage: Stage, batch: Batch, *, gpu: bool = False) -> Graph:
     gpu : bool
         Whether the fleet has accelerators; then nothing that uses one runs elsewhere.
     """
+    import dask  # a tenth of a second, which a finished run does without
+
     wants = {"resources": {GPU: 1}} if gpu and stage.accelerated else {}
     if stage.overlap is None:
         with dask.annotate(**wants) if wants else nullcontext():

@@ -15,8 +15,6 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
-import dask
-
 from axonflow.engine.census import Census
 from axonflow.engine.events import Listener, WorkersCounted
 from axonflow.engine.graph import Done, Graph
@@ -156,6 +154,7 @@ class WorkersPool:
         FleetError
             If nobody is left to compute them.
         """
+        import dask
         from distributed.comm.core import CommClosedError
 
         waiting = iter(graphs)
@@ -219,6 +218,8 @@ class WorkersPool:
 
 
 def _computed(graph: Graph) -> list[Done]:
+    import dask
+
     return list(dask.compute(*graph, optimize_graph=False, scheduler=dask.get))  # by its name, distributed is loaded
 
 

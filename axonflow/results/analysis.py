@@ -267,11 +267,8 @@ class Analysis:
     def summary(self) -> dict[str, str]:
         """The numbers a reader asks for first, over all that counts, with their units."""
         maps = self.maps
-        area_mm2 = float(maps["covered_area"].sum())
-        axons = int(maps["axon_count"].sum())
-        avf, mvf = (
-            float((maps[name] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf")
-        )
+        area_mm2, axons = _total(maps, "covered_area"), int(_total(maps, "axon_count"))
+        avf, mvf = (_total(maps, name, "covered_area") / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf"))
         every = self.counted_fibers(["axon_diam (um)", "myelin_area (um^2)", *self.kind_columns])
         counting = of_kind(every, MYELINATED)
         diameter = counting["axon_diam (um)"]
@@ -298,7 +295,7 @@ class Analysis:
         if mapped.get("confidence") is not None:
             numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
         if mapped.get("unfamiliar_cells"):
-            judged = int(maps["unfamiliar"].count())
+            judged = int(np.isfinite(maps["unfamiliar"].to_numpy()).sum())
             which = f"{mapped['unfamiliar_cells']:,} of {judged:,} cells look"
             which = "the one cell that can be judged looks" if judged == 1 else which
             numbers["unfamiliar"] = f"{which} unlike anything the network was trained on; see maps/unfamiliar"
@@ -335,11 +332,16 @@ def _noted_rows(journal: Path) -> NDArray[np.int64]:
     return np.sort(np.concatenate(found))
 
 
+def _total(maps: xr.Dataset, *names: str) -> float:
+    """Return the sum over all cells of a map, or of the product of several; xarray's own loads dask.array first."""
+    return float(np.nansum(np.prod([maps[name].to_numpy() for name in names], axis=0)))
+
+
 def _unmyelinated(counting: pd.DataFrame, every: int, maps: xr.Dataset) -> dict[str, str]:
     """Return the numbers of the axons without myelin, of ``every`` axon that counts."""
     n, diameter = len(counting), counting["axon_diam (um)"]
-    area_mm2 = float(maps["covered_area"].sum())
-    avf = float((maps["unmyelinated_avf"] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else 0.0
+    area_mm2 = _total(maps, "covered_area")
+    avf = _total(maps, "unmyelinated_avf", "covered_area") / area_mm2 if area_mm2 else 0.0
     per_mm2 = f"{density(n / area_mm2)} axons/mm²" if area_mm2 else "–"
     return {
         "unmyelinated": f"{count(n, 'axon')}, {per_mm2}, AVF {avf:.3f}",
