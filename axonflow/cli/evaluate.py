@@ -47,6 +47,15 @@ def evaluate(
     subjects: Annotated[
         str | None, typer.Option("--subjects", help="Only these, as sub-a,sub-b. \\[default: all]", show_default=False)
     ] = None,
+    cross_validated: Annotated[
+        str | None,
+        typer.Option(
+            "--cross-validated",
+            help="Networks of the same recipe that were each trained without some subjects, as a.json,b.json: each "
+            "image is scored by the one that never saw its subject, and the card of MODEL says so.",
+            show_default=False,
+        ),
+    ] = None,
     native: Annotated[
         bool, typer.Option("--native", help="Score on the images' own pixels instead of the model's.")
     ] = False,
@@ -69,7 +78,7 @@ def evaluate(
     from axonflow.net.checkpoint import Checkpoint
     from axonflow.training.card import Examined, assess, draw_pictures, write_card
     from axonflow.training.evaluate import evaluate as scores_of
-    from axonflow.training.evaluate import select
+    from axonflow.training.evaluate import held_out_by, select
 
     checkpoint = Checkpoint.find(model)
     images = select(dataset, None if subjects is None else subjects.split(","))
@@ -78,6 +87,8 @@ def evaluate(
     card = card or out / "card.md"
     pictures = card.with_suffix("")
     learned = set(checkpoint.trained_on.get("subjects", ()))
+    crossed = {} if cross_validated is None else held_out_by(model, cross_validated.split(","), images)
+    learned -= crossed.keys()
     examined: dict[str, Examined] = {}
 
     def watch(compared: Compared) -> None:
@@ -88,14 +99,16 @@ def evaluate(
             draw_pictures(compared, pictures)
 
     shown = track(images, "evaluating", console=console, disable=not console.is_terminal, transient=True)
-    scores = scores_of(model, shown, out, native=native, workers=workers, watch=watch)
+    scores = scores_of(
+        lambda image: crossed.get(image.subject, model), shown, out, native=native, workers=workers, watch=watch
+    )
     write_file(out / "scores.csv", for_csv(scores).to_csv(index=False).encode())
     for columns in _SHOWN:
         console.print(_table(scores, columns, learned))
         console.print()
     console.print(f"scores  {out / 'scores.csv'}", soft_wrap=True)
     if not native:
-        write_card(checkpoint, scores, examined, card, pictures)
+        write_card(checkpoint, scores, examined, card, pictures, crossed=crossed)
         console.print(f"card    {card}", soft_wrap=True)
     console.print(f"runs    {out / (images[0].name + '.ome.zarr')} …", soft_wrap=True)
 

@@ -5,7 +5,7 @@ All of it is made from the model's contract and from its runs on labelled images
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +35,13 @@ FEWEST_SQUARES = 3
 
 TOLERABLE = 0.05
 """Relative error of a map's number from which on the card warns."""
+
+
+_CROSSED = (
+    "Nothing that this network learned from can judge it. So images of such subjects were scored by cross-validation: "
+    "networks of the same recipe were each trained without some subjects, and each image was given to the one that had "
+    "never seen its subject. This is the honest estimate of what the network does on a new subject."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +96,13 @@ def draw_pictures(compared: Compared, folder: Path) -> None:
 
 
 def write_card(
-    checkpoint: Checkpoint, scores: pd.DataFrame, examined: Mapping[str, Examined], path: Path, pictures: Path
+    checkpoint: Checkpoint,
+    scores: pd.DataFrame,
+    examined: Mapping[str, Examined],
+    path: Path,
+    pictures: Path,
+    *,
+    crossed: Collection[str] = (),
 ) -> None:
     """Write the card as Markdown.
 
@@ -104,14 +117,18 @@ def write_card(
         The Markdown file.
     pictures : Path
         Folder of the pictures, in or beside the file's; those of :func:`draw_pictures` lie there already.
+    crossed : collection of str
+        Subjects that this network learned from, but whose scores are of others, which never saw them.
     """
-    learned = set(checkpoint.trained_on.get("subjects", ()))
+    learned = {*checkpoint.trained_on.get("subjects", ())} - {*crossed}
     scores = scores.assign(held_out=~scores["subject"].isin(learned)).sort_values("held_out", ascending=False)
     judged = scores[scores["held_out"]]
     parts = [f"# The model `{checkpoint.name}`"]
     if notice := checkpoint.trained_on.get("notice"):  # what must be known before any of its scores is read
         parts.append(f"**{notice}**")
-    parts += [_contract(checkpoint), "## Scores", _scores(scores)]
+    parts += [_contract(checkpoint), "## Scores"]
+    parts += [_CROSSED] if crossed else []
+    parts += [_scores(scores)]
     parts += ["## The numbers of the maps", _numbers(scores)]
     if len(judged):
         draw_bland_altman(judged, pictures / "bland-altman.png")
@@ -162,6 +179,7 @@ def _plain(value: object) -> str:
 
 
 def _scores(scores: pd.DataFrame) -> str:
+    """Return the table of scores, with the mean of the images that were held out."""
     columns = {
         "accuracy": "accuracy",
         "dice_axon": "Dice, axon",
@@ -177,6 +195,8 @@ def _scores(scores: pd.DataFrame) -> str:
         [image, "held out" if held_out else "trained on", *(f"{value:.3f}" for value in values)]
         for image, held_out, *values in scores[["image", "held_out", *columns]].itertuples(index=False)
     ]
+    if len(judged := scores.loc[scores["held_out"], [*columns]]) > 1:
+        rows.append(["mean", "held out", *(f"{value:.3f}" for value in judged.mean())])
     return _table(["image", "subject was", *columns.values()], rows)
 
 
@@ -190,6 +210,10 @@ def _numbers(scores: pd.DataFrame) -> str:
             for name in QUANTITIES
         ]
         rows.append([row["image"] if row["held_out"] else f"{row['image']} (trained on)", *cells])
+    judged = scores[scores["held_out"]]
+    if len(judged) > 1:
+        sizes = (f"{judged[f'{name}_error'].abs().mean():.1%}" for name in QUANTITIES)
+        rows.append(["mean size of the error, held out", *sizes])
     header = [f"{words}{f', {unit}' if unit else ''}" for words, unit in QUANTITIES.values()]
     return "Found / true, and the relative error.\n\n" + _table(["image", *header], rows)
 

@@ -11,17 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from axonflow.engine.profile import Profile
-from axonflow.errors import InputError
+from axonflow.errors import InputError, ModelError
 from axonflow.kernel.grid import Box
 from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.kernel.units import PixelSize
+from axonflow.net.checkpoint import Checkpoint
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.training.bids import LabelledImage, labelled_images, read_labels
 from axonflow.training.score import score
 from axonflow.workflow.config import Config
 from axonflow.workflow.job import prepare, run_job
 
-__all__ = ["Compared", "compare", "evaluate", "select"]
+__all__ = ["Compared", "compare", "evaluate", "held_out_by", "select"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +109,55 @@ def compare(
     return Compared(image, analysis, found, truth, image.pixel_size if native else work)
 
 
+def held_out_by(model: str, models: Sequence[str], images: Iterable[LabelledImage]) -> dict[str, str]:
+    """Find the network that never saw a subject, for each subject that a model learned from.
+
+    Parameters
+    ----------
+    model : str
+        Name or path of the one whose scores are wanted.
+    models : sequence of str
+        Those of a cross-validation of its recipe: each was trained without some of the subjects.
+    images : iterable of LabelledImage
+
+    Returns
+    -------
+    dict of str to str
+        One of ``models`` for each subject.
+
+    Raises
+    ------
+    ModelError
+        If a subject was held out by none of them or by several, or if one was trained by another recipe.
+    """
+    judged, *found = (Checkpoint.find(each) for each in (model, *models))
+    recipe = _recipe(judged)
+    if unlike := [name for name, each in zip(models, found, strict=True) if _recipe(each) != recipe]:
+        raise ModelError(
+            f"Networks of the recipe of {model} were expected, {unlike[0]} was trained by another; train it with the "
+            "same --recipe."
+        )
+    chosen = {}
+    for subject in sorted({image.subject for image in images} & {*judged.trained_on.get("subjects", ())}):
+        without = [
+            name for name, each in zip(models, found, strict=True) if subject not in each.trained_on.get("subjects", ())
+        ]
+        if len(without) != 1:
+            raise ModelError(
+                f"One of {', '.join(models)} was expected to have been trained without {subject}, "
+                f"{' and '.join(without) or 'none'} was; train one with axonflow train --validate {subject}."
+            )
+        chosen[subject] = without[0]
+    return chosen
+
+
+def _recipe(model: Checkpoint) -> dict[str, object]:
+    """Return how a model was trained, but for where its numbers began."""
+    return {name: value for name, value in model.trained_on.get("recipe", {}).items() if name != "seed"}
+
+
 def evaluate(
-    model: str | Path,
+    model: str | Path | Callable[[LabelledImage], str | Path],
     images: Iterable[LabelledImage],
     out: Path,
     *,
@@ -121,7 +169,9 @@ def evaluate(
 
     Parameters
     ----------
-    model, out, native, workers
+    model : str, Path or callable
+        As for :func:`compare`; or what tells it for each image, as in a cross-validation.
+    out, native, workers
         As for :func:`compare`.
     images : iterable of LabelledImage
     watch : callable, optional
@@ -134,7 +184,7 @@ def evaluate(
     """
     rows = []
     for image in images:
-        compared = compare(model, image, out, native=native, workers=workers)
+        compared = compare(model(image) if callable(model) else model, image, out, native=native, workers=workers)
         if watch:
             watch(compared)
         scores = score(compared.found, compared.truth, compared.pixel_size, classes=compared.analysis.classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,6 +159,37 @@ def test_the_command_writes_scores_and_card(data: Path, model: Path, out: Path, 
     assert contract["sha256"] in card
     assert (out / "card" / "bland-altman.png").exists()
     assert "too few to tell" in card  # of squares, on so small an image
+
+
+def test_a_model_of_all_subjects_is_scored_by_those_that_never_saw_them(
+    data: Path, model: Path, tmp_path: Path
+) -> None:
+    """The pixels of an image are as the network without its subject labels them, and the card says so."""
+    learned = Checkpoint.find(model)
+    made: dict[str, Path] = {}
+    for name, subjects in (("all", ["sub-a", "sub-b"]), ("a", ["sub-a"]), ("b", ["sub-b"]), ("other", ["sub-b"])):
+        network = learned.network()
+        if name == "a":  # which sees axons nowhere
+            next(reversed([*network.parameters()])).data[2] = -1e3
+        told = {"subjects": subjects, "recipe": {"patches": 4 if name == "other" else 3, "seed": len(made)}}
+        replace(learned, name=name, trained_on=told).save(network, tmp_path / name)
+        made[name] = tmp_path / name / f"{name}.json"
+    run = ("evaluate", made["all"], data, "--out", tmp_path / "out", "--workers", 1, "--cross-validated")
+    ran = command(*run, f"{made['a']},{made['b']}")
+    assert ran.code == 0, ran.out + ran.err
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv").set_index("subject")
+    assert scores["axons_found"]["sub-b"] == 0 < scores["axons_found"]["sub-a"]
+    card = (tmp_path / "out" / "card.md").read_text()
+    assert "scored by cross-validation" in card
+    assert "trained on |" not in card
+    for wrong, said in (
+        (f"{made['a']},{made['other']}", "trained by another"),
+        (f"{made['a']}", "been trained without sub-a, none was"),
+        (f"{made['a']},{made['b']},{made['b']}", "trained without sub-a, .* and .* was"),
+    ):
+        refused = command(*run, wrong)
+        assert refused.code == 2
+        assert re.search(said, " ".join(refused.err.split()))
 
 
 def test_a_card_warns_of_what_is_far_off_and_only_of_that(model: Path, tmp_path: Path) -> None:
