@@ -193,11 +193,12 @@ def write_record(layout: Layout, made: Mapping[str, Any], warnings: Sequence[Map
 
 def is_as_written(store: Path) -> bool:
     """Tell whether the record of a store is as its run wrote it; one of before there were sums is believed."""
+    path = store / ".axonflow" / SUM
     try:
-        return sha256((store / "run.json").read_bytes()).hexdigest() == (store / ".axonflow" / SUM).read_text()
-    except FileNotFoundError:
-        return not (store / ".axonflow" / SUM).exists()
-    except (OSError, UnicodeDecodeError):  # it is something else
+        if not path.exists():
+            return "warnings" not in read_record(store)  # which came into records before sums did
+        return sha256((store / "run.json").read_bytes()).hexdigest() == path.read_text()
+    except (OSError, StoreError, UnicodeDecodeError):  # it is something else
         return False
 
 

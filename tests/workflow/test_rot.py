@@ -221,6 +221,18 @@ def test_a_folder_in_place_of_the_record_gives_way(made: Config, tmp_path: Path,
     assert check(config.out).sound
 
 
+def test_a_record_whose_checksum_is_gone_is_told(made: Config, tmp_path: Path) -> None:
+    """But one of before there were checksums, which had no warnings either, is believed."""
+    config = copied(made, tmp_path)
+    (config.out / ".axonflow" / "record.sha256").unlink()
+    assert not check(config.out).sound
+    record = config.out / "run.json"
+    before = json.loads(record.read_text())
+    del before["warnings"]
+    record.write_text(json.dumps(before))
+    assert check(config.out).sound
+
+
 def test_a_record_that_was_changed_is_told(made: Config, tmp_path: Path) -> None:
     config = copied(made, tmp_path)
     record = config.out / "run.json"
