@@ -24,7 +24,7 @@ import axonflow
 from axonflow.errors import AxonflowError, DamageError
 from axonflow.results.analysis import Analysis
 
-UNPROVED = {"run.json", "run.log", "status.json", "lock", "report.html"}
+UNPROVED = {"run.json", "record.sha256", "run.log", "status.json", "lock", "report.html"}
 """What is written anew at every run, or guards it."""
 
 SETTINGS: dict[str, Any] = {"workers": 1, "chunk": 512, "cell": 20}

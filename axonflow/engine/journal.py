@@ -41,7 +41,7 @@ from axonflow.kernel.files import Sum, make_folder, remove, rename, write_file
 from axonflow.kernel.grid import Box
 from axonflow.kernel.kinds import is_one_line
 
-__all__ = ["Journal", "Note", "Record", "entry_arrays", "read_note", "set_aside"]
+__all__ = ["Journal", "Note", "Record", "entry_arrays", "read_note", "set_aside", "summaries"]
 
 LARGEST_ENTRY = 2**31
 """Bytes of a file of a journal."""
@@ -177,7 +177,7 @@ class Record:
         return same
 
     def _entry(self, name: str) -> Path | None:
-        return next(self.folder.glob(f"{name}.*.json"), None)
+        return min(self.folder.glob(f"{name}.*.json"), default=None)  # of two, in a mixture of copies, always the same
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         _write_entry(self.folder, name, "json", json.dumps(content, indent=1).encode())
@@ -240,6 +240,15 @@ class Note:
     summary: dict[str, Any] = field(default_factory=dict)
     batches: int = 0
     at: float = 0.0
+
+
+def summaries(journal: Path) -> dict[str, dict[str, Any]]:
+    """Return what a journal's folder says that was noted of each stage that is complete, by the stages' names."""
+    found = {}
+    for entry in sorted(journal.glob("*/*/done.*.json"), reverse=True):  # of two the first, as Record has it
+        with suppress(DamageError):
+            found[entry.parents[1].name] = read_note(entry).summary
+    return found
 
 
 _ASIDE = ".aside"

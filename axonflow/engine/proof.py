@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from stat import S_ISREG
 
 from axonflow.engine.journal import Note, read_note, set_aside
 from axonflow.errors import DamageError
-from axonflow.kernel.files import Sum, remove, sum_of, write_file
+from axonflow.kernel.files import Sum, make_folder, remove, sum_of, write_file
 
 __all__ = ["DAMAGED", "Damage", "Proof", "Proved", "Written", "mend", "named", "prove", "written"]
 
@@ -135,14 +136,18 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
         Stages whose journal says nothing of files.
     """
     store = journal.parents[1]
-    files: dict[str, Written] = {}
+    files: defaultdict[str, dict[Path, Written]] = defaultdict(dict)
     damages: list[Damage] = []
     unproved: list[str] = []
-    for folder in sorted(journal.glob("*/*/")):
+    keys = [folder for folder in sorted(journal.glob("*/*/")) if not folder.name.startswith(".")]
+    stages = Counter(folder.parent for folder in keys)
+    for folder in keys:
+        if stages[folder.parent] > 1:  # as where a copy of a store broke off that was to replace an older one
+            damages.append(Damage(folder, "is one of several journals of its stage, of runs with other settings"))
         if (folder / "begun").exists():
             unproved.append(folder.parent.name)
             continue
-        entries = [path for kind in ("begun.*.json", "*.npz", "done.*.json") for path in sorted(folder.glob(kind))]
+        entries = [path for kind in ("begun.*.json", "[0-9]*.npz", "done.*.json") for path in sorted(folder.glob(kind))]
         damages += _gaps(folder, entries)
         for entry in entries:
             try:
@@ -151,13 +156,18 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
                 damages.append(Damage(entry, "is damaged"))
                 continue
             for name, each in note.files.items():
-                before = files.get(name)
-                found = Written(store / name, frozenset({each}), (entry,), note.contents.get(name), note.at)
-                if before is not None and before.entries[-1].parent != entry.parent:  # of another stage
-                    last, writers = max(before, found, key=lambda file: file.at), (*before.entries, entry)
-                    found = replace(last, sums=before.sums | found.sums, entries=writers)
-                files[name] = found
-    return list(files.values()), damages, unproved
+                # what a stage notes later takes the place of what it noted before
+                files[name][folder] = Written(
+                    store / name, frozenset({each}), (entry,), note.contents.get(name), note.at
+                )
+    return [_together([*by_stage.values()]) for by_stage in files.values()], damages, unproved
+
+
+def _together(by_stage: Sequence[Written]) -> Written:
+    """Return what a file may be that several stages wrote."""
+    last = max(by_stage, key=lambda file: file.at)
+    sums = frozenset(each for file in by_stage for each in file.sums)
+    return replace(last, sums=sums, entries=tuple(entry for file in by_stage for entry in file.entries))
 
 
 @lru_cache(maxsize=2**14)
@@ -234,12 +244,25 @@ class Proved:
     """
 
     def __init__(self, journal: Path) -> None:
-        self._store = journal.parents[1].resolve()
-        self._written = {os.path.relpath(file.path, journal.parents[1]): file for file in written(journal)[0]}
+        self._journal, self._store = journal, journal.parents[1].resolve()
+        self._written: dict[str, Written] = {}
         self._seen: dict[tuple[str, int, int], str] = {}
+        self._read()
+
+    def _read(self) -> None:
+        self._seen.clear()
+        self._written = {
+            os.path.relpath(file.path, self._journal.parents[1]): file for file in written(self._journal)[0]
+        }
 
     def wrong(self, path: Path) -> str:
         """Say what is wrong with a file; nothing if it is as it was written, or the journal does not know it."""
+        if what := self._wrong(path):
+            self._read()  # a run may have written it anew
+            what = self._wrong(path)
+        return what
+
+    def _wrong(self, path: Path) -> str:
         name = os.path.relpath(path.resolve(), self._store)
         file = self._written.get(name)
         if file is None:
@@ -260,6 +283,8 @@ def _size(file: Written) -> int:
 
 def _wrong(file: Written, *, quick: bool) -> str:
     """Say what is wrong with a file; nothing if it is as it was written."""
+    if len({entry.parent.name for entry in file.entries}) > len({entry.parents[1] for entry in file.entries}):
+        return "may be of either of two runs with other settings"
     try:
         there = file.path.stat()
         size = there.st_size
@@ -287,10 +312,12 @@ def mend(damages: Iterable[Damage]) -> Iterator[Path]:
     entries: set[Path] = set()
     for damage in damages:
         if damage.written is None:
-            entries |= _with_end(damage.path)
-        elif damage.written.content is not None:
-            if damage.path.is_symlink() or not damage.path.is_file():
-                remove(damage.path)  # through a link, or into a pipe, it would be written elsewhere
+            entries |= {damage.path / "begun."} if damage.path.is_dir() else _with_end(damage.path)
+            continue
+        store = damage.written.entries[0].parents[4]
+        _make_way(damage.path, store)
+        if damage.written.content is not None:
+            make_folder(damage.path.parent, store)
             write_file(damage.path, damage.written.content.encode())
             yield damage.path
         else:
@@ -298,6 +325,19 @@ def mend(damages: Iterable[Damage]) -> Iterator[Path]:
     begun = {entry.parent for entry in entries if entry.name.startswith("begun.")}
     remove(*begun)  # nothing of such a stage is certain
     set_aside(entry for entry in entries if entry.parent not in begun)
+
+
+def _make_way(path: Path, store: Path) -> None:
+    """Remove what is no folder where a file's folders belong, and what is no file in its own place.
+
+    Through a link, or into a pipe, it would be written elsewhere.
+    """
+    for part in path.relative_to(store).parents:
+        folder = store / part
+        if not folder.is_dir() and (folder.is_symlink() or folder.exists()):
+            remove(folder)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        remove(path)
 
 
 def _with_end(entry: Path) -> set[Path]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.core.metadata import ArrayV3Metadata
 
-from axonflow.kernel.documents import open_file
+from axonflow.kernel.documents import open_file, parse_json, read_file
 from axonflow.kernel.files import new_folder
 from axonflow.ngff.group import as_written
 
@@ -62,11 +63,18 @@ def read_maps(path: Path) -> xr.Dataset:
     import xarray as xr
 
     with as_written("Maps", path, "run the same axonflow run again: it finds all that is damaged and makes it anew"):
-        for file in path.rglob("*"):  # a pipe would be waited for
+        group = parse_json(read_file(path / "zarr.json"))["attributes"]["ome"]["multiscales"]
+        ours = {*(str(each["name"]) for each in group), "y", "x"}  # whatever else was put there is no map
+        for file in (each for name in ours for each in (path / name).rglob("*")):  # a pipe would be waited for
             if not file.is_dir():
                 open_file(file).close()
-        with xr.open_zarr(path, chunks=None, consolidated=False) as maps:
-            loaded: xr.Dataset = maps.load()
+        arrays = zarr.open_group(path, mode="r", use_consolidated=False)
+        found = {
+            name: xr.Variable(array.metadata.dimension_names, array[...], dict(array.attrs))
+            for name in sorted(ours)
+            if isinstance(array := arrays[name], zarr.Array) and isinstance(array.metadata, ArrayV3Metadata)
+        }
+        loaded: xr.Dataset = xr.decode_cf(xr.Dataset(found, attrs=dict(arrays.attrs)))
         if missing := {"avf", "mvf", "axon_count", "covered_area"} - {*map(str, loaded.data_vars)}:
             raise KeyError(*sorted(missing))
         if any(loaded[name].dims != ("y", "x") or loaded[name].dtype.kind != "f" for name in loaded.data_vars):

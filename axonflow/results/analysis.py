@@ -273,7 +273,7 @@ class Analysis:
         counting = of_kind(every, MYELINATED)
         diameter = counting["axon_diam (um)"]
         bare = int((counting["myelin_area (um^2)"] == 0).sum())
-        beyond = self.record["stages"]["measure"]["myelin_px_beyond_reach"]
+        beyond = self.record["stages"]["measure"].get("myelin_px_beyond_reach")
         said = f"{self.axon_count:,} with those outside the mask" if len(every) != self.axon_count else ""
         if self.kind_columns:
             said = f"myelinated{f'; {said}, of both kinds' if said else ''}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from axonflow.engine.journal import summaries
 from axonflow.engine.proof import DAMAGED, Damage, Proof, prove
 from axonflow.errors import AxonflowError, StoreError
 from axonflow.kernel.files import write_file
@@ -92,10 +93,13 @@ def check(
     if proof.damages:
         _remember(path)
     try:
-        complete = bool(read_record(path)["complete"])
+        record = read_record(path)
     except StoreError as error:
         return Checked(proof, (str(error),))
+    complete = bool(record["complete"])
     faults = [] if is_as_written(path) else [f"{path / 'run.json'} is not as the run wrote it."]
+    if complete and not proof.damages and not faults and summaries(journal) != record["stages"]:
+        faults.append(f"{path / 'run.json'} is of another run than the journal of the store.")
     if complete and not proof.damages:
         faults += _faults(path)
     return Checked(proof, tuple(faults), complete)

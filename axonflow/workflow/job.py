@@ -40,7 +40,7 @@ from axonflow.workflow.hardware import with_gpus
 from axonflow.workflow.heartbeat import Heartbeat
 from axonflow.workflow.log import logged
 from axonflow.workflow.mending import mend_store
-from axonflow.workflow.record import describe, is_recorded, read_record, write_record
+from axonflow.workflow.record import describe, is_recorded, is_store, read_record, write_record
 from axonflow.workflow.sense import judge
 from axonflow.workflow.sources import cut_masks, network_of, opened_masks, opened_slide, pixel_size_of
 from axonflow.workflow.status import forget_damaged
@@ -345,7 +345,9 @@ def _check_identity(job: Job) -> None:
 def _locked(layout: Layout) -> Iterator[bool]:
     """Hold the store for this process alone; yield whether a lock protects it."""
     store = layout.store
-    if store.is_file() or (store.is_dir() and any(store.iterdir()) and not layout.private.is_dir()):
+    if store.is_file() or (
+        store.is_dir() and any(store.iterdir()) and not (layout.private.is_dir() or is_store(store))
+    ):
         raise StoreError(
             f"An empty folder or a store made by axonflow was expected at {store}, but "
             f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."

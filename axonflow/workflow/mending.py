@@ -31,8 +31,10 @@ def mend_store(layout: Layout, on_event: Listener, *, thorough: bool = False) ->
     bool
         Whether anything was damaged.
     """
-    mark = layout.private / DAMAGED
-    damages = prove(layout.private / "journal", quick=not thorough and not mark.exists()).damages
+    mark, journal = layout.private / DAMAGED, layout.private / "journal"
+    if journal.is_symlink() or not journal.is_dir():
+        remove(journal)  # whatever is there
+    damages = prove(journal, quick=not thorough and not mark.exists()).damages
     if damages:
         for damage in damages:
             log.warning("%s %s", damage.path, damage.what)

@@ -16,7 +16,7 @@ from axonflow.engine.journal import Journal
 from axonflow.engine.stage import Stage
 from axonflow.errors import StoreError
 from axonflow.kernel.classes import AXON_MYELIN, Classes
-from axonflow.kernel.documents import read_json, said
+from axonflow.kernel.documents import parse_json, read_file, said
 from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.form import COUNT, NUMBER, check_form, each_of, list_of, maybe, pair
 from axonflow.kernel.units import PixelSize
@@ -25,10 +25,10 @@ from axonflow.stages.layout import Layout
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.config import Config
 
-__all__ = ["describe", "is_as_written", "is_recorded", "read_record", "version_of", "write_record"]
+__all__ = ["describe", "is_as_written", "is_recorded", "is_store", "read_record", "version_of", "write_record"]
 
-SUM = "record.sha256"
-"""The file in a store's private folder that tells whether its record was changed."""
+SUM, COPY = ".axonflow/record.sha256", ".axonflow/run.json"
+"""Files of a store: its record's checksum, which tells whether it was changed, and a copy, read in its place."""
 
 PACKAGES = ("axonflow-histology", "dask", "distributed", "numpy", "scipy", "tifffile", "torch", "zarr")
 
@@ -39,10 +39,10 @@ def read_record(store: Path) -> dict[str, Any]:
     Raises
     ------
     StoreError
-        If it is not a store of this program.
+        If it is not a store of this program, or the record is not as its run wrote it.
     """
     try:
-        record: dict[str, Any] = read_json(store / "run.json")
+        record: dict[str, Any] = parse_json(_content(store))
         _check(record)
     except (OSError, ValueError) as error:
         if (store / ".axonflow" / "journal").is_dir():
@@ -55,6 +55,40 @@ def read_record(store: Path) -> dict[str, Any]:
             f"({said(error)}); give the .ome.zarr folder that 'axonflow run' wrote."
         ) from error
     return record
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a folder has a record that can be read."""
+    try:
+        read_record(path)
+    except StoreError:
+        return False
+    return True
+
+
+def _content(store: Path) -> bytes:
+    """Return the record as its run wrote it: from its copy, if it was changed since.
+
+    One of before there were copies, or checksums, is believed.
+    """
+    shown, copy, told = (_read(store / name) for name in ("run.json", COPY, SUM))
+    if isinstance(shown, OSError) and isinstance(copy, OSError):
+        raise shown
+    found = [content for content in (shown, copy) if isinstance(content, bytes)]
+    if isinstance(told, OSError) and isinstance(copy, OSError):
+        return found[0]
+    if written := [content for content in found if sha256(content).hexdigest().encode() == told]:
+        return written[0]
+    if shown == copy:
+        return found[0]  # it is the checksum that was changed
+    raise ValueError("it is not as the run wrote it")
+
+
+def _read(path: Path) -> bytes | OSError:
+    try:
+        return read_file(path)
+    except OSError as error:
+        return error
 
 
 def _check(record: Any) -> None:
@@ -171,7 +205,7 @@ def describe(
 
 def is_recorded(store: Path, made: Mapping[str, Any]) -> bool:
     """Tell whether a store has a record of exactly this, so that the warnings in it hold, too."""
-    if not (store / ".axonflow" / SUM).exists() or not is_as_written(store):
+    if any(isinstance(_read(store / name), OSError) for name in (SUM, COPY)) or not is_as_written(store):
         return False
     try:
         kept = read_record(store)
@@ -184,22 +218,24 @@ def is_recorded(store: Path, made: Mapping[str, Any]) -> bool:
 def write_record(layout: Layout, made: Mapping[str, Any], warnings: Sequence[Mapping[str, Any]]) -> None:
     """Write what made a store, of :func:`describe`, and what may be wrong with it."""
     content = json.dumps({**made, "warnings": [*warnings]}, indent=1, ensure_ascii=False).encode()
-    sum_of_it = sha256(content).hexdigest().encode()
-    for path, written in ((layout.store / "run.json", content), (layout.private / SUM, sum_of_it)):
-        if path.is_dir():  # which no file takes the place of
+    for name, written in ((COPY, content), ("run.json", content), (SUM, sha256(content).hexdigest().encode())):
+        path = layout.store / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):  # which no file takes the place of
             remove(path)
         write_file(path, written)
 
 
 def is_as_written(store: Path) -> bool:
     """Tell whether the record of a store is as its run wrote it; one of before there were sums is believed."""
-    path = store / ".axonflow" / SUM
-    try:
-        if not path.exists():
-            return "warnings" not in read_record(store)  # which came into records before sums did
-        return sha256((store / "run.json").read_bytes()).hexdigest() == path.read_text()
-    except (OSError, StoreError, UnicodeDecodeError):  # it is something else
+    shown, copy, told = (_read(store / name) for name in ("run.json", COPY, SUM))
+    if isinstance(shown, OSError):
         return False
+    if isinstance(told, FileNotFoundError) and isinstance(copy, FileNotFoundError):
+        try:
+            return "warnings" not in read_record(store)  # which came into records before sums did
+        except StoreError:
+            return False
+    return sha256(shown).hexdigest().encode() == told and (isinstance(copy, FileNotFoundError) or copy == shown)
 
 
 def _info_bar(config: Config, slide: Slide) -> dict[str, Any] | None:

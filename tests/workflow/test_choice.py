@@ -73,6 +73,8 @@ def test_a_store_goes_on_with_the_model_it_was_begun_with(tmp_path: Path) -> Non
     content["model"] |= {"name": "sem"}  # as if the labels had been begun with the other one
     content["config"] |= {"model": "sem"}
     record.write_text(json.dumps(content))
+    for later in ("run.json", "record.sha256"):
+        (tmp_path / "out" / ".axonflow" / later).unlink()
     job = prepare(config)
     assert (job.config.model, job.chosen) == ("sem", False)
     assert scale(Checkpoint.find("sem"), PixelSize.square(0.03)) > LARGEST_SCALE

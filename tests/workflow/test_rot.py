@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 import shutil
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from slides import analyse, command, files, picture, tissue, write_labels, write_model, write_slide
 
 import axonflow
@@ -228,6 +230,8 @@ def test_a_record_whose_checksum_is_gone_is_told(made: Config, tmp_path: Path) -
     assert not check(config.out).sound
     record = config.out / "run.json"
     before = json.loads(record.read_text())
+    (config.out / ".axonflow" / "run.json").unlink()
+    assert not check(config.out).sound  # what has warnings had a checksum, too
     del before["warnings"]
     record.write_text(json.dumps(before))
     assert check(config.out).sound
@@ -239,6 +243,115 @@ def test_a_record_that_was_changed_is_told(made: Config, tmp_path: Path) -> None
     record.write_text(record.read_text().replace('"complete": true', '"complete":  true'))
     assert [str(record) in fault for fault in check(config.out).faults] == [True]
     analyse(config)
+    assert check(config.out).sound
+
+
+def test_a_changed_record_is_read_from_its_copy(made: Config, tmp_path: Path) -> None:
+    """Neither what is shown nor the settings of a run that is given the store alone come from what was changed."""
+    config, before = copied(made, tmp_path), files(made.out)
+    record, was = config.out / "run.json", made.out / "run.json"
+    changed = json.loads(record.read_text())
+    changed["config"]["cell_um"], changed["slide"]["pixel_size_um"] = 7.0, [0.2, 0.2]
+    changed["slide"]["identity"] = "another"
+    record.write_text(json.dumps(changed))
+    assert open_store(config.out).record == json.loads(was.read_text())
+    ran = command("map", config.out, "--workers", 1)
+    assert ran.code == 0, ran.err
+    assert files(config.out) == before
+    assert check(config.out).sound
+
+
+def test_a_record_of_another_run_is_told(made: Config, tmp_path: Path) -> None:
+    config, other = copied(made, tmp_path), replace(made, out=tmp_path / "other.ome.zarr", cell_um=7.0)
+    analyse(other)
+    for name in ("run.json", ".axonflow/run.json", ".axonflow/record.sha256"):
+        shutil.copy(other.out / name, config.out / name)
+    assert not check(config.out).sound
+    analyse(config)
+    assert check(config.out).sound
+
+
+@pytest.mark.parametrize("name", ["run.json", ".axonflow/run.json", ".axonflow/record.sha256"])
+@pytest.mark.parametrize("kind", ["pipe", "endless", "loop"])
+def test_what_is_no_file_in_place_of_the_record_gives_way(made: Config, tmp_path: Path, name: str, kind: str) -> None:
+    config = copied(made, tmp_path)
+    path = config.out / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "endless" else path)
+    assert open_store(config.out).axon_count > 0
+    assert not check(config.out).sound
+    analyse(config)
+    assert check(config.out).sound
+
+
+LEVELS = (".", "labels/semantic", "labels/axons")
+FOLDERS = (
+    "s0",
+    "s0/c",
+    "labels",
+    "labels/semantic",
+    "labels/axons/s0",
+    "maps",
+    "maps/avf",
+    "tables",
+    ".axonflow/journal",
+)
+
+
+@pytest.mark.parametrize("instead", ["nothing", "file", "loop"])
+@pytest.mark.parametrize("name", [*FOLDERS, ".axonflow"])
+def test_a_folder_that_is_gone_is_made_anew(made: Config, tmp_path: Path, name: str, instead: str) -> None:
+    if name == ".axonflow" and instead != "nothing":
+        pytest.skip("a folder of something else")
+    config, before = copied(made, tmp_path), files(made.out)
+    folder = config.out / name
+    shutil.rmtree(folder)
+    if instead == "file":
+        folder.write_text("in the way")
+    elif instead == "loop":
+        folder.symlink_to(folder)
+    analyse(config)
+    assert files(config.out) == before
+    assert check(config.out).sound
+
+
+def test_a_folder_in_place_of_a_file_gives_way(made: Config, tmp_path: Path) -> None:
+    config, before = copied(made, tmp_path), files(made.out)
+    shards = [next(path for path in (config.out / name / "s0" / "c").rglob("*") if path.is_file()) for name in LEVELS]
+    for path in (*shards, config.out / "tables" / "fibers.parquet", config.out / "maps" / "avf" / "zarr.json"):
+        path.unlink()
+        (path / "deeper").mkdir(parents=True)
+    analyse(config)
+    assert files(config.out) == before
+    assert check(config.out).sound
+
+
+def test_journals_of_two_runs_side_by_side_prove_nothing(made: Config, tmp_path: Path) -> None:
+    """As where a copy that was to replace an older one broke off: the files may be of either."""
+    config, before = copied(made, tmp_path), files(made.out)
+    other = replace(made, out=tmp_path / "other" / STORE, max_myelin_um=0.3, cell_um=7.0, min_axon_area_um2=0.5)
+    analyse(other)
+    shutil.copytree(other.out / ".axonflow", config.out / ".axonflow", dirs_exist_ok=True)
+    shutil.copy(other.out / "run.json", config.out / "run.json")
+    assert not check(config.out).sound
+    result = open_store(config.out)
+    for read in (lambda: result.summary, lambda: result.fibers, lambda: result.maps):
+        with pytest.raises(DamageError):
+            read()
+    for wanted, expected in ((config, before), (replace(other, out=config.out), files(other.out))):
+        analyse(wanted)
+        assert files(config.out) == expected
+        assert check(config.out).sound
+
+
+def test_a_map_of_somebody_else_is_left_alone(made: Config, tmp_path: Path) -> None:
+    config = copied(made, tmp_path)
+    zarr.create_array(config.out / "maps" / "mine", data=np.arange(12.0).reshape(3, 4))
+    (config.out / "maps" / "notes").mkdir()
+    assert open_store(config.out).maps.identical(open_store(made.out).maps)
     assert check(config.out).sound
 
 

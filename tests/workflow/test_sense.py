@@ -303,6 +303,8 @@ def test_an_older_store_has_none(desk: Path, tmp_path: Path) -> None:
     content = json.loads(record.read_text())
     del content["warnings"]
     record.write_text(json.dumps(content))
+    for later in ("run.json", "record.sha256"):
+        (tmp_path / "out" / ".axonflow" / later).unlink()
     assert axonflow.open(tmp_path / "out").warnings == ()
     again = axonflow.run(tmp_path / "out", workers=1)
     assert {each.id for each in again.warnings} >= {"no-axons"}

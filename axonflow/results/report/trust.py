@@ -78,7 +78,7 @@ def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     if least and number_ is not None:
         said = f"of what is classed as unmyelinated axon (estimated) lies in objects smaller than {least:g} µm²"
         yield Fact("too small, unmyelinated", share(_too_small(result, number_)), said)
-    far = result.record["stages"]["measure"]["myelin_px_beyond_reach"]
+    far = result.record["stages"]["measure"].get("myelin_px_beyond_reach")
     um2 = float(np.prod(result.record["labels"]["pixel_size_um"]))
     said = f"of myelin lies farther than {config['max_myelin_um']:g} µm from its axon; it counts in the MVF alone"
     yield Fact("myelin out of reach", area(far * um2 / 1e6) if far else "nothing", said)
