@@ -32,10 +32,10 @@ SEED = 20_240_403
 
 CONFIDENCE = 0.95
 
-COVERAGE = {3: 79, 4: 86, 5: 88, 6: 90, 7: 91}
+COVERAGE = {3: 79, 4: 85, 5: 87, 6: 88, 7: 91, 8: 91, 9: 91}
 """How many of 100 such intervals hold the true difference, by the animals of the smaller group.
 
-Measured with normal values, in two groups of one size. From 8 animals on it is 93 or more.
+Measured on 2,000 pairs of groups of one size, with normal values. Of 10 animals each it is 92.
 """
 
 
