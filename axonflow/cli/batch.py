@@ -66,7 +66,7 @@ def batch(
     from axonflow.engine.pool import LocalPool
     from axonflow.results.analysis import open_store
     from axonflow.results.report import keep_report
-    from axonflow.results.summary import slide_numbers, summarise, write_results
+    from axonflow.results.summary import check_further, slide_numbers, summarise, write_results
     from axonflow.workflow.batch import SlideBegun, SlideDone, SlideFailed, open_batch, run_batch
     from axonflow.workflow.hardware import precision_of_workers
     from axonflow.workflow.job import with_workers
@@ -74,7 +74,10 @@ def batch(
 
     manifest = Path(slides[0]) if len(slides) == 1 and slides[0].lower().endswith(".csv") else None
     listed = read_manifest(manifest) if manifest else list_slides(slides)
+    check_further(listed)
     folder = out or (manifest.with_suffix("") if manifest else Path("batch"))
+    if listed and listed[0].further:
+        _say("carried along", ", ".join(listed[0].further))
     profile = profile_of(given)
     entries = open_batch(listed, settings_of(given), folder, partial(precision_of_workers, profile))
     waiting = [entry.job for entry in entries if entry.job and (given["fresh"] or not entry.complete)]

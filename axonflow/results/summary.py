@@ -9,35 +9,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from axonflow.fiber.columns import Column, for_csv
-from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, UNMYELINATED_COLUMNS, region_table
-from axonflow.kernel.files import remove, write_file
+from axonflow.errors import InputError
+from axonflow.fiber.columns import Column
+from axonflow.fiber.region_table import UNMYELINATED_COLUMNS, region_table
+from axonflow.kernel.documents import shortened
+from axonflow.kernel.files import remove
 from axonflow.kernel.tally import Tally
 from axonflow.results.analysis import open_store
-from axonflow.results.report import FIGURES, write_comparison
+from axonflow.results.batch_table import COLUMNS, SUBJECT_COLUMNS, write_summary
+from axonflow.results.cohort.columns import TAKEN
+from axonflow.results.report import FIGURES, forget_animals, write_comparison
 from axonflow.stages.map import counted_axons
+from axonflow.workflow.animals import NOBODY
 from axonflow.workflow.batch import Outcome
 from axonflow.workflow.job import Job
+from axonflow.workflow.manifest import ListedSlide
 
-__all__ = ["COLUMNS", "Numbers", "slide_numbers", "summarise", "write_results"]
-
-COLUMNS = (
-    Column("slide", "", "the slide as it was listed", "str"),
-    Column("level", "", "where it was cut, as it was listed", "str"),
-    Column("store", "", "where its result lies", "str"),
-    Column("state", "", "done or failed", "str"),
-    Column("reason", "", "why it failed", "str"),
-    *(column for column in REGION_COLUMNS if column.name != "region" and column != HISTOGRAM),
-    Column("confidence", "1", "mean of the likeliest class's probability over all that counts; not with own masks"),
-    Column("unfamiliar_cells", "1", "cells of the maps unlike anything the network was trained on", "int64"),
-    Column("warnings", "", "what to look at before believing the numbers", "str"),
-)
-"""The columns of the table; those of the tissue are a region's, which here is all of the slide that counts.
-
-:data:`~axonflow.fiber.region_table.UNMYELINATED_COLUMNS` follow them if the classes of any slide have such axons.
-"""
+__all__ = ["COLUMNS", "Numbers", "check_further", "slide_numbers", "summarise", "write_results"]
 
 _AFTER_TISSUE = [column.name for column in COLUMNS].index("confidence")
+_AFTER_LEVEL = [column.name for column in COLUMNS].index("level") + 1
 
 Numbers = Mapping[str, Any]
 """Values by column."""
@@ -67,6 +58,21 @@ def slide_numbers(job: Job) -> Numbers:
     }
 
 
+def check_further(slides: Sequence[ListedSlide]) -> None:
+    """Refuse columns of a list that the tables of results have, too.
+
+    Raises
+    ------
+    InputError
+    """
+    for header in slides[0].further if slides else ():
+        if header in TAKEN:
+            raise InputError(
+                f"A name that no column of the results has was expected for a column of the manifest, "
+                f"{shortened(header)!r} came; rename it, for instance to 'listed {shortened(header)}'."
+            )
+
+
 def summarise(outcomes: Sequence[Outcome[Numbers]]) -> pd.DataFrame:
     """Put what happened to all slides into a table.
 
@@ -78,7 +84,8 @@ def summarise(outcomes: Sequence[Outcome[Numbers]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        :data:`COLUMNS`, one row per slide, in order.
+        :data:`COLUMNS`, one row per slide, in order; after ``level`` stand
+        :data:`~axonflow.results.batch_table.SUBJECT_COLUMNS` if animals are listed, and further columns of the list.
     """
     rows = [_row(outcome) for outcome in outcomes]
     kinds = {"str": ("object", ""), "int64": ("Int64", None)}  # which know a missing value
@@ -86,6 +93,7 @@ def summarise(outcomes: Sequence[Outcome[Numbers]]) -> pd.DataFrame:
     columns = [*COLUMNS]
     if any(UNMYELINATED_COLUMNS[0].name in row for row in rows):
         columns[_AFTER_TISSUE:_AFTER_TISSUE] = UNMYELINATED_COLUMNS
+    columns[_AFTER_LEVEL:_AFTER_LEVEL] = _listed(outcomes)
     for column in columns:
         kind, nothing = kinds.get(column.dtype, (column.dtype, None))
         table[column.name] = pd.Series([row.get(column.name, nothing) for row in rows], dtype=kind)
@@ -93,7 +101,7 @@ def summarise(outcomes: Sequence[Outcome[Numbers]]) -> pd.DataFrame:
 
 
 def write_results(table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the table as ``summary.csv``, and figures and report that compare the slides.
+    """Write the table as ``summary.csv``, and tables, figures and report that compare the slides.
 
     Those of an earlier table are removed where no slide is done.
 
@@ -108,12 +116,20 @@ def write_results(table: pd.DataFrame, folder: Path) -> list[Path]:
     list of Path
         What was written.
     """
-    summary = folder / "summary.csv"
-    write_file(summary, for_csv(table).to_csv(index=False).encode())
+    summary = write_summary(table, folder)
     if (table["state"] == "done").any():
         return [summary, *write_comparison(table, folder)]
     remove(*(folder / name for name in (*FIGURES, "report.html")))
+    forget_animals(folder)
     return [summary]
+
+
+def _listed(outcomes: Sequence[Outcome[Numbers]]) -> tuple[Column, ...]:
+    """Return the columns of what the list says of animals, and of what it says beyond."""
+    slides = [outcome.entry.listed for outcome in outcomes]
+    further = slides[0].further if slides else {}
+    named = any(slide.subject != NOBODY for slide in slides)
+    return (*(SUBJECT_COLUMNS if named else ()), *(Column(name, "", "as it was listed", "str") for name in further))
 
 
 def _row(outcome: Outcome[Numbers]) -> Numbers:
@@ -121,6 +137,11 @@ def _row(outcome: Outcome[Numbers]) -> Numbers:
     return {
         "slide": listed.name,
         "level": listed.level,
+        **listed.further,
+        "animal": listed.subject.animal,
+        "group": listed.subject.group,
+        "region": listed.subject.region,
+        "exclude": listed.subject.excluded,
         "store": "" if job is None else str(job.config.out.absolute()),
         "state": outcome.state,
         "reason": outcome.reason,
@@ -139,4 +160,4 @@ def _tissue(job: Job) -> dict[str, Any]:
         whole, [""], lambda: ((np.ones(len(rows), np.int64), rows) for rows in axons()), job.layout.work.pixel_size
     )
     (row,) = described.to_dict("records")
-    return {str(name): value for name, value in row.items()}
+    return {str(name): value for name, value in row.items() if name != "region"}  # which is what the list says

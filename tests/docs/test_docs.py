@@ -36,7 +36,7 @@ def commands(group: Any, *above: str) -> Iterator[tuple[str, Any]]:
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
 FLAGS = {name: {flag for option in command.params for flag in option.opts} for name, command in COMMANDS.items()}
-OTHERS = {"--constraint", "--gres", "--help", "--index-url", "--newest", "--qos"}
+OTHERS = {"--constraint", "--gres", "--help", "--index-url", "--newest", "--no-cache-dir", "--qos", "--rm"}
 """Flags of other programs, and of scripts, that the pages name."""
 
 

@@ -17,7 +17,7 @@ from slides import picture, tissue, write_model, write_slide
 from axonflow.fiber.maps import centroid_pixels
 from axonflow.fiber.table import read_parquet
 from axonflow.ngff import Pyramid
-from axonflow.results.report.slides import _read_summary
+from axonflow.results.batch_table import read_summary
 from axonflow.results.summary import COLUMNS, write_results
 from axonflow.workflow.batch import open_batch
 from axonflow.workflow.manifest import COLUMNS as MANIFEST
@@ -108,6 +108,6 @@ def test_names_that_would_be_formulas_are_read_back(masked_batch: Finished, tmp_
     write_results(named, tmp_path)
     written = (tmp_path / "summary.csv").read_text()
     assert not re.search(r"(^|,)[=+@-][^,\d]", written, re.MULTILINE)
-    read = _read_summary(tmp_path)
+    read = read_summary(tmp_path)
     for column in ("slide", "level", "store", "state", "reason", "warnings"):
         assert read[column].tolist() == named[column].tolist()

@@ -15,6 +15,7 @@ from axonflow.cli.options import settings_of
 from axonflow.errors import InputError
 from axonflow.kernel.text import to_cell
 from axonflow.kernel.units import PixelSize
+from axonflow.workflow.animals import OF_ANIMALS
 from axonflow.workflow.config import Config
 from axonflow.workflow.manifest import COLUMNS, ListedSlide, list_slides, read_manifest
 from axonflow.workflow.settings import SETTINGS, read_settings
@@ -31,7 +32,7 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_every_field_of_a_config_has_a_column() -> None:
-    assert {field.name for field in fields(Config)} | {"level"} == set(COLUMNS)
+    assert {field.name for field in fields(Config)} | {"level", *OF_ANIMALS} == set(COLUMNS)
 
 
 def test_rows_become_slides(write: Callable[[str], Path], tmp_path: Path) -> None:
@@ -84,10 +85,7 @@ def test_a_decimal_comma_is_pointed_at(write: Callable[[str], Path], name: str, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            "slide,resolution\na.tif,3",
-            r"slide, level, out, .*max_myelin_um were expected .*cords\.csv, resolution came",
-        ),
+        ("slide,pixel_sise\na.tif,3", r"The column 'pixel_size', or .* expected .*cords\.csv, 'pixel_sise' came"),
         ("slide,\na.tif,x", "a column without a name came"),
         ("level\nC3", "A column 'slide' .* level came"),
         ("slide,level,Level\na,b,c", "every column once .* slide, level, level came"),

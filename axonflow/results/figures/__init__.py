@@ -5,9 +5,11 @@
     style           widths, type, colours, bars: how all of them look
     maps            the maps of one slide, of several side by side, and the network's doubt
     overlay         the slide, what was drawn over it, and what was found in it
+    animals         animals as points, groups side by side
     distributions   diameters, g-ratios, density along the slide
 """
 
+from axonflow.results.figures.animals import Apart, Panel, draw_animals, draw_effects
 from axonflow.results.figures.distributions import (
     draw_diameters,
     draw_gratio_by_diameter,
@@ -24,9 +26,13 @@ __all__ = [
     "DOUBT",
     "MYELIN",
     "PANELS",
+    "Apart",
+    "Panel",
+    "draw_animals",
     "draw_detail",
     "draw_diameters",
     "draw_doubt",
+    "draw_effects",
     "draw_gratio_by_diameter",
     "draw_gratios",
     "draw_levels",

@@ -4,6 +4,7 @@
 
     slide      a store → STORE/report.html and STORE/figures/
     slides     a batch → DIR/report.html and the figures that compare its slides
+    animals    animals and groups of a batch → its part of that report
     drawing    which figures a store has, and what each of them shows
     outlines   mask and regions, to be drawn over the slide
     trust      how far to believe the numbers, and what was left out
@@ -12,7 +13,8 @@
     page       figures and words → one file
 """
 
+from axonflow.results.report.animals import forget_animals
 from axonflow.results.report.slide import keep_report, write_report
 from axonflow.results.report.slides import FIGURES, write_batch_report, write_comparison
 
-__all__ = ["FIGURES", "keep_report", "write_batch_report", "write_comparison", "write_report"]
+__all__ = ["FIGURES", "forget_animals", "keep_report", "write_batch_report", "write_comparison", "write_report"]

@@ -13,10 +13,12 @@ import xarray as xr
 from axonflow.errors import StoreError
 from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
-from axonflow.kernel.text import from_cell
 from axonflow.kernel.words import area, count, density, number
 from axonflow.ngff.maps import read_maps
 from axonflow.results.analysis import open_store
+from axonflow.results.batch_table import read_summary
+from axonflow.results.cohort import gather
+from axonflow.results.report.animals import ANIMALS, forget_animals, write_animals
 from axonflow.results.report.page import vector, write_page
 from axonflow.results.report.words import TISSUE, UNMYELINATED, Fact
 
@@ -39,7 +41,7 @@ def write_batch_report(folder: Path) -> Path:
     StoreError
         If it is no folder of a batch, or no slide of it is done.
     """
-    table = _read_summary(folder)
+    table = read_summary(folder)
     if not (table["state"] == "done").any():
         raise StoreError(f"A slide that is done was expected in {folder}, but all have failed; run the batch again.")
     *_, report = write_comparison(table, folder)
@@ -48,6 +50,8 @@ def write_batch_report(folder: Path) -> Path:
 
 def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
     """Draw the maps and the distributions of all slides that are done, and write the report that compares them.
+
+    If the slides are listed with animals, these are compared, too: in tables, figures, and a part of the report.
 
     Parameters
     ----------
@@ -58,7 +62,7 @@ def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        What was written: :data:`FIGURES`, and ``report.html``.
+        What was written: :data:`FIGURES`, the folder of animals if they are listed, and last ``report.html``.
     """
     from axonflow.results.figures import draw_levels, draw_spreads
 
@@ -70,29 +74,15 @@ def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
     draw_levels(list(zip(titles, maps, strict=True)), [folder / name for name in FIGURES[:2]])
     spreads = [(title, *_spread(store)) for title, store in zip(titles, stores, strict=True) if store]
     draw_spreads(spreads, [folder / name for name in FIGURES[2:]])
+    written, animals = [folder / name for name in FIGURES], None
+    if (cohort := gather(table)) is None:
+        forget_animals(folder)
+    else:
+        animals = write_animals(cohort, folder)
+        written.append(folder / ANIMALS)
     report = folder / "report.html"
-    write_page(report, "slides.html", _content(table, titles, folder))
-    return [*(folder / name for name in FIGURES), report]
-
-
-def _read_summary(folder: Path) -> pd.DataFrame:
-    """Read the table that a batch has written.
-
-    Raises
-    ------
-    StoreError
-        If there is none.
-    """
-    path = folder / "summary.csv"
-    words = ["slide", "level", "store", "state", "reason", "warnings"]
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(words, "object"))
-        return table.assign(**{name: table[name].fillna("").map(from_cell) for name in words})
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(
-            f"A store that 'axonflow run' wrote, or the folder of a batch, was expected at {folder}, but there is "
-            "neither run.json nor a readable summary.csv in it."
-        ) from error
+    write_page(report, "slides.html", _content(table, titles, folder) | {"animals": animals})
+    return [*written, report]
 
 
 def _spread(store: Path) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
