@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tifffile
@@ -73,9 +74,9 @@ def _make_rois(folder: Path) -> None:
 def _use_outlines(chance: random.Random, folder: Path) -> None:
     from axonflow.stages.drawn_masks import open_drawn
 
-    shape, unit = (SIDE, SIDE), "um" if chance.random() < 0.2 else "px"
+    unit: Literal["px", "um"] = "um" if chance.random() < 0.2 else "px"
     path = only_one(folder)
-    mask = open_drawn(path, "myelin" if path.name == "one.roi" else "axon", unit, shape, PixelSize(0.5, 0.5))
+    mask = open_drawn(path, "myelin" if path.name == "one.roi" else "axon", unit, (SIDE, SIDE), PixelSize(0.5, 0.5))
     mask.drawn(Box(0, 0, SIDE, SIDE))
 
 
