@@ -24,6 +24,7 @@ PARTS = {
     "browser": "Chromium on the path",
     "dandi": "the dandi client on the path, or named by AXONFLOW_TEST_DANDI",
     "nnunet": "nnU-Net, whose Python AXONFLOW_TEST_NNUNET names (scripts/nnunet makes one)",
+    "readers": "napari, ngio and SpatialData, whose Python AXONFLOW_TEST_READERS names (scripts/readers makes one)",
 }
 """The parts of a machine that some tests need, by their marker."""
 
@@ -72,6 +73,6 @@ def _is_there(part: str) -> bool:
         return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
     if part == "dandi":
         return bool(os.environ.get("AXONFLOW_TEST_DANDI") or shutil.which("dandi"))
-    if part == "nnunet":
-        return bool(os.environ.get("AXONFLOW_TEST_NNUNET"))
+    if part in {"nnunet", "readers"}:
+        return bool(os.environ.get(f"AXONFLOW_TEST_{part.upper()}"))
     return bool(shutil.which("sinfo")) and not subprocess.run(["sinfo"], capture_output=True, check=False).returncode

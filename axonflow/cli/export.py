@@ -19,11 +19,14 @@ def export(
         str,
         typer.Option(
             "--format",
-            help="ads-csv, ads-mask, csv, geojson, netcdf, parquet, png, regions-csv or svg.",
+            help="ads-csv, ads-mask, anndata, csv, geojson, netcdf, parquet, png, regions-csv, roi, spatialdata, svg "
+            "or xlsx.",
             show_default=False,
         ),
     ],
-    out: Annotated[Path | None, typer.Option("--out", help="The file to write.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file, or folder, to write.", show_default=False)
+    ] = None,
     unmyelinated: Annotated[
         bool,
         typer.Option("--unmyelinated", help="AxonDeepSeg's table (ads-csv) or mask (ads-mask) of unmyelinated axons."),

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from axonflow.errors import InputError
 from axonflow.kernel.grid import Box
 
-__all__ = ["Polygons"]
+__all__ = ["FARTHEST", "Polygons", "features_of", "inside", "ring_of"]
 
-_FARTHEST = 1e9
+FARTHEST = 1e9
 """No slide is so large, px; beyond, sums of coordinates would not be exact."""
 
 
@@ -63,31 +63,12 @@ class Polygons:
         InputError
             If it is no GeoJSON, or holds no area.
         """
-        try:
-            found = [*_features(json.loads(text))]
-            parts = [
-                (name or f"region {place}", rings)
-                for place, (name, geometry, _) in enumerate(found, 1)
-                for rings in _areas(geometry)
-            ]
-        except InputError:
-            raise
-        except json.JSONDecodeError as reason:
-            raise InputError(
-                f"GeoJSON was expected, but it is not JSON ({reason}); export the outlines as GeoJSON."
-            ) from reason
-        except (ValueError, RecursionError) as reason:
-            found_in_it = (
-                "brackets in brackets without end" if isinstance(reason, RecursionError) else "too long a number"
-            )
-            raise InputError(
-                f"GeoJSON was expected, but it cannot be read ({found_in_it}); export the outlines again."
-            ) from reason
-        for name, _ in parts:
-            if not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
-                raise InputError(f"Names of whole letters were expected in GeoJSON, {name!r} came; rename the region.")
+        found = features_of(text)
+        parts = [
+            (name or f"region {place}", rings) for place, (name, _, areas) in enumerate(found, 1) for rings in areas
+        ]
         areas = [
-            (name, np.concatenate([_ring(ring, scale) for ring in rings]))
+            (name, np.concatenate([ring_of(ring, scale) for ring in rings]))
             for name, rings in parts
             if isinstance(rings, list) and not name.endswith("*")
         ]
@@ -103,17 +84,17 @@ class Polygons:
             )
         if not areas:
             raise InputError("GeoJSON with at least one Polygon was expected, none came; draw one and export it.")
-        by_word = any(word for _, _, word in found)
+        by_word = any(word for _, word, _ in found)
         return cls(tuple(sides for _, sides in areas), tuple(name for name, _ in areas), left_out, by_word)
 
     def outside(self, shape: tuple[int, int]) -> tuple[str, ...]:
         """Return the names of the regions that lie wholly off a slide of this shape, px."""
-        inside = set()
+        on_it = set()
         for sides, name in zip(self.sides, self.names, strict=True):
             ends = sides.reshape(-1, 2)
             if (ends.max(axis=0) > 0).all() and (ends.min(axis=0) < shape).all():
-                inside.add(name)
-        return tuple(name for name in self.regions if name not in inside)
+                on_it.add(name)
+        return tuple(name for name in self.regions if name not in on_it)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -147,8 +128,41 @@ class Polygons:
             part = box & Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
             if part.size:
                 free = labels[part.relative_to(box).slices]
-                free[_inside(sides, part) & (free == 0)] = number[name]
+                free[inside(sides, part) & (free == 0)] = number[name]
         return labels
+
+
+def features_of(text: str) -> list[tuple[str, bool, list[list[object] | str]]]:
+    """Read every feature of a GeoJSON text.
+
+    Returns
+    -------
+    list of (str, bool, list)
+        Its name, perhaps empty; whether that is read newly (see :class:`Polygons`); and of each of its areas the
+        rings, or in words what stands in the place of an area.
+
+    Raises
+    ------
+    InputError
+        If it is no GeoJSON.
+    """
+    try:
+        found = [(name, word, [*_areas(geometry)]) for name, geometry, word in _features(json.loads(text))]
+    except InputError:
+        raise
+    except json.JSONDecodeError as reason:
+        raise InputError(
+            f"GeoJSON was expected, but it is not JSON ({reason}); export the outlines as GeoJSON."
+        ) from reason
+    except (ValueError, RecursionError) as reason:
+        found_in_it = "brackets in brackets without end" if isinstance(reason, RecursionError) else "too long a number"
+        raise InputError(
+            f"GeoJSON was expected, but it cannot be read ({found_in_it}); export the outlines again."
+        ) from reason
+    for name, _, areas in found:
+        if areas and not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise InputError(f"Names of whole letters were expected in GeoJSON, {name!r} came; rename the region.")
+    return found
 
 
 def _features(document: object) -> Iterator[tuple[str, object, bool]]:
@@ -214,8 +228,8 @@ def _areas(geometry: object) -> Iterator[list[object] | str]:
             )
 
 
-def _ring(ring: object, scale: tuple[float, float]) -> NDArray[np.float64]:
-    """Return the sides of a ring, (n, 4)."""
+def ring_of(ring: object, scale: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the sides of a ring of GeoJSON, (n, 4); an InputError if it is none."""
     try:
         if not all(isinstance(position, list) for position in ring):  # type: ignore[attr-defined]  # the point of asking
             raise TypeError
@@ -231,15 +245,15 @@ def _ring(ring: object, scale: tuple[float, float]) -> NDArray[np.float64]:
         )
     with np.errstate(over="ignore"):
         yx = xy[:, ::-1] * scale
-    if np.abs(yx).max() > _FARTHEST:
+    if np.abs(yx).max() > FARTHEST:
         raise InputError(
-            f"GeoJSON positions within {_FARTHEST:.0e} px of the slide's corner were expected, {str(ring)[:60]!r} "
+            f"GeoJSON positions within {FARTHEST:.0e} px of the slide's corner were expected, {str(ring)[:60]!r} "
             "came; draw the outline again, or say its unit."
         )
     return np.concatenate([yx, np.roll(yx, -1, axis=0)], axis=1)
 
 
-def _inside(sides: NDArray[np.float64], box: Box) -> NDArray[np.bool_]:
+def inside(sides: NDArray[np.float64], box: Box) -> NDArray[np.bool_]:
     """Tell which pixel centres of a box have an odd number of sides to their left."""
     h, w = box.shape
     ya, xa, yb, xb = sides.T

@@ -110,13 +110,14 @@ def omero(label: str, dtype: str, window: tuple[float, float] | None = None) -> 
 def image_label(colours: Colours | None = None) -> dict[str, Any]:
     """Say that an image holds labels of the slide two folders above, and in which colours to show them.
 
-    Label 0 is the background and transparent, unless ``colours`` says otherwise; viewers choose what is not named.
+    Without colours, as of ids, viewers choose: napari hides every label that a list of colours leaves out. A list
+    makes the background, label 0, transparent, unless it says otherwise.
     """
-    ranked = sorted({0: (0, 0, 0, 0), **(colours or {})}.items())
-    return {
-        "source": {"image": "../../"},
-        "colors": [{"label-value": value, "rgba": list(rgba)} for value, rgba in ranked],
-    }
+    source = {"source": {"image": "../../"}}
+    if not colours:
+        return source
+    ranked = sorted({0: (0, 0, 0, 0), **colours}.items())
+    return source | {"colors": [{"label-value": value, "rgba": list(rgba)} for value, rgba in ranked]}
 
 
 def labels_index(names: Iterable[str]) -> dict[str, Any]:

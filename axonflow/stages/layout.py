@@ -12,6 +12,7 @@
     ├── traits/                 sums over blocks: how sure the network was, and of what
     ├── tables/fibers.parquet   one row per axon
     ├── tables/regions.parquet  one row per region, if there are any
+    ├── tables/fibers, regions  both once more, as a Zarr group of tables
     ├── maps/                   one array per map
     ├── run.json, run.log       what made it
     └── .axonflow/              journal, lock and intermediate results

@@ -34,19 +34,22 @@ class Mask:
     image : StoredImage
     form : Form
     rule : str
-        ``"not zero"``, ``"threshold"`` or ``"ids"``.
+        ``"not zero"``, ``"threshold"``, ``"ids"`` or ``"outlines"``, which are ids that were drawn.
     low, high : float
         Of a threshold, the values of the two modes; else 0 and the value that is drawn.
     alike : str
         What every pixel that was looked at is, ``"drawn"`` or ``"not drawn"``; empty if they differ.
+    notes : tuple of str
+        What else a person should know of it.
     """
 
     image: StoredImage
     form: Form
-    rule: Literal["not zero", "threshold", "ids"]
+    rule: Literal["not zero", "threshold", "ids", "outlines"]
     low: float
     high: float
     alike: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def plain(self) -> bool:
@@ -61,6 +64,11 @@ class Mask:
             return f"two modes{of}, {self.low:g} and {self.high:g}, with a threshold of {(self.low + self.high) / 2:g}"
         if self.rule == "ids":
             return "ids of axons, those that touch kept apart by a line of one pixel"
+        if self.rule == "outlines":
+            return (
+                f"outlines of {self.high:,.0f} axons, those that touch kept apart by a line of one pixel; where two "
+                "overlap, the first in the file has the place"
+            )
         return f"0 and {self.high:g}{of}"
 
     def drawn(self, box: Box) -> NDArray[np.bool_]:
@@ -75,14 +83,14 @@ class Mask:
 
     def covered(self, box: Box) -> NDArray[np.bool_]:
         """Return which pixels of a box are drawn, whatever object they belong to: objects that touch stay together."""
-        if self.rule == "ids":
+        if self.rule in {"ids", "outlines"}:
             covered: NDArray[np.bool_] = numbers_of(self.image, self.form, box) != 0
             return covered
         return self.drawn(box)
 
     def drawn_and_between(self, box: Box) -> tuple[NDArray[np.bool_], int]:
         """Return which pixels of a box are drawn, and how many have a value far from both modes."""
-        if self.rule == "ids":
+        if self.rule in {"ids", "outlines"}:
             return self._apart(box), 0
         values = numbers_of(self.image, self.form, box)
         if self.rule == "threshold":

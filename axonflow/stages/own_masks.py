@@ -71,7 +71,7 @@ def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
     readings: dict[str, Any] = {} if plain else {"readings": [mask.words for mask in masks]}
     if len(masks) == 1 and layout.classes != AXON_MYELIN:
         readings["classes"] = layout.classes.to_json()
-    noted = not plain or any(_is_soft(mask) for mask in masks) or len(masks) == 3
+    noted = not plain or any(_is_soft(mask) or _notes(mask) for mask in masks) or len(masks) == 3
     first = Stage(
         name="segment",
         revision=1,
@@ -90,6 +90,10 @@ def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
 
 def _is_soft(mask: LabelImage | Mask) -> bool:
     return mask.soft if isinstance(mask, LabelImage) else mask.rule == "threshold"
+
+
+def _notes(mask: LabelImage | Mask) -> tuple[str, ...]:
+    return () if isinstance(mask, LabelImage) else mask.notes
 
 
 def _task(masks: OwnMasks, layout: Layout, box: Box) -> Result:
@@ -122,6 +126,7 @@ def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box
             )
         elif not (mask.plain or mask.image.bilevel):
             notes.append(f"{mask.image.path} was read as {mask.words}.")
+        notes += _notes(mask)
     contested, drawn = sum((found["contested"] for _, found in results if "contested" in found), np.zeros(2)).tolist()
     if contested:
         notes.append(

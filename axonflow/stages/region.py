@@ -16,6 +16,7 @@ from axonflow.fiber.tissue import areas as areas_of
 from axonflow.kernel.files import remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.tally import Ints, Tally
+from axonflow.ngff.tables import feature_table, generic_table, write_tables
 from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.centroids import centroids_in
 from axonflow.stages.layout import Layout
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_regions"]
 
+_FIBERS = {"fibers": feature_table("axons", "axon_id")}
+"""The table that every store has, as it is told to other programs."""
+
 
 def describe_regions(layout: Layout, regions: Regions | None, coverage: Coverage, after: Stage) -> Stage:
     """Declare the pass over the regions.
 
     It follows the measurement, so that other regions do not redo it. Without regions it has nothing to count, but is
-    there: it takes away what a run with some has left.
+    there: it takes away what a run with some has left. It is the last to write the table of axons, and so shows the
+    tables to other programs, too.
 
     Parameters
     ----------
@@ -102,6 +107,7 @@ def _finish(
     extra, parts = _others(layout), _parts(layout)
     named_parts = (part.assign(**{REGION.name: of_key[row[first : first + len(part)]]}) for first, part in parts)
     write_parquet(named_parts, layout.table, [*extra, REGION])
+    write_tables(layout.table.parent, _FIBERS | {"regions": generic_table(REGION.name)})
     empty = [name for name, pixels in zip(named, areas.total.tolist(), strict=True) if not any(pixels)]
     if empty:
         notes += (
@@ -112,9 +118,10 @@ def _finish(
 
 
 def _forget(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:  # noqa: ARG001  # a finish gets them
-    remove(layout.regions)
+    remove(layout.regions, layout.regions.with_suffix(""))
     if REGION in extra_columns(layout.table):
         write_parquet((part for _, part in _parts(layout)), layout.table, _others(layout))
+    write_tables(layout.table.parent, _FIBERS)
 
 
 def _parts(layout: Layout) -> Iterator[tuple[int, pd.DataFrame]]:

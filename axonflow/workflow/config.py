@@ -173,13 +173,23 @@ class Config:
         _UNIT, "Unit of their polygons: px, or um.", default="px", flag="--regions-unit", decides=("measure.regions",)
     )
     axon_mask: Path | None = setting(
-        FILE, "Own axon mask in place of the network (non-zero is axon).", flag="--axon-mask", decides=("segment",)
+        FILE,
+        "Own axon mask in place of the network (non-zero is axon), or outlines: GeoJSON, ROIs of ImageJ.",
+        flag="--axon-mask",
+        decides=("segment",),
     )
     myelin_mask: Path | None = setting(
         FILE, "Own myelin mask, with --axon-mask.", flag="--myelin-mask", decides=("segment",)
     )
     uaxon_mask: Path | None = setting(
         FILE, "Own mask of unmyelinated axons, with both.", flag="--uaxon-mask", decides=("segment",)
+    )
+    outlines_unit: MaskUnit | None = setting(
+        _UNIT,
+        "Unit of masks that are outlines: px of the slide, or um.",
+        flag="--outlines-unit",
+        usual="px",
+        decides=("segment",),
     )
     labels: Path | None = setting(
         FILE,
@@ -247,6 +257,8 @@ class Config:
             )
         if self.labels is not None and self.axon_mask is not None:
             raise InputError("Either --labels or --axon-mask with --myelin-mask was expected, both came; give one.")
+        if self.outlines_unit is not None and self.axon_mask is None:
+            raise InputError("--outlines-unit was expected with --axon-mask and --myelin-mask; give them, too.")
         if self.classes is not None and self.labels is None:
             raise InputError("--classes was expected with --labels, it came alone; give the image that it is about.")
         if self.classes is not None:

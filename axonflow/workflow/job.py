@@ -142,7 +142,7 @@ def prepare(config: Config, precision: Callable[[], Precision] = best_precision,
     """
     slide = opened_slide(config)
     if config.own_masks:
-        return declare_job(config, slide, opened_masks(config))
+        return declare_job(config, slide, opened_masks(config, slide))
     choice = choose_model(
         config.model, pixel_size_of(slide), None if fresh else config.out, config.working_pixel_size_um
     )
@@ -260,7 +260,8 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
     native = work = Frame(slide.shape, size)
     below = 0 if slide.bar is None or config.keep_bar else slide.bar.rows
     with_bar = (slide.shape[0] + below, slide.shape[1])
-    if below and isinstance(segmentation, Masks) and all(m.image.shape == with_bar for m in segmentation.images):
+    shapes = {mask.image.shape for mask in segmentation.images} if isinstance(segmentation, Masks) else set()
+    if below and isinstance(segmentation, Masks) and shapes <= {with_bar, slide.shape}:
         segmentation = cut_masks(segmentation, slide.shape)  # drawn on the image as the microscope saved it
     min_axon_area_um2, min_unmyelinated_area_um2 = (
         given or 0.0 for given in (config.min_axon_area_um2, config.min_unmyelinated_area_um2)

@@ -82,7 +82,7 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
     if (path / "run.json").exists():
         kept = Config.from_json(read_record(path)["config"])
         if settings.get("labels") is not None:  # in place of the masks that there were
-            kept = replace(kept, axon_mask=None, myelin_mask=None, uaxon_mask=None)
+            kept = replace(kept, axon_mask=None, myelin_mask=None, uaxon_mask=None, outlines_unit=None)
         elif any(settings.get(name) is not None for name in ("axon_mask", "myelin_mask", "uaxon_mask")):
             kept = replace(kept, labels=None, classes=None)
         config = replace(kept, **{"out": path, **settings})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from axonflow.errors import InputError, PixelSizeError
@@ -14,6 +15,7 @@ from axonflow.net.nnunet.plan import NnUNetPlan
 from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
 from axonflow.stages.colours import open_colours
 from axonflow.stages.convert import naming_the_way_on
+from axonflow.stages.drawn_masks import MaskRole, is_drawn, open_drawn
 from axonflow.stages.labels import LabelImage, open_labels, open_numbers
 from axonflow.stages.masks import Mask, open_mask
 from axonflow.stages.own_masks import OwnMasks
@@ -52,15 +54,28 @@ def pixel_size_of(slide: Slide) -> PixelSize:
     return slide.pixel_size
 
 
-def opened_masks(config: Config) -> Masks:
-    """Open the masks of a user who has given some."""
+def opened_masks(config: Config, slide: Slide) -> Masks:
+    """Open the masks of a user who has given some for a slide."""
     if config.labels is not None:
+        if is_drawn(config.labels):
+            raise InputError(
+                f"An image was expected with --labels, {config.labels} holds outlines; give it with --axon-mask and, "
+                "if it tells the classes apart, with --myelin-mask, too."
+            )
         image = open_stored(config.labels)
         if config.classes is not None:
             return Masks((open_numbers(image, Classes.from_words(config.classes)),))
         return Masks((open_labels(image, AXON_MYELIN),))
-    given = (config.axon_mask, config.myelin_mask, config.uaxon_mask)
-    return Masks(cast("OwnMasks", tuple(open_mask(open_stored(path)) for path in given if path)))
+    given: dict[MaskRole, Path | None]
+    given = {"axon": config.axon_mask, "myelin": config.myelin_mask, "unmyelinated": config.uaxon_mask}
+    masks = (_opened_mask(path, role, config, slide) for role, path in given.items() if path)
+    return Masks(cast("OwnMasks", tuple(masks)))
+
+
+def _opened_mask(path: Path, role: MaskRole, config: Config, slide: Slide) -> Mask:
+    if is_drawn(path):
+        return open_drawn(path, role, config.outlines_unit, slide.shape, pixel_size_of(slide))
+    return open_mask(open_stored(path))
 
 
 def cut_masks(masks: Masks, shape: tuple[int, int]) -> Masks:

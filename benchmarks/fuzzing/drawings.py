@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tifffile
@@ -54,6 +55,31 @@ def _use_geojson(chance: random.Random, folder: Path) -> None:
     open_regions(path, "um" if chance.random() < 0.2 else "px", frame, frame).label(whole)
 
 
+def _make_rois(folder: Path) -> None:
+    import roifile
+
+    corners = np.array([(5, 5), (40, 6), (38, 50)])
+    kinds = roifile.ROI_TYPE
+    whole = roifile.ImagejRoi.frompoints(corners, name="axon 1")
+    exact = roifile.ImagejRoi.frompoints(corners + 0.25, name="fiber 1")
+    oval = roifile.ImagejRoi(roitype=kinds.OVAL, left=3, top=4, right=30, bottom=50, name="axon 2")
+    several = roifile.ImagejRoi(roitype=kinds.RECT, left=5, top=5, right=40, bottom=50, name="axon 3")
+    several.multi_coordinates = np.array([0, 5, 5, 1, 40, 6, 1, 38, 50, 4, 0, 9, 9, 1, 20, 9, 1, 20, 20, 4], np.float32)
+    several.shape_roi_size = len(several.multi_coordinates)
+    roifile.roiwrite(folder / "rois.zip", [whole, exact, oval, several], mode="w")
+    (folder / "one.roi").write_bytes(exact.tobytes())
+    (folder / "several.roi").write_bytes(several.tobytes())
+
+
+def _use_outlines(chance: random.Random, folder: Path) -> None:
+    from axonflow.stages.drawn_masks import open_drawn
+
+    unit: Literal["px", "um"] = "um" if chance.random() < 0.2 else "px"
+    path = only_one(folder)
+    mask = open_drawn(path, "myelin" if path.name == "one.roi" else "axon", unit, (SIDE, SIDE), PixelSize(0.5, 0.5))
+    mask.drawn(Box(0, 0, SIDE, SIDE))
+
+
 def _make_masks(folder: Path) -> None:
     classes = tissue()
     axon = ((classes == 2) * 255).astype(np.uint8)
@@ -92,5 +118,7 @@ def _use_mask(chance: random.Random, folder: Path) -> None:
 
 KINDS = (
     Kind("GeoJSON", 14, make_geojson, change_geojson, _use_geojson),
+    Kind("outlines", 6, make_geojson, change_geojson, _use_outlines, single=True),
+    Kind("ROIs", 8, _make_rois, change_one(changed_bytes), _use_outlines, single=True),
     Kind("masks", 12, _make_masks, change_one(_change_mask), _use_mask, single=True),
 )

@@ -378,6 +378,7 @@ def test_every_setting_arrives(slide: Path, tmp_path: Path) -> None:
         "axon_mask": None,
         "myelin_mask": None,
         "uaxon_mask": None,
+        "outlines_unit": None,
         "classes": None,
         "labels": str(slide.with_name("labels.png")),
         "keep_probabilities": False,

@@ -23,7 +23,7 @@ from axonflow.errors import InputError, StoreError
 from axonflow.fiber.region_table import REGION_COLUMNS
 from axonflow.fiber.table import COLUMNS
 from axonflow.results.analysis import Analysis
-from axonflow.results.export import ads_mask, export_store, geojson
+from axonflow.results.export import ads_mask, export_store, objects
 from axonflow.workflow.config import Config
 
 SHAPE = (301, 423)
@@ -94,8 +94,8 @@ def of_class(features: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 def test_the_polygons_are_the_labels(
     result: Analysis, tile: int, margin: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(geojson, "TILE", tile)
-    monkeypatch.setattr(geojson, "MARGIN", margin)
+    monkeypatch.setattr(objects, "TILE", tile)
+    monkeypatch.setattr(objects, "MARGIN", margin)
     features = features_of(export_store(result, "geojson", tmp_path / "f.geojson"))
     assert len(features) == 2 * len(result.fibers) > 20
     for class_, name in (("Axon", "axons"), ("Fiber", "fibers")):

@@ -25,7 +25,8 @@ def configs(draw: st.DrawFn) -> Config:
         return draw(st.none() | strategy)
 
     choices: tuple[dict[str, Any], ...] = ({}, {"labels": SLIDE}, {"axon_mask": SLIDE, "myelin_mask": OUT})
-    masks = draw(st.sampled_from(choices))
+    outlines: dict[str, Any] = {"axon_mask": SLIDE, "myelin_mask": OUT, "outlines_unit": "um"}
+    masks = draw(st.sampled_from((*choices, outlines)))
     return Config(
         slide=draw(paths),
         out=draw(paths),
@@ -73,6 +74,7 @@ def test_settings_of_another_version_are_refused() -> None:
         ({"axon_mask": SLIDE}, "together, one came"),
         ({"myelin_mask": SLIDE}, "together, one came"),
         ({"axon_mask": SLIDE, "myelin_mask": SLIDE, "labels": SLIDE}, "both came"),
+        ({"labels": SLIDE, "outlines_unit": "px"}, "--outlines-unit was expected with --axon-mask"),
         ({"uaxon_mask": SLIDE}, "--uaxon-mask was expected with --axon-mask"),
         ({"uaxon_mask": SLIDE, "labels": SLIDE}, "--uaxon-mask was expected with --axon-mask"),
         ({"classes": "0=background,1=myelin,2=axon"}, "--classes was expected with --labels"),

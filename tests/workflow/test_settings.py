@@ -47,6 +47,7 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     drawing = masks | {"mask": folder / "drawn.geojson", "regions": folder / "drawn.geojson"}
     named = {"labels": folder / "numbers.png", "classes": "0=background,1=unmyelinated,2=axon,3=myelin"}
     pair = {"axon_mask": folder / "axon.png", "myelin_mask": folder / "myelin.png"}
+    outlines = pair | {"axon_mask": folder / "drawn.geojson", "outlines_unit": "px"}
     nnunet = {"model": str(folder / "nnunet" / "small.json")}
     return {
         "working_pixel_size_um": (nnunet | {"working_pixel_size_um": 0.15}, {"working_pixel_size_um": 0.2}),
@@ -65,6 +66,7 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         "axon_mask": (pair, {"axon_mask": folder / "other-axon.png"}),
         "myelin_mask": (pair, {"myelin_mask": folder / "other-myelin.png"}),
         "uaxon_mask": (pair, {"uaxon_mask": folder / "uaxon.png"}),
+        "outlines_unit": (outlines, {"outlines_unit": "um"}),
         "classes": (named, {"classes": "0=background,1=myelin,2=axon,3=unmyelinated"}),
         "labels": (masks, {"labels": folder / "others.png"}),
         "keep_probabilities": (network, {"keep_probabilities": True}),

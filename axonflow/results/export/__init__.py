@@ -9,20 +9,27 @@ from axonflow.results.analysis import Analysis
 from axonflow.results.export.ads_mask import write_ads_mask, write_uaxon_mask
 from axonflow.results.export.geojson import write_geojson
 from axonflow.results.export.maps import draw, write_netcdf
+from axonflow.results.export.rois import write_rois
+from axonflow.results.export.scverse import write_anndata, write_spatialdata
 from axonflow.results.export.tables import copy_parquet, write_ads, write_csv, write_regions_csv, write_uaxons
+from axonflow.results.export.xlsx import write_xlsx
 
 __all__ = ["FORMATS", "export_store"]
 
 _WRITERS = {
     "ads-csv": (write_ads, "_axon_morphometrics.csv"),
     "ads-mask": (write_ads_mask, "_seg-axonmyelin.tif"),
+    "anndata": (write_anndata, "_fibers.h5ad"),
     "csv": (write_csv, "_fibers.csv"),
     "geojson": (write_geojson, "_fibers.geojson"),
     "netcdf": (write_netcdf, "_maps.nc"),
     "parquet": (copy_parquet, "_fibers.parquet"),
     "png": (draw, "_maps.png"),
     "regions-csv": (write_regions_csv, "_regions.csv"),
+    "roi": (write_rois, "_rois.zip"),
+    "spatialdata": (write_spatialdata, ".spatialdata.zarr"),
     "svg": (draw, "_maps.svg"),
+    "xlsx": (write_xlsx, "_tables.xlsx"),
 }
 
 _UNMYELINATED = {
@@ -42,9 +49,10 @@ def export_store(analysis: Analysis, format_: str, out: Path | None = None, *, u
     ----------
     analysis : Analysis
     format_ : str
-        ``ads-csv``: the table with AxonDeepSeg's columns alone; ``ads-mask``: its image of 0, 127 and 255; ``csv`` and
-        ``parquet``: the whole table; ``geojson``: outlines of axons and fibers; ``netcdf``: the maps; ``png`` and
-        ``svg``: the maps as a figure; ``regions-csv``: the table of regions.
+        ``ads-csv``: the table with AxonDeepSeg's columns alone; ``ads-mask``: its image of 0, 127 and 255;
+        ``anndata``, ``csv`` and ``parquet``: the whole table; ``geojson``: outlines of axons and fibers, ``roi``: the
+        same for ImageJ; ``netcdf``: the maps; ``png`` and ``svg``: the maps as a figure; ``regions-csv``: the table of
+        regions; ``spatialdata``: slide, labels and table; ``xlsx``: the tables for Excel.
     out : Path, optional
         Beside the store, named after it, if left out.
     unmyelinated : bool

@@ -7,6 +7,7 @@ from pathlib import Path
 from axonflow.errors import InputError
 from axonflow.kernel.files import new_file
 from axonflow.results.analysis import Analysis
+from axonflow.results.export.origin import origin
 
 __all__ = ["draw", "write_netcdf"]
 
@@ -14,9 +15,9 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def write_netcdf(analysis: Analysis, path: Path) -> None:
-    """Write all maps with their units and coordinates."""
+    """Write all maps with their units and coordinates; the file's attributes say what slide and model they are of."""
     with new_file(path) as part:
-        analysis.maps.to_netcdf(part, engine="h5netcdf")
+        analysis.maps.assign_attrs(origin(analysis)).to_netcdf(part, engine="h5netcdf")
 
 
 def draw(analysis: Analysis, path: Path) -> None:

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from axonflow.fiber.columns import for_csv
 from axonflow.kernel.files import new_file
 from axonflow.results.analysis import Analysis
@@ -26,17 +28,38 @@ _COMPRESSIONS: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {
 
 
 def write_ads(analysis: Analysis, path: Path) -> None:
-    """Write the columns of AxonDeepSeg as it does."""
+    """Write the columns of AxonDeepSeg as it does, places in the slide's own pixels."""
     from axonflow.fiber.table import write_ads_csv
 
-    write_ads_csv(analysis.fibers, path)
+    write_ads_csv(_on_the_slide(analysis), path)
 
 
 def write_uaxons(analysis: Analysis, path: Path) -> None:
-    """Write AxonDeepSeg's columns of the axons without myelin."""
+    """Write AxonDeepSeg's columns of the axons without myelin; places likewise."""
     from axonflow.fiber.table import write_ads_unmyelinated
 
-    write_ads_unmyelinated(analysis.fibers, path)
+    write_ads_unmyelinated(_on_the_slide(analysis), path)
+
+
+def _on_the_slide(analysis: Analysis) -> pd.DataFrame:
+    """Return the table of axons with places in pixels of the slide, where the labels have pixels of their own.
+
+    A bounding box becomes the smallest one of whole pixels of the slide that holds it.
+    """
+    fibers, slide, labels = analysis.fibers, analysis.record["slide"], analysis.record["labels"]
+    if slide["pixel_size_um"] == labels["pixel_size_um"] and slide["shape"] == labels["shape"]:
+        return fibers
+    moved = {}
+    sides = zip("yx", slide["shape"], slide["pixel_size_um"], labels["pixel_size_um"], strict=True)
+    for axis, length, pixel_um, label_um in sides:
+        scale = label_um / pixel_um
+        moved[f"{axis}0 (px)"] = (fibers[f"{axis}0 (px)"] + 0.5) * scale - 0.5
+        for end, whole in (("min", np.floor), ("max", np.ceil)):
+            name = f"bbox_{end}_{axis}"
+            # One that ends with a pixel of the slide but for rounding ends there.
+            places = whole(np.round(fibers[name].to_numpy() * scale, 6))
+            moved[name] = np.clip(places, 0, length).astype(np.int64)
+    return fibers.assign(**moved)
 
 
 def write_csv(analysis: Analysis, path: Path) -> None:
