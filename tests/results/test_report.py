@@ -21,9 +21,9 @@ from axonflow.errors import StoreError
 from axonflow.kernel.words import area, density, memory, number, share
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.figures.style import COLUMN_MM, PAGE_MM, PRINT_DPI
+from axonflow.results.outlines import covered_pixels, region_pixels
 from axonflow.results.report import keep_report, write_batch_report, write_report
 from axonflow.results.report.origin import network_in_words, origin_facts
-from axonflow.results.report.outlines import covered_pixels, region_pixels
 from axonflow.results.report.trust import left_out
 from axonflow.results.report.words import Fact
 from axonflow.stages.titles import stage_title
@@ -241,7 +241,11 @@ def test_what_was_drawn_is_read_again_where_it_can_be(drawn: Reported) -> None:
     assert not region_pixels(drawn.result, shape)
     for path in paths:
         path.with_suffix(".away").rename(path)
-    np.testing.assert_array_equal(cells, drawn.result.maps["covered_fraction"] >= 0.5)
+    side, maps = drawn.result.maps.attrs["cell_side_um"], drawn.result.maps
+    y, x = ((np.arange(n) + 0.5) * 0.2 // side for n in shape)  # two pixels of the slide to one of these
+    half = maps["covered_area"].to_numpy() >= 0.5 * (side / 1000) ** 2
+    np.testing.assert_array_equal(cells[:, :150], half[np.ix_(y.astype(int), x[:150].astype(int))])
+    assert not cells[:, 160:].any()
 
 
 def test_what_is_too_small_or_too_far_is_told(tmp_path: Path) -> None:

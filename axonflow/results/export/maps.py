@@ -7,6 +7,7 @@ from pathlib import Path
 from axonflow.errors import InputError
 from axonflow.kernel.files import new_file
 from axonflow.results.analysis import Analysis
+from axonflow.results.cells import with_bounds
 
 __all__ = ["draw", "write_netcdf"]
 
@@ -14,9 +15,9 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def write_netcdf(analysis: Analysis, path: Path) -> None:
-    """Write all maps with their units and coordinates."""
+    """Write all maps with their units, coordinates and the edges of their cells."""
     with new_file(path) as part:
-        analysis.maps.to_netcdf(part, engine="h5netcdf")
+        with_bounds(analysis.maps).to_netcdf(part, engine="h5netcdf")
 
 
 def draw(analysis: Analysis, path: Path) -> None:
@@ -32,5 +33,6 @@ def draw(analysis: Analysis, path: Path) -> None:
             f"A file ending in {', '.join(PICTURES)} was expected for a figure, {path.name} came; rename --out."
         )
     from axonflow.results.figures import draw_maps
+    from axonflow.results.outlines import drawn_over
 
-    draw_maps(analysis.maps, [path])
+    draw_maps(analysis.maps, [path], drawn_over(analysis))

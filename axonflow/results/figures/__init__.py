@@ -3,6 +3,7 @@
 ::
 
     style           widths, type, colours, bars: how all of them look
+    outline         borders drawn over a picture
     maps            the maps of one slide, of several side by side, and the network's doubt
     overlay         the slide, what was drawn over it, and what was found in it
     distributions   diameters, g-ratios, density along the slide
@@ -15,7 +16,8 @@ from axonflow.results.figures.distributions import (
     draw_profiles,
     draw_spreads,
 )
-from axonflow.results.figures.maps import draw_doubt, draw_levels, draw_maps, draw_unmyelinated
+from axonflow.results.figures.maps import MapOf, draw_doubt, draw_levels, draw_maps, draw_unmyelinated
+from axonflow.results.figures.outline import Outlines
 from axonflow.results.figures.overlay import draw_detail, draw_overlay, draw_slide
 from axonflow.results.figures.style import AXON, DOUBT, MYELIN, PANELS
 
@@ -24,6 +26,8 @@ __all__ = [
     "DOUBT",
     "MYELIN",
     "PANELS",
+    "MapOf",
+    "Outlines",
     "draw_detail",
     "draw_diameters",
     "draw_doubt",

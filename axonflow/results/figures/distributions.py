@@ -15,6 +15,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
+from axonflow.results.cells import edges_um
 from axonflow.results.figures.style import AXON, COLUMN_MM, MYELIN, PAGE_MM, new_figure, save, styled, tidy
 
 __all__ = ["draw_diameters", "draw_gratio_by_diameter", "draw_gratios", "draw_profiles", "draw_spreads"]
@@ -120,23 +121,28 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
 
 @styled()
 def draw_profiles(maps: xr.Dataset, paths: Iterable[Path]) -> None:
-    """Draw the axon density of each row and of each column of cells, as wide as a column."""
+    """Draw the axon density of each row and of each column of cells, as wide as a column.
+
+    The last ones are as wide as what is left of the slide; their height decides nothing if less than half is there.
+    """
     figure = new_figure(COLUMN_MM, HEIGHT_MM)
     axes = figure.subplots()
-    side = float(maps.attrs["cell_side_um"]) / 1000
-    longest = max(maps.sizes["y"], maps.sizes["x"]) * side
-    scale, unit = (1.0, "mm") if longest >= 1 else (1000.0, "µm")
+    side_mm2 = (float(maps.attrs["cell_side_um"]) / 1000) ** 2
+    longest = max(float(edges_um(maps, axis)[-1]) for axis in "yx")
+    tops = [0.0]
     for axis, other, words, colour in zip(
         "yx", "xy", ("down the slide (y)", "across the slide (x)"), DENSITY_COLOURS, strict=True
     ):
         count, area = (maps[name].sum(other).to_numpy() for name in ("axon_count", "covered_area"))
         density = np.divide(count, area, out=np.full(len(count), np.nan), where=area > 0)
-        edges = np.arange(maps.sizes[axis] + 1) * side * scale
-        axes.stairs(density, edges, baseline=None, color=colour, linewidth=1.1, label=words)
-    axes.set_xlim(0, longest * scale)
-    axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * 1.2)
-    axes.set_xlabel(f"distance from the top, or from the left ({unit})")
+        whole = area >= 0.5 * side_mm2 * maps.sizes[other] if len(area) > 1 else area > 0
+        tops += density[whole & np.isfinite(density)].tolist()
+        axes.stairs(density, edges_um(maps, axis), baseline=None, color=colour, linewidth=1.1, label=words)
+    axes.set_xlim(0, longest)
+    axes.set_ylim(bottom=0, top=(max(tops) or 1.0) * 1.25)
+    axes.set_xlabel("distance from the top, or from the left (µm)")
     axes.set_ylabel("axons per mm²")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     _whole_numbers(axes)
     axes.legend(frameon=False, fontsize=6.5, ncols=2, loc="upper left")
     save(figure, paths)

@@ -16,6 +16,7 @@ from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box
 from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.ngff import Pyramid
+from axonflow.results.figures.outline import draw_border
 from axonflow.results.figures.style import COLUMN_MM, new_figure, save, scale_bar, styled
 
 __all__ = ["coarse", "draw_detail", "draw_overlay", "draw_slide"]
@@ -47,7 +48,7 @@ def draw_slide(
     grey : (h, w) array
         The slide, coarse.
     extent : (float, float)
-        Its height and width, mm.
+        Its height and width, µm.
     covered : (m, n) bool, optional
         What counts, on any grid that covers the slide; all of it if None.
     regions : dict
@@ -63,9 +64,9 @@ def draw_slide(
     if covered is not None:
         veil = np.where(covered, 0.0, 0.55)
         axes.imshow(np.ones_like(veil), cmap="gray", vmin=0, vmax=1, alpha=veil, extent=box, interpolation="nearest")
-        _outline(axes, covered, extent, OUTLINE, 1.1)
+        draw_border(axes, covered, extent, OUTLINE, 1.1)
     for name, inside in regions.items():
-        _outline(axes, inside, extent, "white", 0.8)
+        draw_border(axes, inside, extent, "white", 0.8)
         rows, columns = np.nonzero(inside)
         y, x = (rows.mean() + 0.5) / inside.shape[0] * height, (columns.mean() + 0.5) / inside.shape[1] * width
         about = {"facecolor": (0, 0, 0, 0.55), "edgecolor": "none", "boxstyle": "round,pad=0.25"}
@@ -88,7 +89,7 @@ def draw_detail(
     classes : Classes
         What they mean.
     extent : (float, float)
-        Height and width, mm.
+        Height and width, µm.
     paths : iterable of Path
         PNG, SVG or PDF.
     """
@@ -99,9 +100,9 @@ def draw_detail(
     axes.imshow(_stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
     axon, myelin = labels == classes.axon, labels == classes.myelin
     if classes.unmyelinated is not None:
-        _outline(axes, labels == classes.unmyelinated, extent, classes[classes.unmyelinated].colour, 0.7)
-    _outline(axes, axon | myelin, extent, classes[classes.myelin].colour, 0.7)
-    _outline(axes, axon, extent, classes[classes.axon].colour, 0.7)
+        draw_border(axes, labels == classes.unmyelinated, extent, classes[classes.unmyelinated].colour, 0.7)
+    draw_border(axes, axon | myelin, extent, classes[classes.myelin].colour, 0.7)
+    draw_border(axes, axon, extent, classes[classes.axon].colour, 0.7)
     _bare(axes)
     scale_bar(axes, box)
     save(figure, paths)
@@ -128,20 +129,6 @@ def _stretched(grey: Picture) -> NDArray[np.float32]:
     low, high = np.percentile(values, (0.5, 99.5))
     stretched: NDArray[np.float32] = np.clip((values - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
     return stretched
-
-
-def _outline(
-    axes: Axes, inside: NDArray[np.bool_], extent: tuple[float, float], colour: str | tuple[float, ...], width: float
-) -> None:
-    """Draw the border of a set of pixels, also where it is the picture's own."""
-    if not inside.any():
-        return
-    (h, w), (height, width_mm) = inside.shape, extent
-    framed = np.pad(inside.astype(np.float32), 1)
-    y, x = ((np.arange(n + 2) - 0.5) / n * side for n, side in ((h, height), (w, width_mm)))
-    axes.contour(
-        np.clip(x, 0, width_mm), np.clip(y, 0, height), framed, levels=[0.5], colors=[colour], linewidths=width
-    )
 
 
 def _bare(axes: Axes) -> None:

@@ -16,8 +16,9 @@ from axonflow.kernel.words import count, length, number
 from axonflow.ngff import Pyramid
 from axonflow.results import figures
 from axonflow.results.analysis import Analysis
+from axonflow.results.cells import few
 from axonflow.results.figures.overlay import coarse
-from axonflow.results.report.outlines import covered_pixels, region_pixels
+from axonflow.results.outlines import covered_pixels, drawn_over, region_pixels
 
 __all__ = ["Figure", "draw_figures", "myelinated"]
 
@@ -75,7 +76,7 @@ def _slide(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figu
     grey = coarse(result.pyramid(), THUMBNAIL_PX)
     h, w = grey.shape
     covered, regions = covered_pixels(result, (h, w)), region_pixels(result, (h, w))
-    figures.draw_slide(grey, _extent_mm(result), covered, regions, paths("slide"))
+    figures.draw_slide(grey, _extent_um(result), covered, regions, paths("slide"))
     said = "The slide."
     if covered is not None:
         said += " Only what lies within the yellow outline counts; the rest is veiled."
@@ -103,7 +104,7 @@ def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Fig
     )
     box = Box(y0, x0, y0 + sides[0], x0 + sides[1])
     counted = result.classes.counted(semantic.read(box), result.pyramid("axons").read(box))
-    extent = sides[0] * um.y / 1000, sides[1] * um.x / 1000
+    extent = sides[0] * um.y, sides[1] * um.x
     figures.draw_detail(image.read(box), counted, result.classes, extent, paths("detail"))
     where = f"{length(y0 * um.y)} from the top and {length(x0 * um.x)} from the left"
     said = f"A typical piece near by, {where}: the inner outlines are of axons, the outer ones of their myelin."
@@ -127,12 +128,16 @@ def _typical_place_um(result: Analysis) -> tuple[float, float]:
 
 
 def _maps(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001
-    figures.draw_maps(result.maps, paths("maps"))
+    figures.draw_maps(result.maps, paths("maps"), drawn_over(result))
     side = length(float(result.maps.attrs["cell_side_um"]))
-    said = (
-        f"Maps of the tissue in cells of {side} × {side}. Colours reach from the 1st to the 99th percentile of the "
-        "cells; arrows at the end of a bar say that some lie beyond. Grey cells have nothing to show."
-    )
+    said = f"Maps of the tissue in cells of {side} × {side}; the last ones end with the slide."
+    if few(result.maps):
+        said += " There are so few that their numbers stand in them."
+    else:
+        said += (
+            " Colours reach from the 1st to the 99th percentile of the cells of which at least half is there; an arrow "
+            "at the end of a bar says that cells lie beyond it. Cells without axon and myelin are blank."
+        )
     if result.kind_columns:
         said += " All are of myelinated axons."
     yield Figure("maps", said)
@@ -141,7 +146,7 @@ def _maps(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figur
 def _doubt(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001
     if "confidence" not in result.maps:
         return
-    figures.draw_doubt(result.maps, paths("confidence"))
+    figures.draw_doubt(result.maps, paths("confidence"), drawn_over(result))
     said = "How sure the network was of each cell: the probability of the class it chose, mean over the pixels."
     if int(result.maps.get("unfamiliar", 0 * result.maps["confidence"]).sum()):
         said += " Cells in a red frame look unlike anything the network was trained on."
@@ -171,7 +176,7 @@ def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Itera
 def _unmyelinated(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
     if not result.kind_columns:
         return
-    figures.draw_unmyelinated(result.maps, paths("unmyelinated-maps"))
+    figures.draw_unmyelinated(result.maps, paths("unmyelinated-maps"), drawn_over(result))
     said = (
         "Maps of the unmyelinated axons: their density, the part of the area that they are, and the share of all axons "
         "that are myelinated."
@@ -187,9 +192,9 @@ def _unmyelinated(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterat
     yield Figure("unmyelinated-diameter", f"Diameter of {count(len(diameters), 'unmyelinated axon')}: {spread}.")
 
 
-def _extent_mm(result: Analysis) -> tuple[float, float]:
+def _extent_um(result: Analysis) -> tuple[float, float]:
     slide = result.record["slide"]
-    height, width = (n * um / 1000 for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
+    height, width = (n * um for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
     return height, width
 
 

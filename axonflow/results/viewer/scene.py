@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from axonflow.fiber.maps import Cells
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
+from axonflow.results.cells import colour_range, percentiles, shown
 from axonflow.results.figures.style import PANELS
 from axonflow.results.viewer.coloured import ColouredLabels
 from axonflow.results.viewer.segments import listed_axons, segment_properties
@@ -178,10 +179,12 @@ class Scene:
         for name in sorted(map(str, maps), key=lambda name: (name not in panels, [*panels, name].index(name), name)):
             attrs = maps[name].attrs
             words, unit = MAPS.get(name, attrs["long_name"]), UNITS.get(attrs["units"], "")
-            values = maps[name].to_numpy()
+            values = shown(maps, name)
             image = ColouredLabels.by_cell(name, labels, cells, values)
             colours = panels.get(name, "viridis")
-            found[name] = Scaled(name, _title(f"map: {words}", unit), colours, *_range(values), image)
+            found[name] = Scaled(
+                name, _title(f"map: {words}", unit), colours, *_rounded(*colour_range([maps], name)[:2]), image
+            )
         return found
 
     @property
@@ -219,5 +222,10 @@ def _title(words: str, unit: str) -> str:
 def _range(values: ArrayLike) -> tuple[float, float]:
     """Return what is shown in the first and the last colour: the 1st and 99th percentile, to three digits."""
     finite = np.asarray(values)[np.isfinite(values)]
-    low, high = (float(f"{value:.3g}") for value in np.percentile(finite, (1, 99))) if finite.size else (0.0, 1.0)
-    return low, high if high > low else low + 1
+    return _rounded(*percentiles(finite)) if finite.size else (0.0, 1.0)
+
+
+def _rounded(low: float, high: float) -> tuple[float, float]:
+    """Return a range to three digits; one that holds a single value reaches from 0 to it, or to 1."""
+    low, high = (float(f"{value:.3g}") for value in (low, high))
+    return (low, high) if high > low else (min(low, 0.0), max(high, 0.0) or 1.0)
