@@ -77,12 +77,14 @@ class Cells:
 
     def sides(self, axis: int) -> Ints:
         """Return the cells' sides along an axis, px, each as if the slide went on to the end of its last cell."""
-        return np.diff(self._endless(axis)[: self.counts[axis] + 1])
+        sides: Ints = np.diff(self._endless(axis)[: self.counts[axis] + 1])
+        return sides
 
     def _endless(self, axis: int) -> Ints:
         """Return the cells' edges, px, up to the first that does not lie within the slide."""
         um, end = (self.pixel_size.y, self.pixel_size.x)[axis], self.shape[axis]
-        return np.rint(np.arange(int(end * um / self.side_um) + 2) * self.side_um / um).astype(np.int64)
+        edges: Ints = np.rint(np.arange(int(end * um / self.side_um) + 2) * self.side_um / um).astype(np.int64)
+        return edges
 
     @property
     def counts(self) -> tuple[int, int]:

@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from axonflow.fiber.maps import FEWEST_CELLS
+from axonflow.fiber.maps import FEWEST_CELLS, fitting_side
+from axonflow.kernel.words import count, length
 
 __all__ = [
     "Ends",
@@ -97,6 +98,17 @@ def shown(maps: xr.Dataset, name: str) -> Floats:
 def few(maps: xr.Dataset) -> bool:
     """Tell whether so few cells count that their numbers are written into them."""
     return 0 < int((maps["covered_area"] > 0).sum()) < FEWEST_CELLS
+
+
+def few_cells(maps: xr.Dataset) -> str:
+    """Say that there are few cells, and which side gives more."""
+    n, side = int((maps["covered_area"] > 0).sum()), float(maps.attrs["cell_side_um"])
+    height, width = (float(edges_um(maps, axis)[-1]) for axis in "yx")
+    better = fitting_side(height, width)
+    return (
+        f"{count(n, 'cell')} of {length(side)}: fewer than {FEWEST_CELLS} show nothing of where tissue differs; "
+        f"--cell {better:g} gives more"
+    )
 
 
 def colour_range(slides: Sequence[xr.Dataset], name: str) -> Range:

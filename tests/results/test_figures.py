@@ -48,7 +48,7 @@ def test_a_map_has_one_colour_scale_and_all_one_scale_of_length(
         if span.low < span.high:
             assert (images[0].norm.vmin, images[0].norm.vmax) == (span.low, span.high)
         else:
-            assert float(images[0].norm(span.low)) == pytest.approx(0.5)
+            assert np.asarray(images[0].norm(np.array([span.low]))) == pytest.approx(0.5)
         assert bar.get_ylim() == (images[0].norm.vmin, images[0].norm.vmax)
         for panel in panels:
             pixels = panel.transData.transform([(0, 0), (10, 10)])

@@ -6,9 +6,11 @@
     outline         borders drawn over a picture
     maps            the maps of one slide, of several side by side, and the network's doubt
     overlay         the slide, what was drawn over it, and what was found in it
+    closeups        single axons near by
     distributions   diameters, g-ratios, density along the slide
 """
 
+from axonflow.results.figures.closeups import CloseUp, draw_closeups
 from axonflow.results.figures.distributions import (
     draw_diameters,
     draw_gratio_by_diameter,
@@ -26,8 +28,10 @@ __all__ = [
     "DOUBT",
     "MYELIN",
     "PANELS",
+    "CloseUp",
     "MapOf",
     "Outlines",
+    "draw_closeups",
     "draw_detail",
     "draw_diameters",
     "draw_doubt",

@@ -18,9 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from axonflow.fiber.maps import FEWEST_CELLS, fitting_side
-from axonflow.kernel.words import count, length
-from axonflow.results.cells import Range, colour_range, edges_um, few, has_tissue, is_whole, shown
+from axonflow.results.cells import Range, colour_range, edges_um, few, few_cells, has_tissue, is_whole, shown
 from axonflow.results.figures.outline import Outlines, draw_cells, draw_outlines
 from axonflow.results.figures.style import (
     COLUMN_MM,
@@ -29,6 +27,7 @@ from axonflow.results.figures.style import (
     PANELS,
     PRINT_DPI,
     UNMYELINATED,
+    Extent,
     colour_bar,
     extent_um,
     in_words,
@@ -179,17 +178,6 @@ def _hint(figure: Figure, maps: xr.Dataset) -> None:
         figure.supxlabel(few_cells(maps), fontsize=6.5, color="0.4")
 
 
-def few_cells(maps: xr.Dataset) -> str:
-    """Say that there are few cells, and which side gives more."""
-    n, side = int((maps["covered_area"] > 0).sum()), float(maps.attrs["cell_side_um"])
-    _, width, height, _ = extent_um(maps)
-    better = fitting_side(height, width)
-    return (
-        f"{count(n, 'cell')} of {length(side)}: fewer than {FEWEST_CELLS} show nothing of where tissue differs; "
-        f"--cell {better:g} gives more"
-    )
-
-
 @styled()
 def draw_levels(
     levels: Sequence[MapOf],
@@ -244,7 +232,7 @@ def draw_levels(
                 _paint(axes, maps, name, colours, span, each.outlines)
                 ruler(axes, x=number == len(rows) - 1, y=place == 0)
             else:
-                _blank(axes)
+                _blank(axes, extent_um(maps))
         colour_bar(bar, span, colours)
         words = fill(in_words(known[0][name]), max(int(16 * scale * tallest), 16))
         beside = bar.get_position()
@@ -252,15 +240,17 @@ def draw_levels(
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=7.5)
     for axes, extent in zip(grid[-1], extents, strict=True):
-        scale_bar_inside(axes, extent)
+        scale_bar_inside(axes, extent, min(width for _, width, _, _ in extents))
     notes = [f"left out: {', '.join(missing)}"] if missing else []
     for note in notes:
         figure.text(grid[0][0].get_position().x0, 0.01, note, va="bottom", fontsize=6.5, color="0.4", wrap=True)
     save(figure, paths, dpi=dpi, letters=letters)
 
 
-def _blank(axes: Axes) -> None:
+def _blank(axes: Axes, extent: Extent) -> None:
     """Leave a place for a map that a slide does not have."""
+    axes.set_xlim(*extent[:2])
+    axes.set_ylim(*extent[2:])
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

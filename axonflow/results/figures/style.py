@@ -40,6 +40,7 @@ __all__ = [
     "in_words",
     "new_figure",
     "normed",
+    "round_length",
     "ruler",
     "save",
     "scale_bar",
@@ -169,7 +170,7 @@ def scale_bar(axes: Axes, extent: Extent) -> None:
     """Draw a bar of a round length, at most a third of the picture, below it."""
     left, right, bottom, top = extent
     width, height = right - left, bottom - top
-    length = _round_length(width)
+    length, words = round_length(width)
     axes.autoscale(False)  # the bar lies below the map and must not make room for itself
     axes.plot(
         [left, left + length],
@@ -179,14 +180,17 @@ def scale_bar(axes: Axes, extent: Extent) -> None:
         clip_on=False,
         solid_capstyle="butt",
     )
-    axes.text(left + length / 2, bottom + height * 0.06, _length_in_words(length), ha="center", va="top", fontsize=7)
+    axes.text(left + length / 2, bottom + height * 0.06, words, ha="center", va="top", fontsize=7)
 
 
-def scale_bar_inside(axes: Axes, extent: Extent) -> None:
-    """Draw such a bar into the picture, at its lower left, with a light rim that is seen on any colour."""
+def scale_bar_inside(axes: Axes, extent: Extent, of_um: float | None = None) -> None:
+    """Draw such a bar into the picture, at its lower left, with a light rim that is seen on any colour.
+
+    ``of_um`` is the width that decides its length, if that is not the picture's.
+    """
     left, right, bottom, top = extent
     width, height = right - left, bottom - top
-    length = _round_length(width)
+    length, words = round_length(width if of_um is None else of_um)
     rim = [Stroke(linewidth=1.6, foreground="white"), Normal()]
     x, y = left + 0.04 * width, bottom - 0.05 * height
     axes.autoscale(False)
@@ -199,7 +203,7 @@ def scale_bar_inside(axes: Axes, extent: Extent) -> None:
         path_effects=[Stroke(linewidth=3.4, foreground="white"), Normal()],
     )
     axes.annotate(
-        _length_in_words(length),
+        words,
         (x, y),
         (0, 2.5),
         textcoords="offset points",
@@ -210,14 +214,11 @@ def scale_bar_inside(axes: Axes, extent: Extent) -> None:
     )
 
 
-def _round_length(width_um: float) -> float:
-    """Return the longest round length that is at most a third of a width."""
+def round_length(width_um: float) -> tuple[float, str]:
+    """Return the longest round length that is at most a third of a width, µm, and in words."""
     steps = [first * 10.0**power for power in range(-3, 5) for first in (1, 2, 5)]
-    return max((step for step in steps if step <= width_um / 3), default=width_um)
-
-
-def _length_in_words(um: float) -> str:
-    return f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} µm"
+    um = max((step for step in steps if step <= width_um / 3), default=width_um)
+    return um, f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} µm"
 
 
 def ruler(axes: Axes, *, x: bool, y: bool) -> None:
@@ -225,7 +226,8 @@ def ruler(axes: Axes, *, x: bool, y: bool) -> None:
     for axis, name, wanted in ((axes.xaxis, "x", x), (axes.yaxis, "y", y)):
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(FuncFormatter(lambda um, _: f"{um:,.10g}"))
-        axis.set_tick_params(**{"labelbottom" if name == "x" else "labelleft": wanted})
         if wanted:
             axis.set_label_text(f"{name} (µm)")
+    axes.xaxis.set_tick_params(labelbottom=x)
+    axes.yaxis.set_tick_params(labelleft=y)
     axes.spines[:].set_visible(True)
