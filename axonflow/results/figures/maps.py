@@ -207,6 +207,8 @@ def draw_levels(
     """
     drawn = [(each, each.maps) for each in levels if each.maps is not None]
     missing = [each.title for each in levels if each.maps is None]
+    notes = [f"left out: {', '.join(missing)}"] if missing else []
+    notes += [f"{each.title}: {few_cells(maps)}" for each, maps in drawn if few(maps)]
     asked = (*PANELS, DOUBT) if panels is None else panels
     rows = [panel for panel in asked if any(panel[0] in maps for _, maps in drawn)]
     extents = [extent_um(maps) for _, maps in drawn]
@@ -222,7 +224,7 @@ def draw_levels(
         rows=len(rows),
         sizes=[(scale * width, scale * height) for _, width, height, _ in extents],
         above=0.12 + 0.13 * max(title.count("\n") + 1 for title in titles),
-        below=0.65 if missing else 0.45,
+        below=0.45 + 0.16 * len(notes),
     )
     for number, (axes_row, bar, (name, colours)) in enumerate(zip(grid, bars, rows, strict=True)):
         known = [maps for _, maps in drawn if name in maps]
@@ -241,9 +243,9 @@ def draw_levels(
         axes.set_title(title, fontsize=7.5)
     for axes, extent in zip(grid[-1], extents, strict=True):
         scale_bar_inside(axes, extent, min(width for _, width, _, _ in extents))
-    notes = [f"left out: {', '.join(missing)}"] if missing else []
-    for note in notes:
-        figure.text(grid[0][0].get_position().x0, 0.01, note, va="bottom", fontsize=6.5, color="0.4", wrap=True)
+    if notes:
+        left = grid[0][0].get_position().x0
+        figure.text(left, 0.01, "\n".join(notes), va="bottom", fontsize=6.5, color="0.4", wrap=True)
     save(figure, paths, dpi=dpi, letters=letters)
 
 

@@ -15,7 +15,6 @@ from axonflow.fiber.tissue import DIAMETER
 from axonflow.kernel.files import new_folder, remove
 from axonflow.kernel.words import area, count, density, number, size
 from axonflow.results.analysis import Analysis
-from axonflow.results.cells import few, few_cells
 from axonflow.results.report.methods import analysed_on, in_a_paper
 from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
@@ -81,7 +80,6 @@ def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder:
     return {
         "title": Path(slide["path"]).name,
         "subtitle": f"{size(height, width)}, {h:,} × {w:,} px{f' · analysed on {day}' if day else ''}",
-        "few": few_cells(result.maps) if few(result.maps) else "",
         "paper": in_a_paper(result, axons),
         "network": network_in_words(result),
         "warnings": result.warnings,

@@ -199,8 +199,8 @@ class Scene:
             values = shown(maps, name)
             image = ColouredLabels.by_cell(name, labels, cells, values)
             colours = panels.get(name, "viridis")
-            words, ends = YES_NO.get(name, {}), _rounded(*colour_range([maps], name)[:2])
-            found[name] = Scaled(name, title, colours, *((0.0, 1.0) if words else ends), image, words)
+            meaning, ends = YES_NO.get(name, {}), _rounded(*colour_range([maps], name)[:2])
+            found[name] = Scaled(name, title, colours, *((0.0, 1.0) if meaning else ends), image, meaning)
         return found
 
     @property
