@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,22 @@ def test_a_folder_in_place_of_the_record_gives_way(made: Config, tmp_path: Path,
     (config.out / name / "deeper").mkdir(parents=True)
     assert not check(config.out).sound
     analyse(config)
+    assert check(config.out).sound
+
+
+def test_a_record_that_is_written_anew_keeps_the_day_of_its_stages(made: Config, tmp_path: Path) -> None:
+    config = copied(made, tmp_path)
+    path, day = config.out / "run.json", "2025-01-01T00:00:00+00:00"
+    record = json.loads(path.read_text())
+    assert datetime.fromisoformat(record["analysed"]) <= datetime.now(UTC)
+    path.write_text(json.dumps(record | {"analysed": day}))
+    analyse(config)
+    assert json.loads(path.read_text())["analysed"] == day
+    path.write_text(
+        json.dumps(record | {"analysed": day, "stages": record["stages"] | {"map": record["stages"]["label"]}})
+    )
+    analyse(config)
+    assert json.loads(path.read_text())["analysed"] != day
     assert check(config.out).sound
 
 
