@@ -63,7 +63,7 @@ def test_every_command_is_there() -> None:
     stages = {"convert", "segment", "label", "measure", "map"}
     assert set(names(app)) == stages | {
         *("run", "batch", "plan", "info", "export", "phantom", "train", "score", "evaluate"),
-        *("submit", "status", "check", "doctor", "view", "report"),
+        *("submit", "status", "check", "doctor", "view", "report", "figure"),
     }
     assert {group: set(inner) for group, inner in GROUPS.items()} == {
         "cluster": {"list", "show", "scheduler", "worker"},
