@@ -10,6 +10,7 @@ from axonflow.cli import cluster as _cluster
 from axonflow.cli import doctor as _doctor
 from axonflow.cli import evaluate as _evaluate
 from axonflow.cli import export as _export
+from axonflow.cli import figure as _figure
 from axonflow.cli import info as _info
 from axonflow.cli import models as _models
 from axonflow.cli import phantom as _phantom
@@ -30,6 +31,7 @@ _GROUPS = (
     _plan,
     _info,
     _export,
+    _figure,
     _phantom,
     _view,
     _report,

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["CENTROID", "NEEDED", "Cells", "centroid_pixels", "tissue_maps"]
+__all__ = ["CENTROID", "FEWEST_CELLS", "NEEDED", "Cells", "centroid_pixels", "fitting_side", "tissue_maps"]
+
+FEWEST_CELLS = 5
+"""Cells from which on maps show where tissue differs."""
+
+FITTING_CELLS = 16
+"""Cells that a side that fits gives at least."""
 
 CENTROID = ("y0 (px)", "x0 (px)")
 NEEDED = (*CENTROID, DIAMETER, MYELIN_AREA, GRATIO)
@@ -65,9 +71,19 @@ class Cells:
 
     def edges(self, axis: int) -> Ints:
         """Return the cells' edges along an axis, px: edge k is k · side / pixel size, rounded; the last is the side."""
-        um, end = (self.pixel_size.y, self.pixel_size.x)[axis], self.shape[axis]
-        inner = np.rint(np.arange(int(end * um / self.side_um) + 2) * self.side_um / um).astype(np.int64)
+        end, inner = self.shape[axis], self._endless(axis)
         edges: Ints = np.r_[inner[inner < end], end]
+        return edges
+
+    def sides(self, axis: int) -> Ints:
+        """Return the cells' sides along an axis, px, each as if the slide went on to the end of its last cell."""
+        sides: Ints = np.diff(self._endless(axis)[: self.counts[axis] + 1])
+        return sides
+
+    def _endless(self, axis: int) -> Ints:
+        """Return the cells' edges, px, up to the first that does not lie within the slide."""
+        um, end = (self.pixel_size.y, self.pixel_size.x)[axis], self.shape[axis]
+        edges: Ints = np.rint(np.arange(int(end * um / self.side_um) + 2) * self.side_um / um).astype(np.int64)
         return edges
 
     @property
@@ -112,6 +128,13 @@ class Cells:
         return Tally.of(key.ravel(), total.reshape(-1, sums))
 
 
+def fitting_side(height_um: float, width_um: float) -> float:
+    """Return the largest side, 1, 2 or 5 times a power of ten, that gives enough whole cells of a slide; 0 if none."""
+    steps = (base * 10.0**power for power in range(3, -5, -1) for base in (5, 2, 1))
+    fitting = (step for step in steps if max(height_um // step, 1) * max(width_um // step, 1) >= FITTING_CELLS)
+    return float(f"{next(fitting, 0.0):.6g}")
+
+
 def centroid_pixels(table: pd.DataFrame) -> tuple[Ints, Ints]:
     """Return the row and the column of the pixel that holds each axon's centroid."""
     rows, columns = (np.floor(table[name].to_numpy() + 0.5).astype(np.int64) for name in CENTROID)
@@ -148,7 +171,7 @@ def tissue_maps(cells: Cells, counted: Tally, axons: Callable[[], Iterable[pd.Da
 
     found = tissue(pixels[:, :3], counting_kind(counting, MYELINATED), cells.pixel_size)
     without = unmyelinated(pixels, found, counting, cells.pixel_size)
-    sides = [np.diff(cells.edges(axis)) for axis in (0, 1)]
+    sides = [cells.sides(axis) for axis in (0, 1)]
     maps = {
         "axon_count": (found.axon_count, "1", "axons whose centroid lies in the cell"),
         "axon_density": (found.axon_density, "mm-2", "axon density"),
@@ -160,7 +183,7 @@ def tissue_maps(cells: Cells, counted: Tally, axons: Callable[[], Iterable[pd.Da
         "axon_diameter_std": (found.diameter_std, "um", "standard deviation of axon diameter"),
         "gratio_mean": (found.gratio_mean, "1", "mean g-ratio of the axons that have myelin"),
         "covered_area": (found.area_mm2, "mm2", "covered area of the cell"),
-        "covered_fraction": (pixels[:, 0] / np.outer(*sides).ravel(), "1", "covered part of the cell"),
+        "covered_fraction": (pixels[:, 0] / np.outer(*sides).ravel(), "1", "covered part of a whole cell"),
     }
     if without is not None:
         maps |= {

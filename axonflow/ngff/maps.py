@@ -26,7 +26,6 @@ __all__ = ["read_maps", "write_maps"]
 def write_maps(path: Path, maps: xr.Dataset) -> None:
     """Write maps over (y, x) with coordinates in µm; what lay at ``path`` is replaced."""
     side = float(maps.attrs["cell_side_um"])
-    first = [float(maps[axis][0]) for axis in "yx"]
     ome: Any = {
         "version": "0.5",
         "multiscales": [
@@ -38,7 +37,7 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
                         "path": name,
                         "coordinateTransformations": [
                             {"type": "scale", "scale": [side, side]},
-                            {"type": "translation", "translation": first},
+                            {"type": "translation", "translation": [side / 2, side / 2]},
                         ],
                     }
                 ],

@@ -59,7 +59,7 @@ def map_cells(
     return (
         Stage(
             name="map",
-            revision=1,
+            revision=2,
             parameters=parameters if familiar is None else parameters | {"familiar": dict(familiar)},
             after=(after,),
             shape=grid.shape,

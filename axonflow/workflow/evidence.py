@@ -13,7 +13,7 @@ import numpy as np
 from axonflow.engine.journal import Journal, Record
 from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, StoreError
-from axonflow.fiber.maps import Cells
+from axonflow.fiber.maps import Cells, fitting_side
 from axonflow.kernel.tally import Tally
 from axonflow.net.coarseness import coarseness_limits
 from axonflow.net.familiarity import JUDGED_PX, TRAITS, traits
@@ -37,9 +37,6 @@ __all__ = ["Evidence", "after", "before"]
 
 FEW_AXONS = 0.12
 """AVF below which the network is asked whether the slide is inverted."""
-
-FITTING_CELLS = 16
-"""How many cells a suggested side gives at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,8 +324,6 @@ def _twice(
 
 
 def _fitting(shape: tuple[int, int], pixel_um: tuple[float, float]) -> float:
-    """Return the largest side of 1, 2 or 5 times a power of ten that gives enough cells, but not less than a pixel."""
-    sides = [n * um for n, um in zip(shape, pixel_um, strict=True)]
-    steps = (base * 10.0**power for power in range(3, -5, -1) for base in (5, 2, 1))
-    fitting = (step for step in steps if np.prod([max(side // step, 1) for side in sides]) >= FITTING_CELLS)
-    return max(float(f"{next(fitting, 0.0):.6g}"), *pixel_um)
+    """Return the side of cells that fit a slide, but not less than a pixel."""
+    height, width = (n * um for n, um in zip(shape, pixel_um, strict=True))
+    return max(fitting_side(height, width), *pixel_um)

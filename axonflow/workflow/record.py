@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +30,9 @@ __all__ = ["describe", "is_as_written", "is_recorded", "is_store", "read_record"
 
 SUM, COPY = ".axonflow/record.sha256", ".axonflow/run.json"
 """Files of a store: its record's checksum, which tells whether it was changed, and a copy, read in its place."""
+
+_BESIDE = frozenset(("analysed", "warnings"))
+"""What stands in a record beside what :func:`describe` returns."""
 
 PACKAGES = ("axonflow-histology", "dask", "distributed", "numpy", "scipy", "tifffile", "torch", "zarr")
 
@@ -135,6 +139,7 @@ _FORM: dict[str, Any] = {
             "disagrees?": NUMBER,
         }
     ),
+    "analysed?": str,
     "warnings?": list_of({"id": str, "message": str, "values": {}}),
     "versions": each_of(maybe(str)),
     "host": {"name": str, "machine": str, "cores": maybe(COUNT)},
@@ -211,18 +216,31 @@ def is_recorded(store: Path, made: Mapping[str, Any]) -> bool:
         kept = read_record(store)
     except StoreError:
         return False
-    found = {name: value for name, value in kept.items() if name != "warnings"}
+    found = {name: value for name, value in kept.items() if name not in _BESIDE}
     return "warnings" in kept and found == json.loads(json.dumps(made))
 
 
 def write_record(layout: Layout, made: Mapping[str, Any], warnings: Sequence[Mapping[str, Any]]) -> None:
-    """Write what made a store, of :func:`describe`, and what may be wrong with it."""
-    content = json.dumps({**made, "warnings": [*warnings]}, indent=1, ensure_ascii=False).encode()
+    """Write what made a store, of :func:`describe`, when that was, and what may be wrong with it."""
+    content = json.dumps(
+        {**made, "analysed": _when(layout.store, made), "warnings": [*warnings]}, indent=1, ensure_ascii=False
+    ).encode()
     for name, written in ((COPY, content), ("run.json", content), (SUM, sha256(content).hexdigest().encode())):
         path = layout.store / name
         if path.is_symlink() or (path.exists() and not path.is_file()):  # which no file takes the place of
             remove(path)
         write_file(path, written)
+
+
+def _when(store: Path, made: Mapping[str, Any]) -> str:
+    """Return when the stages ended: now, unless the record tells it of the same ones."""
+    try:
+        kept = read_record(store)
+    except StoreError:
+        kept = {}
+    if "analysed" in kept and kept["stages"] == json.loads(json.dumps(made["stages"])):
+        return str(kept["analysed"])
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def is_as_written(store: Path) -> bool:

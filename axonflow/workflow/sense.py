@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from axonflow.fiber.maps import FEWEST_CELLS
 from axonflow.kernel.words import listed
 from axonflow.slide.scale import AGREE
 from axonflow.workflow.choice import LARGEST_SCALE
@@ -24,7 +25,6 @@ DIAMETER_UM = (0.2, 20.0)
 DENSITY_MM2 = (1e3, 5e6)
 """Manual masks of mouse corpus callosum in fields of 3 µm hold up to 2.5 million axons per mm²."""
 
-FEWEST_CELLS = 5
 CLIPPED, COLOURED, BETWEEN, BEYOND, UNFAMILIAR = 1 / 3, 0.2, 0.02, 0.05, 0.5
 """Shares from which on: of pixels in one extreme grey, and in colour; of a mask between its values; of myelin out of
 reach; of cells unlike the training."""

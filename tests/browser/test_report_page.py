@@ -57,7 +57,7 @@ def test_it_opens_alone_on_any_screen(browser: Any, report: Path, width: int) ->
     assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
     assert not complaints
     images = page.locator("img")
-    assert images.count() == 7
+    assert images.count() == 9
     assert images.evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 100)")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     boxes = [page.locator(f"#figure-{name}").bounding_box() for name in ("diameter", "gratio")]
@@ -70,6 +70,7 @@ def test_it_is_read_without_scripts_and_prints_on_few_pages(browser: Any, report
     page = context.new_page()
     page.goto(report.as_uri())
     assert page.locator("h2").all_inner_texts() == [
+        "For a paper",
         "The slide",
         "Maps",
         "Axons",

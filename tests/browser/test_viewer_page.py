@@ -24,6 +24,7 @@ from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.viewer import View, screenshot, viewing
 from axonflow.results.viewer.scene import Scene
 from axonflow.results.viewer.screenshot import FLAGS, find_browser
+from axonflow.results.viewer.segments import COLUMNS
 from axonflow.results.viewer.server import Server
 
 pytestmark = pytest.mark.browser
@@ -254,7 +255,38 @@ def test_a_query_narrows_the_list(looking: Open, analysis: Analysis) -> None:
         ratios = fibers.set_index("axon_id").loc[listed, "gratio"].round(3)
         assert len(listed) > 3
         assert ratios.is_monotonic_decreasing
+        box = page.page.locator(".neuroglancer-segment-list-query")
+        page.until(f"document.querySelector('.neuroglancer-segment-list-query').value.endsWith('{COLUMNS}')")
+        assert box.input_value() == f"diameter_um>{median} >gratio {COLUMNS}"
+        marked = "viewer.state.toJSON().layers.find(({ name }) => name === 'axons')"
+        page.until(f"{marked}.segments?.length === {len(thick)}")
+        found = page.page.evaluate(f"{marked}.segments")
+        assert {int(axon) for axon in found} == set(thick["axon_id"])
+        assert page.page.evaluate(f"{marked}.visible ?? true")
         assert page.faults == []
+
+
+def test_a_button_says_what_is_shown_and_shows_something_else(looking: Open, analysis: Analysis) -> None:
+    with looking() as page:
+        button = page.page.locator("#axonflow-shown > button")
+        page.until("document.querySelector('#axonflow-shown > button').textContent.includes('axons and myelin')")
+        button.click()
+        choices = page.page.locator("#axonflow-shown > div > button").all_inner_texts()
+        assert choices == ["the slide alone", *(Scene(analysis).titled(name) for name in Scene(analysis).names)]
+        page.page.get_by_role("button", name="fibers by g-ratio", exact=True).click()
+        page.until("document.querySelector('#axonflow-shown > button').textContent.includes('fibers by g-ratio')")
+        state = page.page.evaluate("viewer.state.toJSON()")
+        shown = [layer["name"] for layer in state["layers"] if layer.get("visible", True)]
+        assert shown == ["slide", "fibers by g-ratio", "chosen axon"]
+        assert page.page.locator("#axonflow-shown > div").count() == 0
+        assert page.faults == []
+
+
+def test_a_place_is_looked_at_from_near_by(looking: Open, analysis: Analysis) -> None:
+    with looking(um_per_px=None) as page:
+        zoom = page.page.evaluate("viewer.state.toJSON().crossSectionScale")
+        assert zoom == pytest.approx(Scene(analysis).near)
+        assert zoom <= 0.1
 
 
 def in_view(row: Any, ids: NDArray[np.uint32]) -> bool:

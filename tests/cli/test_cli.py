@@ -63,7 +63,7 @@ def test_every_command_is_there() -> None:
     stages = {"convert", "segment", "label", "measure", "map"}
     assert set(names(app)) == stages | {
         *("run", "batch", "plan", "info", "export", "phantom", "train", "score", "evaluate"),
-        *("submit", "status", "check", "doctor", "view", "report"),
+        *("submit", "status", "check", "doctor", "view", "report", "figure"),
     }
     assert {group: set(inner) for group, inner in GROUPS.items()} == {
         "cluster": {"list", "show", "scheduler", "worker"},
@@ -108,7 +108,8 @@ def test_a_run_says_what_it_found_and_where(slide: Path, store: Path) -> None:
     assert all(f"{name} {value}" in said for name, value in summary.items())
     assert str(store / "maps") in said
     with Image.open(store / "figures" / "overlay.png") as overlay:
-        assert overlay.size == (290, 220)
+        assert overlay.width == 290
+        assert 220 < overlay.height < 300  # what its colours mean stands below
 
 
 def test_nothing_is_done_twice(slide: Path, store: Path) -> None:

@@ -75,12 +75,31 @@ def test_any_chunking_maps_what_a_plain_loop_over_the_cells_finds(
                 "axon_diameter_std": here["axon_diam (um)"].std(ddof=0) if len(here) else nan,
                 "gratio_mean": sheathed["gratio"].mean() if len(sheathed) else nan,
                 "covered_area": n * um.area_um2 / 1e6,
-                "covered_fraction": n / ((y1 - y0) * (x1 - x0)),
+                "covered_fraction": n / (whole_side(cells, 0, i) * whole_side(cells, 1, j)),
             }
             assert {name: float(cell[name]) for name in cell.data_vars} == pytest.approx(
                 expected, rel=1e-12, abs=1e-9, nan_ok=True
             )
             assert (float(cell.y), float(cell.x)) == pytest.approx(((y0 + y1) / 2 * um.y, (x0 + x1) / 2 * um.x))
+
+
+def whole_side(cells: Cells, axis: int, k: int) -> int:
+    """The side, px, that cell k would have if the slide had no end."""
+    um = (cells.pixel_size.y, cells.pixel_size.x)[axis]
+    return round((k + 1) * cells.side_um / um) - round(k * cells.side_um / um)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 400), st.integers(1, 400), st.floats(0.13, 30))
+def test_a_cell_of_which_all_is_there_and_counts_is_covered_wholly_and_a_rest_in_part(
+    h: int, w: int, side_um: float
+) -> None:
+    cells = Cells((h, w), PixelSize(0.13, 0.07), side_um)
+    for axis in (0, 1):
+        there, whole = np.diff(cells.edges(axis)), cells.sides(axis)
+        assert there.shape == whole.shape
+        np.testing.assert_array_equal(there[:-1], whole[:-1])
+        assert 0 < there[-1] <= whole[-1]
 
 
 def test_everything_has_a_unit_and_a_name() -> None:

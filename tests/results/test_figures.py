@@ -1,4 +1,4 @@
-"""Maps of several slides side by side: their colours, their scales, and what is left out."""
+"""Maps of one slide, and of several side by side: their ends, colours and scales, and what is left out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from batch_folders import Finished
 from matplotlib.figure import Figure
 
+from axonflow.fiber.maps import CENTROID, NEEDED, Cells, tissue_maps
+from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.grid import Box
+from axonflow.kernel.units import PixelSize
 from axonflow.ngff.maps import read_maps
-from axonflow.results.figures import DOUBT, PANELS, draw_levels
+from axonflow.results.cells import colour_range, has_tissue, is_whole
+from axonflow.results.figures import DOUBT, PANELS, MapOf, Outlines, draw_levels, draw_maps
 
 
 def maps_of(masked_batch: Finished) -> list[xr.Dataset]:
@@ -24,7 +30,7 @@ def test_a_map_has_one_colour_scale_and_all_one_scale_of_length(
 ) -> None:
     ours = maps_of(masked_batch)[:2]
     sure = [maps.assign(confidence=maps["avf"] * 0 + 0.9) for maps in ours[1:]]
-    draw_levels([("C3", ours[0]), ("C4", None), ("C5", sure[0])], [tmp_path / "maps.png"], dpi=60)
+    draw_levels([MapOf("C3", ours[0]), MapOf("C4", None), MapOf("C5", sure[0])], [tmp_path / "maps.png"], dpi=60)
     (figure,) = drawn
     rows = [figure.axes[i : i + 3] for i in range(0, len(figure.axes), 3)]  # two panels and their colour bar
     names = [name for name, _ in (*PANELS, DOUBT)]
@@ -32,25 +38,29 @@ def test_a_map_has_one_colour_scale_and_all_one_scale_of_length(
     for (*panels, bar), name in zip(rows, names, strict=True):
         images = [image for panel in panels for image in panel.images]
         assert len(images) == (1 if name == "confidence" else 2)
-        assert len({id(image.norm) for image in images}) == 1
+        assert len({(image.norm.vmin, image.norm.vmax) for image in images}) == 1
         for image, maps in zip(images, ours if len(images) == 2 else sure, strict=True):
-            np.testing.assert_array_equal(np.ma.filled(np.ma.asarray(image.get_array()), np.nan), maps[name])
-        values = np.concatenate([maps[name].to_numpy().ravel() for maps in (ours if len(images) == 2 else sure)])
-        low, high = np.nanpercentile(values, (1, 99))
-        assert images[0].norm.vmin == pytest.approx(low)
-        assert images[0].norm.vmax == pytest.approx(high if high > low else low + 1)
+            blank = (name != "confidence") & ~has_tissue(maps)
+            np.testing.assert_array_equal(
+                np.ma.filled(np.ma.asarray(image.get_array()), np.nan), np.where(blank, np.nan, maps[name])
+            )
+        span = colour_range(ours if len(images) == 2 else sure, name)
+        if span.low < span.high:
+            assert (images[0].norm.vmin, images[0].norm.vmax) == (span.low, span.high)
+        else:
+            assert np.asarray(images[0].norm(np.array([span.low]))) == pytest.approx(0.5)
         assert bar.get_ylim() == (images[0].norm.vmin, images[0].norm.vmax)
         for panel in panels:
-            pixels = panel.transData.transform([(0, 0), (0.01, 0.01)])
+            pixels = panel.transData.transform([(0, 0), (10, 10)])
             assert abs(np.diff(pixels, axis=0)[0]) == pytest.approx(rows_scale(rows[0][0]))
     assert [panel.get_title() for panel in rows[0][:2]] == ["C3", "C5"]
-    assert [text.get_text() for text in figure.texts] == ["left out: C4"]
+    assert figure.texts[-1].get_text().splitlines()[0] == "left out: C4"
     assert all(len(panel.lines) == 1 for panel in rows[-1][:2])  # scale bars
 
 
 def rows_scale(panel: Any) -> list[float]:
     """Pixels of the figure per 10 µm, in both directions, of a panel."""
-    (x0, y0), (x1, y1) = panel.transData.transform([(0, 0), (0.01, 0.01)])
+    (x0, y0), (x1, y1) = panel.transData.transform([(0, 0), (10, 10)])
     assert x1 - x0 == pytest.approx(y0 - y1)
     return [x1 - x0, y0 - y1]
 
@@ -58,7 +68,60 @@ def rows_scale(panel: Any) -> list[float]:
 def test_every_map_of_one_slide_is_drawn(masked_batch: Finished, tmp_path: Path, drawn: list[Figure]) -> None:
     for i, maps in enumerate(maps_of(masked_batch)):  # the last knows nothing of any cell
         draw_levels(
-            [("a rather long name of a slide" * 2, maps)], [tmp_path / f"{i}.svg", tmp_path / f"{i}.png"], dpi=40
+            [MapOf("a rather long name of a slide" * 2, maps)], [tmp_path / f"{i}.svg", tmp_path / f"{i}.png"], dpi=40
         )
         assert {path.name for path in tmp_path.glob(f"*{i}.*")} == {f"{i}.svg", f"{i}.png"}
     assert len(drawn) == 6
+
+
+def mapped(shape: tuple[int, int], cell_um: float, blank: bool = True) -> xr.Dataset:
+    """Maps of random tissue at 0.5 µm a pixel; the cell in the first row and column has none if it is to be blank."""
+    cells = Cells(shape, PixelSize.square(0.5), cell_um)
+    random = np.random.default_rng(1)
+    classes = random.integers(0, 3, shape).astype(np.uint8)
+    if blank:
+        classes[: cells.edges(0)[1], : cells.edges(1)[1]] = 0
+    axons = pd.DataFrame(
+        {name: random.uniform(1, side - 1, 300) for name, side in zip(CENTROID, shape, strict=True)}
+        | {name: random.uniform(0.3, 0.9, 300) for name in NEEDED if "px" not in name}
+    )
+    counted = cells.count(classes, AXON_MYELIN, np.ones(shape, bool), Box.whole(shape))
+    return tissue_maps(cells, counted, lambda: [axons])
+
+
+@pytest.mark.parametrize(("shape", "cell_um"), [((130, 250), 20.0), ((130, 90), 10.0), ((50, 61), 30.0)])
+def test_maps_end_with_the_slide_and_a_cell_without_tissue_is_blank(
+    shape: tuple[int, int], cell_um: float, tmp_path: Path, drawn: list[Figure]
+) -> None:
+    maps = mapped(shape, cell_um)
+    draw_maps(maps, [tmp_path / "maps.svg"], Outlines(np.ones((5, 7), bool), {"dorsal": np.eye(9, dtype=bool)}))
+    panels = [axes for axes in drawn[0].axes if axes.images and axes.get_title()]
+    assert len(panels) == len(PANELS)
+    for panel, (name, _) in zip(panels, PANELS, strict=True):
+        assert panel.get_xlim() == pytest.approx((0, shape[1] * 0.5))
+        assert panel.get_ylim() == pytest.approx((shape[0] * 0.5, 0))
+        left, right, bottom, top = panel.images[0].get_extent()
+        assert (left, top) == (0, 0)
+        assert (right, bottom) == (maps.sizes["x"] * cell_um, maps.sizes["y"] * cell_um)
+        assert np.isnan(np.ma.filled(np.ma.asarray(panel.images[0].get_array()), np.nan)[0, 0]), name
+        assert panel.collections  # outlines
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_numbers_stand_in_few_cells_and_a_smaller_side_is_named(n: int, tmp_path: Path, drawn: list[Figure]) -> None:
+    maps = mapped((100, 100 * n), 50.0, blank=False)
+    draw_maps(maps, [tmp_path / "maps.svg"])
+    panels = [axes for axes in drawn[0].axes if axes.images and axes.get_title()]
+    bars = len(drawn[0].axes) - len(panels)
+    assert bars == sum(np.unique(maps[name].to_numpy()).size > 1 for name, _ in PANELS)
+    assert bars == 0 or n > 1
+    fraction = next(axes for axes in panels if axes.get_title() == "axon volume fraction")
+    written = [float(text.get_text()) for text in fraction.texts if "µm" not in text.get_text()]
+    assert written == pytest.approx(maps["avf"].to_numpy().ravel(), rel=5e-3)
+    assert "--cell" in drawn[0].get_supxlabel()
+
+
+def test_enough_cells_ask_for_no_smaller_ones(tmp_path: Path, drawn: list[Figure]) -> None:
+    draw_maps(mapped((100, 500), 50.0), [tmp_path / "maps.svg"])
+    assert not drawn[0].get_supxlabel()
+    assert is_whole(mapped((100, 500), 50.0)).all()

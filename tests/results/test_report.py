@@ -7,6 +7,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,16 +22,17 @@ from axonflow.errors import StoreError
 from axonflow.kernel.words import area, density, memory, number, share
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.figures.style import COLUMN_MM, PAGE_MM, PRINT_DPI
+from axonflow.results.outlines import covered_pixels, region_pixels
 from axonflow.results.report import keep_report, write_batch_report, write_report
+from axonflow.results.report.methods import analysed_on
 from axonflow.results.report.origin import network_in_words, origin_facts
-from axonflow.results.report.outlines import covered_pixels, region_pixels
 from axonflow.results.report.trust import left_out
 from axonflow.results.report.words import Fact
 from axonflow.stages.titles import stage_title
 from axonflow.workflow.config import Config
 
 DISTRIBUTIONS = ["diameter", "gratio", "gratio-by-diameter", "profile"]
-FIGURES = ["slide", "detail", "maps", *DISTRIBUTIONS]
+FIGURES = ["slide", "detail", "maps", *DISTRIBUTIONS, "doubtful", "typical"]
 
 
 class Reported(NamedTuple):
@@ -113,10 +115,31 @@ def test_the_numbers_are_those_of_the_store(plain: Reported) -> None:
         "axons": (f"{len(diameter):,}", f"in {area(mm2)}"),
         "axon density": (density(len(diameter) / mm2), "axons per mm²"),
         "axon diameter": (f"{diameter.mean():.2f} µm", f"mean ± {diameter.std(ddof=0):.2f} µm"),
-        "g-ratio": (f"{np.sqrt(avf / (avf + mvf)):.3f}", "aggregate, √(1 / (1 + MVF/AVF))"),
+        "g-ratio": (f"{np.sqrt(avf / (avf + mvf)):.3f}", "of the tissue (aggregate): √(1 / (1 + MVF/AVF))"),
         "axon volume fraction": (f"{avf:.3f}", "AVF: part of the area that is axon"),
         "myelin volume fraction": (f"{mvf:.3f}", "MVF: part of the area that is myelin"),
     }
+
+
+def test_a_paragraph_for_a_paper_holds_numbers_model_and_version(plain: Reported, doubted: Reported) -> None:
+    for result, report in (plain, doubted):
+        said = re.sub(r"\s+", " ", re.findall(r'<blockquote id="paper">(.*?)</blockquote>', report.source, re.S)[0])
+        assert f"n = {len(result.fibers):,} axons" in said
+        assert f"axonflow {result.record['versions']['axonflow-histology']}" in said
+        assert analysed_on(result) in said
+        assert f"{result.fibers['axon_diam (um)'].mean():.2f} ± " in said
+        assert "nan" not in said
+    assert doubted.result.record["model"]["sha256"][:12] in said
+    assert "network tiny64" in said
+
+
+def test_the_day_is_that_of_the_record_and_stays(plain: Reported) -> None:
+    record = plain.result.record
+    assert datetime.fromisoformat(record["analysed"]).tzinfo is not None
+    old = replace(plain.result, record=record | {"analysed": "2025-03-09T23:59:59+00:00"})
+    assert analysed_on(old) == "9 March 2025"
+    assert analysed_on(replace(plain.result, record={})) == ""
+    assert f"analysed on {analysed_on(plain.result)}" in plain.report.text
 
 
 def test_doubt_without_a_network_is_of_the_axons_alone(plain: Reported) -> None:
@@ -127,7 +150,7 @@ def test_doubt_without_a_network_is_of_the_axons_alone(plain: Reported) -> None:
     assert list(doubts) == ["axons without myelin", "fibers at the border"]
     assert doubts["axons without myelin"].startswith(f"{bare} of {len(axons)} (")
     assert doubts["fibers at the border"].startswith(f"{cut} of {len(axons)} (")
-    assert "No network was asked" in report.text
+    assert "no network can say" in report.text
     assert "as drawn in labels.png" in report.text
     assert "regions" not in report.tables
     assert report.figures == FIGURES
@@ -144,10 +167,12 @@ def test_what_made_it_is_told(plain: Reported, doubted: Reported) -> None:
         facts, programs = report.facts("settings"), report.facts("versions")
         assert record["slide"]["path"] in facts["slide"]
         assert record["slide"]["identity"][:16] in facts["slide"]
-        assert facts["side of a cell"] == f"{record['config']['cell_um']:g} µm"
+        assert facts["side of a cell of the maps"] == f"{record['config']['cell_um']:g} µm"
         assert all(f"{name} {version}" in programs["programs"] for name, version in record["versions"].items())
         assert record["host"]["name"] in programs["computer"]
-    assert doubted.report.facts("settings")["sha256 of its weights"].strip() == doubted.result.record["model"]["sha256"]
+    assert doubted.report.facts("settings")["fingerprint of the network"].startswith(
+        doubted.result.record["model"]["sha256"]
+    )
     busy = doubted.result.record["stages"]["segment"]["busy"]
     (row,) = [row for row in doubted.report.tables["steps"] if row[0] == stage_title("segment")]
     assert row[-1].replace("\N{NO-BREAK SPACE}", " ") == share(*busy.values()).replace("\N{NO-BREAK SPACE}", " ")
@@ -161,12 +186,12 @@ def test_a_network_in_unknown_land_is_warned_of_first(doubted: Reported) -> None
     assert report.source.index('class="warning"') < report.source.index('class="numbers"')
     doubts = report.facts("doubts")
     assert doubts["confidence"].startswith(f"{mapped['confidence']:.3f} ")
-    assert doubts["unfamiliar cells"].startswith(f"{mapped['unfamiliar_cells']} ")
+    assert doubts["cells unlike the training images"].startswith(f"{mapped['unfamiliar_cells']} ")
     for name, field in (
-        ("labels that depend on windows", "exact_halo_disagrees"),
-        ("disagreement at seams", "neighbours_disagree"),
+        ("pixels that depend on the cutting", "exact_halo_disagrees"),
+        ("disagreement at the cuts", "neighbours_disagree"),
     ):
-        assert doubts[name].startswith(share(seams[field]).replace("\N{NO-BREAK SPACE}", " ") + " of the labels")
+        assert doubts[name].startswith(share(seams[field]).replace("\N{NO-BREAK SPACE}", " ") + " of the pixels")
     assert "confidence" in report.figures
     assert "“tiny64” of your own" in report.text
 
@@ -241,7 +266,12 @@ def test_what_was_drawn_is_read_again_where_it_can_be(drawn: Reported) -> None:
     assert not region_pixels(drawn.result, shape)
     for path in paths:
         path.with_suffix(".away").rename(path)
-    np.testing.assert_array_equal(cells, drawn.result.maps["covered_fraction"] >= 0.5)
+    side, maps = drawn.result.maps.attrs["cell_side_um"], drawn.result.maps
+    y, x = ((np.arange(n) + 0.5) * 0.2 // side for n in shape)  # two pixels of the slide to one of these
+    half = maps["covered_area"].to_numpy() >= 0.5 * (side / 1000) ** 2
+    assert cells is not None
+    np.testing.assert_array_equal(cells[:, :150], half[np.ix_(y.astype(int), x[:150].astype(int))])
+    assert not cells[:, 160:].any()
 
 
 def test_what_is_too_small_or_too_far_is_told(tmp_path: Path) -> None:
@@ -269,7 +299,7 @@ def test_hardly_anything_to_report(tmp_path: Path, axons: int) -> None:
     result, report = make(tmp_path, classes)
     assert len(result.fibers) == axons
     assert report.numbers["axons"][0] == str(axons)
-    assert report.figures == (FIGURES if axons else ["slide", "maps"])
+    assert report.figures == (FIGURES[:-1] if axons else ["slide", "maps"])
     assert any(said.endswith("no-axons") for said in report.warnings) == (not axons)
     assert report.numbers["g-ratio"][0] == ("–" if not axons else number(float(result.fibers["gratio"][0]), ".3f"))
 
@@ -277,7 +307,7 @@ def test_hardly_anything_to_report(tmp_path: Path, axons: int) -> None:
 def test_axons_without_any_myelin_have_no_gratio(tmp_path: Path) -> None:
     result, report = make(tmp_path, tissue((200, 200)) // 2 * 2)
     assert len(result.fibers) > 1
-    assert report.figures == [name for name in FIGURES if not name.startswith("gratio")]
+    assert report.figures == [name for name in FIGURES if not name.startswith(("gratio", "typical"))]
     assert report.numbers["g-ratio"][0] == "–"
 
 
@@ -304,7 +334,7 @@ def test_figures_are_as_wide_as_in_print(plain: Reported) -> None:
         *(f"{name}.{ending}" for name in FIGURES for ending in ("svg", "png")),
     }
     for name in FIGURES:
-        mm = PAGE_MM if name == "maps" else COLUMN_MM
+        mm = PAGE_MM if name in {"maps", "doubtful", "typical"} else COLUMN_MM
         with Image.open(figures / f"{name}.png") as drawn:
             assert drawn.width == pytest.approx(mm / 25.4 * PRINT_DPI, abs=1)
             assert drawn.info["dpi"] == pytest.approx((PRINT_DPI, PRINT_DPI), abs=0.1)
@@ -337,7 +367,7 @@ def test_a_report_is_kept_until_something_changes(tmp_path: Path) -> None:
     assert command("map", report.parent, "--cell", 6, "--workers", 1).code == 0
     assert not report.exists()
     assert command("report", report.parent).out == f"report  {report}\n"
-    assert Report(report).facts("settings")["side of a cell"] == "6 µm"
+    assert Report(report).facts("settings")["side of a cell of the maps"] == "6 µm"
     with pytest.raises(StoreError, match=r"run\.json nor"):
         write_batch_report(tmp_path)
     assert command("report", tmp_path).code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -10,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,14 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def copied(made: Config, folder: Path) -> Config:
     shutil.copytree(made.out, folder / STORE)
     return replace(made, out=folder / STORE)
+
+
+def rewrite(store: Path, record: dict[str, Any]) -> None:
+    """Put another record in the place of a store's, as a run would."""
+    content = json.dumps(record).encode()
+    for name in ("run.json", ".axonflow/run.json"):
+        (store / name).write_bytes(content)
+    (store / ".axonflow" / "record.sha256").write_text(hashlib.sha256(content).hexdigest())
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
@@ -234,6 +244,20 @@ def test_a_record_whose_checksum_is_gone_is_told(made: Config, tmp_path: Path) -
     assert not check(config.out).sound  # what has warnings had a checksum, too
     del before["warnings"]
     record.write_text(json.dumps(before))
+    assert check(config.out).sound
+
+
+def test_a_record_that_is_written_anew_keeps_the_day_of_its_stages(made: Config, tmp_path: Path) -> None:
+    config = copied(made, tmp_path)
+    path, day = config.out / "run.json", "2025-01-01T00:00:00+00:00"
+    record = json.loads(path.read_text())
+    assert datetime.fromisoformat(record["analysed"]) <= datetime.now(UTC)
+    rewrite(config.out, record | {"analysed": day})
+    analyse(config)
+    assert json.loads(path.read_text())["analysed"] == day
+    rewrite(config.out, record | {"analysed": day, "stages": record["stages"] | {"map": record["stages"]["label"]}})
+    analyse(config)
+    assert json.loads(path.read_text())["analysed"] != day
     assert check(config.out).sound
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from axonflow.errors import InputError
 from axonflow.kernel.files import new_file
 from axonflow.results.analysis import Analysis
+from axonflow.results.cells import with_bounds
 from axonflow.results.export.origin import origin
 
 __all__ = ["draw", "write_netcdf"]
@@ -15,9 +16,13 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def write_netcdf(analysis: Analysis, path: Path) -> None:
-    """Write all maps with their units and coordinates; the file's attributes say what slide and model they are of."""
+    """Write all maps with their units, coordinates and the edges of their cells.
+
+    The file's attributes say what slide and model they are of. It is made in memory: HDF5 does not survive a full disk.
+    """
+    maps = with_bounds(analysis.maps).assign_attrs(origin(analysis))
     with new_file(path) as part:
-        analysis.maps.assign_attrs(origin(analysis)).to_netcdf(part, engine="h5netcdf")
+        part.write_bytes(maps.to_netcdf(engine="h5netcdf"))
 
 
 def draw(analysis: Analysis, path: Path) -> None:
@@ -33,5 +38,6 @@ def draw(analysis: Analysis, path: Path) -> None:
             f"A file ending in {', '.join(PICTURES)} was expected for a figure, {path.name} came; rename --out."
         )
     from axonflow.results.figures import draw_maps
+    from axonflow.results.outlines import drawn_over
 
-    draw_maps(analysis.maps, [path])
+    draw_maps(analysis.maps, [path], drawn_over(analysis))

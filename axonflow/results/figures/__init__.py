@@ -3,13 +3,16 @@
 ::
 
     style           widths, type, colours, bars: how all of them look
+    outline         borders drawn over a picture
     maps            the maps of one slide, of several side by side, and the network's doubt
     overlay         the slide, what was drawn over it, and what was found in it
+    closeups        single axons near by
     animals         animals as points, groups side by side
     distributions   diameters, g-ratios, density along the slide
 """
 
 from axonflow.results.figures.animals import Apart, Panel, draw_animals, draw_effects
+from axonflow.results.figures.closeups import CloseUp, draw_closeups
 from axonflow.results.figures.distributions import (
     draw_diameters,
     draw_gratio_by_diameter,
@@ -17,7 +20,8 @@ from axonflow.results.figures.distributions import (
     draw_profiles,
     draw_spreads,
 )
-from axonflow.results.figures.maps import draw_doubt, draw_levels, draw_maps, draw_unmyelinated
+from axonflow.results.figures.maps import MapOf, draw_doubt, draw_levels, draw_maps, draw_unmyelinated
+from axonflow.results.figures.outline import Outlines
 from axonflow.results.figures.overlay import draw_detail, draw_overlay, draw_slide
 from axonflow.results.figures.style import AXON, DOUBT, MYELIN, PANELS
 
@@ -27,8 +31,12 @@ __all__ = [
     "MYELIN",
     "PANELS",
     "Apart",
+    "CloseUp",
+    "MapOf",
+    "Outlines",
     "Panel",
     "draw_animals",
+    "draw_closeups",
     "draw_detail",
     "draw_diameters",
     "draw_doubt",

@@ -1,6 +1,6 @@
 """How sizes are spread: diameters, g-ratios, the one against the other, density along the slide; slides side by side.
 
-All is counted in bins, so that a figure of a million axons is as small as one of a hundred.
+What could be many is counted in bins, so that a figure of a million axons is as small as one of a few thousand.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
+from axonflow.results.cells import edges_um
 from axonflow.results.figures.style import AXON, COLUMN_MM, MYELIN, PAGE_MM, new_figure, save, styled, tidy
 
 __all__ = ["draw_diameters", "draw_gratio_by_diameter", "draw_gratios", "draw_profiles", "draw_spreads"]
@@ -26,19 +28,22 @@ BINS = 60
 FEWEST = 20
 """Axons in a bin from which on its median is drawn."""
 
+DOTS = 5000
+"""Axons from which on they are counted instead of drawn one by one."""
+
 DENSITY_COLOURS = ("#2b4a6f", "#c8553d")
 
 
 @styled()
 def draw_diameters(diameters_um: Floats, paths: Iterable[Path], colour: str = AXON) -> None:
     """Draw the histogram of axon diameters, as wide as a column; the largest half percent may lie beyond."""
-    _histogram(diameters_um, (0.0, _reach(diameters_um)), "axon diameter (µm)", "{:.2f} µm", colour, paths)
+    _histogram(diameters_um, (0.0, _reach(diameters_um)), "axon diameter (µm)", "{:.2f} µm", "µm", colour, paths)
 
 
 @styled()
 def draw_gratios(gratios: Floats, paths: Iterable[Path]) -> None:
     """Draw the histogram of the g-ratios of axons with myelin, as wide as a column."""
-    _histogram(gratios, (0.0, 1.0), "g-ratio", "{:.3f}", MYELIN, paths)
+    _histogram(gratios, (0.0, 1.0), "g-ratio", "{:.3f}", "", MYELIN, paths)
 
 
 def _histogram(
@@ -46,12 +51,15 @@ def _histogram(
     span: tuple[float, float],
     label: str,
     form: str,
+    unit: str,
     colour: str,
     paths: Iterable[Path],
 ) -> None:
     figure = new_figure(COLUMN_MM, HEIGHT_MM)
     axes = figure.subplots()
-    counts, edges = np.histogram(values, BINS, span)
+    edges, width = _bins(span)
+    span = (span[0], float(edges[-1]))
+    counts, _ = np.histogram(values, edges)
     axes.stairs(counts, edges, fill=True, color=colour, alpha=0.75)
     median = float(np.median(values))
     axes.axvline(median, color="0.25", linewidth=0.8, linestyle=(0, (4, 2)))
@@ -70,14 +78,16 @@ def _histogram(
         fontsize=6.5,
     )
     axes.set_xlabel(label)
-    axes.set_ylabel(f"axons per bin of {(span[1] - span[0]) / BINS:.2g}")
+    axes.set_ylabel(f"axons per bin of {width:g} {unit}".rstrip())
     _whole_numbers(axes)
     save(figure, paths)
 
 
 @styled()
 def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterable[Path]) -> None:
-    """Draw how many axons have a diameter and a g-ratio, with the median g-ratio of each diameter, as wide as a column.
+    """Draw g-ratio against diameter, with the median of each diameter, as wide as a column.
+
+    Fewer than 5,000 axons are a dot each; of more, colours say how many there are.
 
     Parameters
     ----------
@@ -87,58 +97,76 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
         PNG, SVG or PDF.
     """
     span = (0.0, _reach(diameters_um))
-    counts, edges, _ = np.histogram2d(diameters_um, gratios, BINS, (span, (0.0, 1.0)))
+    edges, _ = _bins(span)
     figure = new_figure(COLUMN_MM, HEIGHT_MM)
     axes = figure.subplots()
-    most = max(counts.max(), 2)
-    drawn = axes.imshow(
-        np.ma.masked_equal(counts.T, 0),
-        cmap="viridis",
-        norm=LogNorm(1, most) if most > 20 else Normalize(0, most),
-        extent=(*span, 0.0, 1.0),
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-    )
+    if len(gratios) < DOTS:
+        axes.plot(diameters_um, gratios, ".", color=AXON, markersize=3, markeredgewidth=0, alpha=0.55)
+        drawn = None
+    else:
+        drawn = _crowd(axes, diameters_um, gratios, edges)
     bin_ = np.digitize(diameters_um, edges) - 1
     order = np.argsort(bin_, kind="stable")
-    groups = np.split(gratios[order], np.searchsorted(bin_[order], np.arange(1, BINS)))
+    groups = np.split(gratios[order], np.searchsorted(bin_[order], np.arange(1, len(edges) - 1)))
     medians = [np.median(group) if len(group) >= FEWEST else np.nan for group in groups]
     if np.isfinite(medians).any():
         axes.plot((edges[:-1] + edges[1:]) / 2, medians, color=MYELIN, linewidth=1.2, label="median")
         axes.legend(frameon=False, fontsize=6.5, loc="lower right")
+    axes.set_xlim(span)
+    axes.set_ylim(0, 1)
     axes.set_xlabel("axon diameter (µm)")
     axes.set_ylabel("g-ratio")
-    bar = figure.colorbar(drawn, ax=axes, aspect=18, pad=0.02)
-    bar.set_label("axons")
-    tidy(bar)
-    if isinstance(drawn.norm, LogNorm):
-        bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        bar.ax.minorticks_off()
+    if drawn is not None:
+        bar = figure.colorbar(drawn, ax=axes, aspect=18, pad=0.02)
+        bar.set_label("axons")
+        tidy(bar)
+        if isinstance(drawn.norm, LogNorm):
+            bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            bar.ax.minorticks_off()
     save(figure, paths)
+
+
+def _crowd(axes: Axes, diameters_um: Floats, gratios: Floats, edges: Floats) -> AxesImage:
+    """Draw how many axons there are of a diameter and a g-ratio."""
+    counts, _, _ = np.histogram2d(diameters_um, gratios, (edges, np.linspace(0, 1, BINS + 1)))
+    most = max(counts.max(), 2)
+    return axes.imshow(
+        np.ma.masked_equal(counts.T, 0),
+        cmap="viridis",
+        norm=LogNorm(1, most) if most > 20 else Normalize(0, most),
+        extent=(0.0, float(edges[-1]), 0.0, 1.0),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
 
 
 @styled()
 def draw_profiles(maps: xr.Dataset, paths: Iterable[Path]) -> None:
-    """Draw the axon density of each row and of each column of cells, as wide as a column."""
+    """Draw the axon density of each row and of each column of cells, as wide as a column.
+
+    The last ones are as wide as what is left of the slide; their height decides nothing if less than half is there.
+    """
     figure = new_figure(COLUMN_MM, HEIGHT_MM)
     axes = figure.subplots()
-    side = float(maps.attrs["cell_side_um"]) / 1000
-    longest = max(maps.sizes["y"], maps.sizes["x"]) * side
-    scale, unit = (1.0, "mm") if longest >= 1 else (1000.0, "µm")
+    side_mm2 = (float(maps.attrs["cell_side_um"]) / 1000) ** 2
+    longest = max(float(edges_um(maps, axis)[-1]) for axis in "yx")
+    tops = [0.0]
     for axis, other, words, colour in zip(
         "yx", "xy", ("down the slide (y)", "across the slide (x)"), DENSITY_COLOURS, strict=True
     ):
         count, area = (maps[name].sum(other).to_numpy() for name in ("axon_count", "covered_area"))
         density = np.divide(count, area, out=np.full(len(count), np.nan), where=area > 0)
-        edges = np.arange(maps.sizes[axis] + 1) * side * scale
-        axes.stairs(density, edges, baseline=None, color=colour, linewidth=1.1, label=words)
-    axes.set_xlim(0, longest * scale)
-    axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * 1.2)
-    axes.set_xlabel(f"distance from the top, or from the left ({unit})")
+        whole = area >= 0.5 * side_mm2 * maps.sizes[other] if len(area) > 1 else area > 0
+        tops += density[whole & np.isfinite(density)].tolist()
+        axes.stairs(density, edges_um(maps, axis), baseline=None, color=colour, linewidth=1.1, label=words)
+    axes.set_xlim(0, longest)
+    axes.set_ylim(bottom=0, top=(max(tops) or 1.0) * 1.08)
+    axes.set_xlabel("distance from the top, or from the left (µm)")
     axes.set_ylabel("axons per mm²")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     _whole_numbers(axes)
-    axes.legend(frameon=False, fontsize=6.5, ncols=2, loc="upper left")
+    axes.legend(frameon=False, fontsize=6.5, ncols=2, loc="lower left", bbox_to_anchor=(0, 0.98))
     save(figure, paths)
 
 
@@ -199,6 +227,15 @@ def _reach(values_um: Floats) -> float:
     if not len(values_um):
         return 1.0
     return float(max(np.percentile(values_um, 99.5) * 1.08, np.median(values_um) * 1.5, 1e-3))
+
+
+def _bins(span: tuple[float, float]) -> tuple[Floats, float]:
+    """Return the edges of bins of a round width, at most :data:`BINS`, and that width."""
+    steps = (first * 10.0**power for power in range(-5, 4) for first in (1, 2, 5))
+    width = next(step for step in steps if (span[1] - span[0]) / step <= BINS)
+    n = int(np.ceil((span[1] - span[0]) / width - 1e-9))
+    edges: Floats = (span[0] + np.arange(n + 1) * width).astype(np.float64)
+    return edges, width
 
 
 def _whole_numbers(axes: Axes) -> None:

@@ -1,10 +1,16 @@
-"""The maps as pictures: of one slide, of several side by side, and where a network is to be doubted."""
+"""The maps as pictures: of one slide, of several side by side, and where a network is to be doubted.
+
+A map reaches to the slide's end and no farther, whatever part of a cell is left there; its axes count µm. Cells without
+tissue are blank. Of fewer than five cells the numbers are written into them, as colours would say nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -12,146 +18,265 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from axonflow.results.cells import Range, colour_range, edges_um, few, few_cells, has_tissue, is_whole, shown
+from axonflow.results.figures.outline import Outlines, draw_cells, draw_outlines
 from axonflow.results.figures.style import (
     COLUMN_MM,
     DOUBT,
     PAGE_MM,
     PANELS,
+    PRINT_DPI,
     UNMYELINATED,
+    Extent,
     colour_bar,
-    common,
-    extent_mm,
+    extent_um,
     in_words,
     new_figure,
+    normed,
+    ruler,
     save,
-    scale_bar,
+    scale_bar_inside,
     styled,
     tidy,
 )
 
-__all__ = ["draw_doubt", "draw_levels", "draw_maps", "draw_unmyelinated"]
+__all__ = ["MapOf", "draw_doubt", "draw_levels", "draw_maps", "draw_unmyelinated"]
+
+Panels = Sequence[tuple[str, str]]
+"""Names of maps and their colours."""
+
+BAR_MM = 15.0
+"""What a colour bar with its numbers takes beside a map."""
+
+MM = 1 / 25.4
+"""Inches."""
 
 
-@styled()
-def draw_maps(maps: xr.Dataset, paths: Iterable[Path]) -> None:
-    """Draw the paper's six maps, each with its unit and scale bar, as wide as a page, to PNG, SVG or PDF files.
+@dataclass(frozen=True)
+class MapOf:
+    """A slide whose maps are drawn.
 
-    Cells that show nothing of a map, as those outside a mask, are grey.
+    Attributes
+    ----------
+    title : str
+    maps : Dataset, optional
+        None if the slide has failed.
+    outlines : Outlines
+        What was drawn over it.
     """
-    extent = extent_mm(maps)
-    tall = extent[2] / extent[1]
-    figure = new_figure(PAGE_MM, float(np.clip(2 * (44 * tall + 13), 55, 230)))
-    for axes, (name, colours) in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
-        _draw_map(figure, axes, maps, name, colours)
-    save(figure, paths)
+
+    title: str
+    maps: xr.Dataset | None
+    outlines: Outlines = Outlines()  # noqa: RUF009  # frozen
 
 
 @styled()
-def draw_unmyelinated(maps: xr.Dataset, paths: Iterable[Path]) -> None:
-    """Draw the maps of axons without myelin, as wide as a page; as :func:`draw_maps`."""
-    extent = extent_mm(maps)
-    figure = new_figure(PAGE_MM, float(np.clip(44 * extent[2] / extent[1] + 13, 30, 115)))
-    for axes, (name, colours) in zip(figure.subplots(1, 3).flat, UNMYELINATED, strict=True):
-        _draw_map(figure, axes, maps, name, colours)
-    save(figure, paths)
-
-
-@styled()
-def draw_doubt(maps: xr.Dataset, paths: Iterable[Path]) -> None:
-    """Draw how sure the network was of each cell, and frame the unfamiliar ones, as wide as a column."""
-    extent = extent_mm(maps)
-    name, colours = DOUBT
-    figure = new_figure(COLUMN_MM, float(np.clip(66 * extent[2] / extent[1] + 12, 30, 150)))
-    axes = figure.subplots()
-    _draw_map(figure, axes, maps, name, colours)
-    if "unfamiliar" in maps:
-        side = extent[1] / maps.sizes["x"]
-        for y, x in np.argwhere(maps["unfamiliar"].to_numpy() == 1):
-            frame = Rectangle((x * side, y * side), side, side, fill=False, color="#d1495b", linewidth=0.8)
-            axes.add_patch(frame)
-    save(figure, paths)
-
-
-def _draw_map(figure: Figure, axes: Axes, maps: xr.Dataset, name: str, colours: str) -> None:
-    values, extent = maps[name], extent_mm(maps)
-    norm, extend = common([values])
-    axes.set_facecolor("0.93")
-    axes.imshow(values.to_numpy(), cmap=colours, norm=norm, extent=extent, interpolation="nearest")
-    axes.set_title(in_words(values))
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    tidy(figure.colorbar(axes.images[0], ax=axes, shrink=0.85, aspect=16, pad=0.03, extend=extend))
-    scale_bar(axes, extent)
-
-
-def draw_levels(levels: Sequence[tuple[str, xr.Dataset | None]], paths: Iterable[Path], *, dpi: int = 200) -> None:
-    """Draw the maps of several slides side by side, to PNG, SVG or PDF files, each of which appears whole.
-
-    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length. Confidence
-    is a row if a network made any of the maps.
+def draw_maps(
+    maps: xr.Dataset,
+    paths: Iterable[Path],
+    outlines: Outlines = Outlines(),  # noqa: B008  # frozen
+    *,
+    panels: Panels = PANELS,
+    width_mm: float = PAGE_MM,
+    letters: Literal["path", "none"] = "path",
+) -> None:
+    """Draw maps of a slide, each with its unit, to PNG, SVG or PDF files.
 
     Parameters
     ----------
-    levels : sequence of (str, Dataset or None)
-        Titles and maps, from left to right; those without maps are left out, and named below.
+    maps : Dataset
     paths : iterable of Path
-    dpi : int
+    outlines : Outlines
+        What was drawn over the slide, which is drawn over its maps.
+    panels : sequence of (str, str)
+        Names and colours of the maps, in their order; the paper's six unless told otherwise.
+    width_mm : float
+    letters : str
+        As :func:`~axonflow.results.figures.style.save` takes it.
     """
-    drawn = [(title, maps) for title, maps in levels if maps is not None]
-    missing = [title for title, maps in levels if maps is None]
-    rows = [panel for panel in (*PANELS, DOUBT) if any(panel[0] in maps for _, maps in drawn)]
-    extents = [extent_mm(maps) for _, maps in drawn]
-    widest, tallest = (max(extent[side] for extent in extents) for side in (1, 2))  # mm
-    scale = min(max(12 / len(drawn), 1.2), 2.4, 2.4 * widest / tallest) / widest  # inches per mm
+    columns = min(len(panels), max(round(width_mm / 60), 1))
+    rows = -(-len(panels) // columns)
+    _, width, height, _ = extent_um(maps)
+    across = max(width_mm / columns - BAR_MM - 4, 10)
+    tall = rows * (across * height / width + 11) + (6 if few(maps) else 0)
+    figure = new_figure(width_mm, float(np.clip(tall, 28 * rows, 240)))
+    drawn = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for place, (axes, (name, colours)) in enumerate(zip(drawn, panels, strict=False)):
+        _draw_map(figure, axes, maps, name, colours, outlines)
+        ruler(axes, x=place + columns >= len(panels), y=place % columns == 0)
+    for axes in drawn[len(panels) :]:
+        axes.remove()
+    _hint(figure, maps)
+    save(figure, paths, letters=letters)
+
+
+def draw_unmyelinated(maps: xr.Dataset, paths: Iterable[Path], outlines: Outlines) -> None:
+    """Draw the maps of axons without myelin, as wide as a page; as :func:`draw_maps`."""
+    draw_maps(maps, paths, outlines, panels=UNMYELINATED)
+
+
+@styled()
+def draw_doubt(maps: xr.Dataset, paths: Iterable[Path], outlines: Outlines) -> None:
+    """Draw how sure the network was of each cell, and frame the unfamiliar ones, as wide as a column."""
+    _, width, height, _ = extent_um(maps)
+    name, colours = DOUBT
+    figure = new_figure(COLUMN_MM, float(np.clip(62 * height / width + 14, 30, 150)))
+    axes = figure.subplots()
+    _draw_map(figure, axes, maps, name, colours, outlines)
+    ruler(axes, x=True, y=True)
+    if "unfamiliar" in maps:
+        down, along = (edges_um(maps, axis) for axis in "yx")
+        for i, j in np.argwhere(maps["unfamiliar"].to_numpy() == 1):
+            corner, sides = (along[j], down[i]), (along[j + 1] - along[j], down[i + 1] - down[i])
+            axes.add_patch(Rectangle(corner, *sides, fill=False, color="#d1495b", linewidth=0.8))
+    save(figure, paths)
+
+
+def _draw_map(figure: Figure, axes: Axes, maps: xr.Dataset, name: str, colours: str, outlines: Outlines) -> None:
+    span = colour_range([maps], name)
+    _paint(axes, maps, name, colours, span, outlines)
+    axes.set_title(in_words(maps[name]))
+    if np.isfinite(shown(maps, name)).any() and (span.low < span.high or not few(maps)):
+        ticks = [span.low] if span.low == span.high else None
+        bar = figure.colorbar(axes.images[0], ax=axes, shrink=0.9, aspect=18, pad=0.03, extend=span.beyond, ticks=ticks)
+        tidy(bar)
+    scale_bar_inside(axes, extent_um(maps))
+
+
+def _paint(axes: Axes, maps: xr.Dataset, name: str, colours: str, span: Range, outlines: Outlines) -> None:
+    """Paint a map, up to the slide's end, with what was drawn over the slide."""
+    _, width, height, _ = extent_um(maps)
+    side, (rows, columns) = float(maps.attrs["cell_side_um"]), maps[name].shape
+    values = shown(maps, name)
+    alone = few(maps) and span.low == span.high
+    axes.imshow(  # edges are whole pixels, so that they lie where a grid has them to half of one
+        values,
+        cmap="Greys" if alone else colours,
+        norm=normed(Range(0.0, 8 * abs(span.high) or 1.0, "neither") if alone else span),
+        extent=(0, columns * side, rows * side, 0),
+        interpolation="nearest",
+    )
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    down, along = edges_um(maps, "y"), edges_um(maps, "x")
+    if outlines.covered is None and not few(maps):
+        draw_cells(axes, has_tissue(maps) | ~is_whole(maps), down, along)
+    draw_outlines(axes, outlines, (height, width))
+    if few(maps):
+        for i, j in np.argwhere(np.isfinite(values)):
+            about = {"facecolor": (1, 1, 1, 0.8), "edgecolor": "none", "boxstyle": "round,pad=0.25"}
+            at, said = (
+                ((along[j] + along[j + 1]) / 2, (down[i] + down[i + 1]) / 2),
+                f"{float(f'{values[i, j]:.3g}'):,.10g}",
+            )
+            axes.text(*at, said, ha="center", va="center", fontsize=7, bbox=about)
+
+
+def _hint(figure: Figure, maps: xr.Dataset) -> None:
+    """Say below maps of few cells how to get more."""
+    if few(maps):
+        figure.supxlabel(few_cells(maps), fontsize=6.5, color="0.4")
+
+
+@styled()
+def draw_levels(
+    levels: Sequence[MapOf],
+    paths: Iterable[Path],
+    *,
+    panels: Panels | None = None,
+    width_mm: float | None = None,
+    dpi: int = PRINT_DPI,
+    letters: Literal["path", "none"] = "path",
+) -> None:
+    """Draw the maps of several slides side by side, to PNG, SVG or PDF files, each of which appears whole.
+
+    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length.
+
+    Parameters
+    ----------
+    levels : sequence of MapOf
+        From left to right; those without maps are left out, and named below.
+    paths : iterable of Path
+    panels : sequence of (str, str), optional
+        Names and colours of the maps; the paper's unless told otherwise, and confidence if a network made any.
+    width_mm : float, optional
+        As wide as the slides ask for when left out.
+    dpi : int
+    letters : str
+        As :func:`~axonflow.results.figures.style.save` takes it.
+    """
+    drawn = [(each, each.maps) for each in levels if each.maps is not None]
+    missing = [each.title for each in levels if each.maps is None]
+    notes = [f"left out: {', '.join(missing)}"] if missing else []
+    notes += [f"{each.title}: {few_cells(maps)}" for each, maps in drawn if few(maps)]
+    asked = (*PANELS, DOUBT) if panels is None else panels
+    rows = [panel for panel in asked if any(panel[0] in maps for _, maps in drawn)]
+    extents = [extent_um(maps) for _, maps in drawn]
+    widest, tallest = (max(extent[side] for extent in extents) for side in (1, 2))
+    scale = min(max(12 / len(drawn), 1.2), 2.4, 2.4 * widest / tallest) / widest  # inches per µm
+    if width_mm is not None:
+        room = width_mm * MM - LEFT - RIGHT - THICK - GAP * len(drawn)
+        scale = max(room, 0.2 * len(drawn)) / sum(width for _, width, _, _ in extents)
     titles = [
-        fill(title, max(int(13 * scale * extent[1]), 8)) for (title, _), extent in zip(drawn, extents, strict=True)
+        fill(each.title, max(int(13 * scale * extent[1]), 8)) for (each, _), extent in zip(drawn, extents, strict=True)
     ]
     figure, grid, bars = _grid(
         rows=len(rows),
-        sizes=[(scale * width, scale * tallest) for _, width, _, _ in extents],
-        above=0.25 + 0.15 * max(title.count("\n") + 1 for title in titles),
-        below=0.65 if missing else 0.45,
+        sizes=[(scale * width, scale * height) for _, width, height, _ in extents],
+        above=0.12 + 0.13 * max(title.count("\n") + 1 for title in titles),
+        below=0.45 + 0.16 * len(notes),
     )
-    for axes_row, bar, (name, colours) in zip(grid, bars, rows, strict=True):
-        known = [maps[name] for _, maps in drawn if name in maps]
-        norm, extend = common(known)
-        for axes, (_, maps), extent in zip(axes_row, drawn, extents, strict=True):
+    for number, (axes_row, bar, (name, colours)) in enumerate(zip(grid, bars, rows, strict=True)):
+        known = [maps for _, maps in drawn if name in maps]
+        span = colour_range(known, name)
+        for place, (axes, (each, maps)) in enumerate(zip(axes_row, drawn, strict=True)):
             if name in maps:
-                axes.imshow(maps[name], cmap=colours, norm=norm, extent=extent, interpolation="nearest")
-            axes.set_xlim(0, extent[1])
-            axes.set_ylim((extent[2] + tallest) / 2, (extent[2] - tallest) / 2)
-        colour_bar(bar, norm, colours, extend)
-        axes_row[0].set_ylabel(fill(in_words(known[0]), max(int(13 * scale * tallest), 16)), fontsize=8)
+                _paint(axes, maps, name, colours, span, each.outlines)
+                ruler(axes, x=number == len(rows) - 1, y=place == 0)
+            else:
+                _blank(axes, extent_um(maps))
+        colour_bar(bar, span, colours)
+        words = fill(in_words(known[0][name]), max(int(16 * scale * tallest), 16))
+        beside = bar.get_position()
+        figure.text(0.01, (beside.y0 + beside.y1) / 2, words, rotation=90, ha="left", va="center", fontsize=7)
     for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(title, fontsize=9)
-    for axes in grid[-1]:
-        scale_bar(axes, (*axes.get_xlim(), *axes.get_ylim()))
-    if missing:
-        note = f"left out: {', '.join(missing)}"
-        figure.text(grid[0][0].get_position().x0, 0.01, note, va="bottom", fontsize=7, color="0.4", wrap=True)
-    save(figure, paths, dpi=dpi)
+        axes.set_title(title, fontsize=7.5)
+    for axes, extent in zip(grid[-1], extents, strict=True):
+        scale_bar_inside(axes, extent, min(width for _, width, _, _ in extents))
+    if notes:
+        left = grid[0][0].get_position().x0
+        figure.text(left, 0.01, "\n".join(notes), va="bottom", fontsize=6.5, color="0.4", wrap=True)
+    save(figure, paths, dpi=dpi, letters=letters)
+
+
+def _blank(axes: Axes, extent: Extent) -> None:
+    """Leave a place for a map that a slide does not have."""
+    axes.set_xlim(*extent[:2])
+    axes.set_ylim(*extent[2:])
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+LEFT, RIGHT, GAP, THICK = 0.78, 0.55, 0.14, 0.09
+"""Inches: room for the words and the ruler on the left, for the numbers of the bars, between panels, of a bar."""
 
 
 def _grid(
     rows: int, sizes: Sequence[tuple[float, float]], above: float, below: float
 ) -> tuple[Figure, list[list[Axes]], list[Axes]]:
     """Lay out rows of panels of these widths and heights, and a colour bar at the end of each row; all in inches."""
-    left, right, gap, thick = 0.75, 0.62, 0.12, 0.11
-    down = max(down for _, down in sizes)
-    width = left + sum(across + gap for across, _ in sizes) + thick + right
-    height = above + rows * (down + gap) - gap + below
+    tallest = max(down for _, down in sizes)
+    width = LEFT + sum(across + GAP for across, _ in sizes) + THICK + RIGHT
+    height = above + rows * (tallest + GAP) - GAP + below
     figure = Figure(figsize=(width, height))
     grid, bars = [], []
     for row in range(rows):
-        y, x, panels = height - above - row * (down + gap) - down, left, []
-        for across in (*(across for across, _ in sizes), thick):
-            panels.append(figure.add_axes((x / width, y / height, across / width, down / height)))
-            x += across + gap
-        for panel in panels[:-1]:
-            panel.set_xticks([])
-            panel.set_yticks([])
-            panel.spines[:].set_visible(False)
+        y, x, panels = height - above - row * (tallest + GAP) - tallest, LEFT, []
+        for across, down in (*sizes, (THICK, tallest)):
+            place = (x, y + (tallest - down) / 2, across, down)
+            panels.append(figure.add_axes(tuple(np.divide(place, (width, height) * 2))))
+            x += across + GAP
         grid.append(panels[:-1])
         bars.append(panels[-1])
     return figure, grid, bars

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -16,11 +19,14 @@ from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box
 from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.ngff import Pyramid
-from axonflow.results.figures.style import COLUMN_MM, new_figure, save, scale_bar, styled
+from axonflow.results.figures.outline import draw_border
+from axonflow.results.figures.style import COLUMN_MM, new_figure, round_length, save, scale_bar, styled
 
-__all__ = ["coarse", "draw_detail", "draw_overlay", "draw_slide"]
+__all__ = ["Picture", "coarse", "draw_detail", "draw_overlay", "draw_slide", "stretched"]
 
 OUTLINE = "#f2c14e"
+KEY_LINES = 5
+"""Height of what explains an overlay, in px by the size of its letters in points."""
 
 Picture = NDArray[np.generic]
 
@@ -47,7 +53,7 @@ def draw_slide(
     grey : (h, w) array
         The slide, coarse.
     extent : (float, float)
-        Its height and width, mm.
+        Its height and width, µm.
     covered : (m, n) bool, optional
         What counts, on any grid that covers the slide; all of it if None.
     regions : dict
@@ -59,13 +65,13 @@ def draw_slide(
     figure = new_figure(COLUMN_MM, float(np.clip((COLUMN_MM - 4) * height / width + 8, 25, 200)))
     axes = figure.subplots()
     box = (0.0, width, height, 0.0)
-    axes.imshow(_stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
+    axes.imshow(stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
     if covered is not None:
         veil = np.where(covered, 0.0, 0.55)
         axes.imshow(np.ones_like(veil), cmap="gray", vmin=0, vmax=1, alpha=veil, extent=box, interpolation="nearest")
-        _outline(axes, covered, extent, OUTLINE, 1.1)
+        draw_border(axes, covered, extent, OUTLINE, 1.1)
     for name, inside in regions.items():
-        _outline(axes, inside, extent, "white", 0.8)
+        draw_border(axes, inside, extent, "white", 0.8)
         rows, columns = np.nonzero(inside)
         y, x = (rows.mean() + 0.5) / inside.shape[0] * height, (columns.mean() + 0.5) / inside.shape[1] * width
         about = {"facecolor": (0, 0, 0, 0.55), "edgecolor": "none", "boxstyle": "round,pad=0.25"}
@@ -88,7 +94,7 @@ def draw_detail(
     classes : Classes
         What they mean.
     extent : (float, float)
-        Height and width, mm.
+        Height and width, µm.
     paths : iterable of Path
         PNG, SVG or PDF.
     """
@@ -96,20 +102,21 @@ def draw_detail(
     figure = new_figure(COLUMN_MM, float(np.clip((COLUMN_MM - 4) * height / width + 8, 25, 200)))
     axes = figure.subplots()
     box = (0.0, width, height, 0.0)
-    axes.imshow(_stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
+    axes.imshow(stretched(grey), cmap="gray", vmin=0, vmax=1, extent=box, interpolation="antialiased")
     axon, myelin = labels == classes.axon, labels == classes.myelin
     if classes.unmyelinated is not None:
-        _outline(axes, labels == classes.unmyelinated, extent, classes[classes.unmyelinated].colour, 0.7)
-    _outline(axes, axon | myelin, extent, classes[classes.myelin].colour, 0.7)
-    _outline(axes, axon, extent, classes[classes.axon].colour, 0.7)
+        draw_border(axes, labels == classes.unmyelinated, extent, classes[classes.unmyelinated].colour, 0.7)
+    draw_border(axes, axon | myelin, extent, classes[classes.myelin].colour, 0.7)
+    draw_border(axes, axon, extent, classes[classes.axon].colour, 0.7)
     _bare(axes)
     scale_bar(axes, box)
+    _explained(axes, classes, loc="upper right", bbox_to_anchor=(1.0, -0.01), fontsize=6.5, ncols=len(classes.legend))
     save(figure, paths)
 
 
 def draw_overlay(slide: Pyramid, semantic: Pyramid, classes: Classes, path: Path, *, side_px: int = 1600) -> None:
-    """Draw the classes in colour over the whole slide, at most ``side_px`` wide, to a PNG file."""
-    grey = _stretched(coarse(slide, side_px))
+    """Draw the classes in colour over the whole slide, at most ``side_px`` wide, with a key below, to a PNG file."""
+    grey = stretched(coarse(slide, side_px))
     labels = coarse(semantic, side_px)
     there = Resampling(semantic.shape, semantic.pixel_size, slide.pixel_size).span
     span = (there[0] / slide.shape[0] * grey.shape[0], there[1] / slide.shape[1] * grey.shape[1])
@@ -118,30 +125,46 @@ def draw_overlay(slide: Pyramid, semantic: Pyramid, classes: Classes, path: Path
     for each in classes.legend:
         inside = labels == each.number
         colour[inside] = 0.55 * colour[inside] + 0.45 * np.array(each.rgb, np.float32) / 255
+    picture = Image.fromarray((colour * 255).astype(np.uint8))
+    key = _key(classes, picture.width, slide.shape[1] * slide.pixel_size.x)
+    whole = Image.new("RGB", (picture.width, picture.height + key.height), "white")
+    whole.paste(picture, (0, 0))
+    whole.paste(key, (0, picture.height))
     with new_file(path, durable=False) as part:
-        Image.fromarray((colour * 255).astype(np.uint8)).save(part, format="png")
+        whole.save(part, format="png")
 
 
-def _stretched(grey: Picture) -> NDArray[np.float32]:
+@styled()
+def _key(classes: Classes, width_px: int, width_um: float) -> Image.Image:
+    """Draw what lies below a picture of this width: a scale bar, and the colours of the classes."""
+    dpi = 100
+    letters = float(np.clip(width_px / 140, 7, 11))  # points
+    figure = Figure(figsize=(width_px / dpi, KEY_LINES * letters / dpi), dpi=dpi)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, width_um)
+    axes.set_ylim(0, 1)
+    axes.set_axis_off()
+    length, words = round_length(width_um / 1.5)
+    axes.plot([0.01 * width_um, 0.01 * width_um + length], [0.75, 0.75], color="black", linewidth=2.5)
+    axes.text(0.01 * width_um, 0.6, words, ha="left", va="top", fontsize=letters)
+    _explained(figure, classes, loc="center right", fontsize=letters, ncols=len(classes.legend))
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    return Image.open(drawn).convert("RGB")
+
+
+def _explained(where: Axes | Figure, classes: Classes, **how: Any) -> None:
+    """Explain the colours of the classes."""
+    patches = [Patch(color=each.colour, label=each.name) for each in classes.legend]
+    where.legend(handles=patches, frameon=False, handlelength=0.9, columnspacing=1.0, handletextpad=0.4, **how)
+
+
+def stretched(grey: Picture) -> NDArray[np.float32]:
     """Return greys from 0 to 1, the darkest and brightest half percent beyond."""
     values = grey.astype(np.float32)
     low, high = np.percentile(values, (0.5, 99.5))
-    stretched: NDArray[np.float32] = np.clip((values - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
-    return stretched
-
-
-def _outline(
-    axes: Axes, inside: NDArray[np.bool_], extent: tuple[float, float], colour: str | tuple[float, ...], width: float
-) -> None:
-    """Draw the border of a set of pixels, also where it is the picture's own."""
-    if not inside.any():
-        return
-    (h, w), (height, width_mm) = inside.shape, extent
-    framed = np.pad(inside.astype(np.float32), 1)
-    y, x = ((np.arange(n + 2) - 0.5) / n * side for n, side in ((h, height), (w, width_mm)))
-    axes.contour(
-        np.clip(x, 0, width_mm), np.clip(y, 0, height), framed, levels=[0.5], colors=[colour], linewidths=width
-    )
+    greys: NDArray[np.float32] = np.clip((values - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+    return greys
 
 
 def _bare(axes: Axes) -> None:

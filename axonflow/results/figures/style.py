@@ -5,12 +5,11 @@ Equal values give equal files: no date is written, and ids in an SVG are hashes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import xarray as xr
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -19,43 +18,47 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import FuncFormatter, MaxNLocator, StrMethodFormatter
 
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.files import new_file
+from axonflow.results.cells import Range, edges_um
 
 __all__ = [
     "AXON",
+    "COLOURS",
     "COLUMN_MM",
     "DOUBT",
     "MYELIN",
     "PAGE_MM",
     "PANELS",
     "UNMYELINATED",
-    "Ends",
     "Extent",
     "colour_bar",
-    "common",
-    "extent_mm",
+    "extent_um",
     "in_words",
     "new_figure",
+    "normed",
+    "round_length",
+    "ruler",
     "save",
     "scale_bar",
+    "scale_bar_inside",
     "styled",
     "tidy",
 ]
 
-PANELS = (
-    ("axon_diameter_mean", "viridis"),
-    ("axon_diameter_std", "viridis"),
-    ("axon_density", "magma"),
-    ("avf", "magma"),
-    ("mvf", "magma"),
-    ("gratio_aggregate", "viridis"),
-)
-"""The maps of the paper's Figure 7, in its order, with perceptually even colours."""
+COLOURS = "turbo"
+"""From blue to red, as the maps of the paper; unlike its rainbow, without bands that are in no tissue."""
 
-UNMYELINATED = (("unmyelinated_density", "magma"), ("unmyelinated_avf", "magma"), ("myelinated_fraction", "viridis"))
+PANELS = tuple(
+    (name, COLOURS)
+    for name in ("axon_diameter_mean", "axon_diameter_std", "axon_density", "avf", "mvf", "gratio_aggregate")
+)
+"""The maps of the paper's Figure 7, in its order, and their colours."""
+
+UNMYELINATED = tuple((name, COLOURS) for name in ("unmyelinated_density", "unmyelinated_avf", "myelinated_fraction"))
 """The maps of axons without myelin, where the classes have them."""
 
 DOUBT = ("confidence", "cividis")
@@ -69,7 +72,10 @@ PRINT_DPI = 300
 AXON, MYELIN = (AXON_MYELIN[number].colour for number in (AXON_MYELIN.axon, AXON_MYELIN.myelin))
 """Colours of what is measured of axons, and of their myelin."""
 
-UNITS = {"um": "µm", "mm-2": "mm⁻²"}
+WORDS = {"confidence": "how sure the network was, 0 to 1", "axon_diameter_std": "SD of axon diameter"}
+"""What maps show, where their long name is not what one says."""
+
+UNITS = {"um": "µm", "mm-2": "mm⁻²", "mm2": "mm²"}
 """How units are printed."""
 
 STYLE: dict[Any, Any] = {
@@ -90,13 +96,11 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "image.composite_image": False,
+    "pdf.fonttype": 42,
 }
 
-Ends = Literal["neither", "min", "max", "both"]
-"""Of a colour bar, beyond which there are values."""
-
 Extent = tuple[float, float, float, float]
-"""Left, right, bottom and top of a picture, mm; the top is 0."""
+"""Left, right, bottom and top of a picture, µm; the top is 0."""
 
 
 @contextmanager
@@ -112,39 +116,40 @@ def new_figure(width_mm: float, height_mm: float) -> Figure:
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout=layout)
 
 
-def save(figure: Figure, paths: Iterable[Path], *, dpi: int = PRINT_DPI) -> None:
-    """Write a figure to PNG, SVG or PDF files, each of which appears whole."""
+def save(
+    figure: Figure, paths: Iterable[Path], *, dpi: int = PRINT_DPI, letters: Literal["path", "none"] = "path"
+) -> None:
+    """Write a figure to PNG, SVG or PDF files, each of which appears whole.
+
+    ``letters`` are outlines in an SVG (``path``), which look alike everywhere, or text that can be edited (``none``). A
+    PDF holds its text and the font.
+    """
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # it is laid out, once for all files
     for path in paths:
-        metadata = {"Date": None} if path.suffix == ".svg" else None
-        with rc_context({"svg.hashsalt": "axonflow"}), new_file(path, durable=False) as part:
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+        with rc_context({"svg.hashsalt": "axonflow", "svg.fonttype": letters}), new_file(path, durable=False) as part:
             figure.savefig(part, dpi=dpi, format=path.suffix[1:].lower(), metadata=metadata)
 
 
 def in_words(values: xr.DataArray) -> str:
     """Return what a map shows, with its unit."""
     unit = UNITS.get(values.attrs["units"])
-    return str(values.attrs["long_name"]) + (f" ({unit})" if unit else "")
+    return WORDS.get(str(values.name), str(values.attrs["long_name"])) + (f" ({unit})" if unit else "")
 
 
-def common(maps: Sequence[xr.DataArray]) -> tuple[Normalize, Ends]:
-    """Return one range for several maps, 1st to 99th percentile, and the ends beyond which some values lie."""
-    values = np.concatenate([each.to_numpy().ravel() for each in maps])
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return Normalize(0.0, 1.0), "neither"
-    low, high = map(float, np.percentile(finite, (1, 99)))
-    high = high if high > low else low + 1
-    below, above = finite.min() < low, finite.max() > high
-    ends: Ends = ("both" if above else "min") if below else ("max" if above else "neither")
-    return Normalize(low, high), ends
+def normed(span: Range) -> Normalize:
+    """Return what turns values into places among the colours; a value that stands alone has the middle one."""
+    low, high, _ = span
+    aside = 0.0 if high > low else abs(low) / 2 or 0.5
+    return Normalize(low - aside, high + aside)
 
 
-def colour_bar(axes: Axes, norm: Normalize, colours: str, extend: Ends) -> None:
-    """Draw the key of colours into axes of its own."""
-    tidy(Colorbar(axes, ScalarMappable(norm, colours), extend=extend))
+def colour_bar(axes: Axes, span: Range, colours: str) -> None:
+    """Draw the key of colours into axes of its own; of a value that stands alone, with that number."""
+    ticks = [span.low] if span.low == span.high else None
+    tidy(Colorbar(axes, ScalarMappable(normed(span), colours), extend=span.beyond, ticks=ticks))
 
 
 def tidy(bar: Colorbar) -> None:
@@ -156,19 +161,16 @@ def tidy(bar: Colorbar) -> None:
         bar.update_ticks()
 
 
-def extent_mm(maps: xr.Dataset) -> Extent:
-    """Return where the maps lie."""
-    cell = float(maps.attrs["cell_side_um"]) / 1000
-    h, w = maps.sizes["y"] * cell, maps.sizes["x"] * cell
-    return 0.0, w, h, 0.0
+def extent_um(maps: xr.Dataset) -> Extent:
+    """Return where the maps lie: to the slide's end, where the last cells end, too."""
+    return 0.0, float(edges_um(maps, "x")[-1]), float(edges_um(maps, "y")[-1]), 0.0
 
 
 def scale_bar(axes: Axes, extent: Extent) -> None:
     """Draw a bar of a round length, at most a third of the picture, below it."""
     left, right, bottom, top = extent
     width, height = right - left, bottom - top
-    steps = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-    length = max((step for step in steps if step <= width / 3), default=width)
+    length, words = round_length(width)
     axes.autoscale(False)  # the bar lies below the map and must not make room for itself
     axes.plot(
         [left, left + length],
@@ -178,5 +180,54 @@ def scale_bar(axes: Axes, extent: Extent) -> None:
         clip_on=False,
         solid_capstyle="butt",
     )
-    label = f"{length:g} mm" if length >= 1 else f"{length * 1000:g} µm"
-    axes.text(left + length / 2, bottom + height * 0.06, label, ha="center", va="top", fontsize=7)
+    axes.text(left + length / 2, bottom + height * 0.06, words, ha="center", va="top", fontsize=7)
+
+
+def scale_bar_inside(axes: Axes, extent: Extent, of_um: float | None = None) -> None:
+    """Draw such a bar into the picture, at its lower left, with a light rim that is seen on any colour.
+
+    ``of_um`` is the width that decides its length, if that is not the picture's.
+    """
+    left, right, bottom, top = extent
+    width, height = right - left, bottom - top
+    length, words = round_length(width if of_um is None else of_um)
+    rim = [Stroke(linewidth=1.6, foreground="white"), Normal()]
+    x, y = left + 0.04 * width, bottom - 0.05 * height
+    axes.autoscale(False)
+    axes.plot(
+        [x, x + length],
+        [y, y],
+        color="black",
+        linewidth=2,
+        solid_capstyle="butt",
+        path_effects=[Stroke(linewidth=3.4, foreground="white"), Normal()],
+    )
+    axes.annotate(
+        words,
+        (x, y),
+        (0, 2.5),
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        fontsize=6,
+        path_effects=rim,
+    )
+
+
+def round_length(width_um: float) -> tuple[float, str]:
+    """Return the longest round length that is at most a third of a width, µm, and in words."""
+    steps = [first * 10.0**power for power in range(-3, 5) for first in (1, 2, 5)]
+    um = max((step for step in steps if step <= width_um / 3), default=width_um)
+    return um, f"{um / 1000:g} mm" if um >= 1000 else f"{um:g} µm"
+
+
+def ruler(axes: Axes, *, x: bool, y: bool) -> None:
+    """Let the axes of a picture count µm, with few ticks; words stand where ``x`` and ``y`` ask for them."""
+    for axis, name, wanted in ((axes.xaxis, "x", x), (axes.yaxis, "y", y)):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(FuncFormatter(lambda um, _: f"{um:,.10g}"))
+        if wanted:
+            axis.set_label_text(f"{name} (µm)")
+    axes.xaxis.set_tick_params(labelbottom=x)
+    axes.yaxis.set_tick_params(labelleft=y)
+    axes.spines[:].set_visible(True)

@@ -6,7 +6,6 @@
     slides     a batch → DIR/report.html and the figures that compare its slides
     animals    animals and groups of a batch → its part of that report
     drawing    which figures a store has, and what each of them shows
-    outlines   mask and regions, to be drawn over the slide
     trust      how far to believe the numbers, and what was left out
     origin     what made them
     words      numbers as they are read

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,16 +17,29 @@ from axonflow.kernel.words import count, length, number
 from axonflow.ngff import Pyramid
 from axonflow.results import figures
 from axonflow.results.analysis import Analysis
+from axonflow.results.cells import edges_um, few
 from axonflow.results.figures.overlay import coarse
-from axonflow.results.report.outlines import covered_pixels, region_pixels
+from axonflow.results.outlines import covered_pixels, drawn_over, region_pixels
+from axonflow.results.report.examples import NEEDED as CHOSEN_BY
+from axonflow.results.report.examples import doubtful_and_typical
 
-__all__ = ["Figure", "draw_figures", "myelinated"]
+__all__ = ["NEEDED", "Figure", "draw_figures", "myelinated"]
+
+NEEDED = (
+    *CHOSEN_BY,
+    *(f"{axis}0 (um)" for axis in "yx"),
+    *(f"bbox_{end}_{axis}" for end in ("min", "max") for axis in "yx"),
+)
+"""The columns of the table that figures are drawn of."""
 
 THUMBNAIL_PX = 1200
 DETAIL_DIAMETERS = 30
 """Side of the piece that is drawn near by, in mean diameters of an axon."""
 
 DETAIL_PX = (64, 1000)
+
+CLOSE_UP_PX = 40
+"""Side of a close-up, at least, so that small axons show what lies around them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,7 @@ def draw_figures(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Fi
     """
     figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), result.classes, folder / "overlay.png")
     drawn = []
-    for draw in (_slide, _detail, _maps, _doubt, _distributions, _unmyelinated):
+    for draw in (_slide, _detail, _maps, _doubt, _distributions, _unmyelinated, _examples):
         drawn += list(draw(result, axons, lambda name: [folder / f"{name}.svg", folder / f"{name}.png"]))
     return drawn
 
@@ -75,7 +89,7 @@ def _slide(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figu
     grey = coarse(result.pyramid(), THUMBNAIL_PX)
     h, w = grey.shape
     covered, regions = covered_pixels(result, (h, w)), region_pixels(result, (h, w))
-    figures.draw_slide(grey, _extent_mm(result), covered, regions, paths("slide"))
+    figures.draw_slide(grey, _extent_um(result), covered, regions, paths("slide"))
     said = "The slide."
     if covered is not None:
         said += " Only what lies within the yellow outline counts; the rest is veiled."
@@ -88,9 +102,7 @@ def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Fig
     if axons.empty:
         return
     semantic = result.pyramid("semantic")
-    resampled = result.store / "resampled"
-    image = Pyramid.open(resampled) if result.record["labels"]["shape"] != result.record["slide"]["shape"] else None
-    image = image or result.pyramid()
+    image = _seen(result)
     um = semantic.pixel_size
     side_um = DETAIL_DIAMETERS * float(axons[DIAMETER].mean())
     sides = [
@@ -103,7 +115,7 @@ def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Fig
     )
     box = Box(y0, x0, y0 + sides[0], x0 + sides[1])
     counted = result.classes.counted(semantic.read(box), result.pyramid("axons").read(box))
-    extent = sides[0] * um.y / 1000, sides[1] * um.x / 1000
+    extent = sides[0] * um.y, sides[1] * um.x
     figures.draw_detail(image.read(box), counted, result.classes, extent, paths("detail"))
     where = f"{length(y0 * um.y)} from the top and {length(x0 * um.x)} from the left"
     said = f"A typical piece near by, {where}: the inner outlines are of axons, the outer ones of their myelin."
@@ -127,12 +139,16 @@ def _typical_place_um(result: Analysis) -> tuple[float, float]:
 
 
 def _maps(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001
-    figures.draw_maps(result.maps, paths("maps"))
+    figures.draw_maps(result.maps, paths("maps"), drawn_over(result))
     side = length(float(result.maps.attrs["cell_side_um"]))
-    said = (
-        f"Maps of the tissue in cells of {side} × {side}. Colours reach from the 1st to the 99th percentile of the "
-        "cells; arrows at the end of a bar say that some lie beyond. Grey cells have nothing to show."
-    )
+    said = f"Maps of the tissue in cells of {side} × {side}; the last ones end with the slide."
+    if few(result.maps):
+        said += " There are so few that their numbers stand in them."
+    else:
+        said += (
+            " Colours reach from the 1st to the 99th percentile of the cells of which at least half is there; an arrow "
+            "at the end of a bar says that cells lie beyond it. Cells without axon and myelin are blank."
+        )
     if result.kind_columns:
         said += " All are of myelinated axons."
     yield Figure("maps", said)
@@ -141,7 +157,7 @@ def _maps(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figur
 def _doubt(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001
     if "confidence" not in result.maps:
         return
-    figures.draw_doubt(result.maps, paths("confidence"))
+    figures.draw_doubt(result.maps, paths("confidence"), drawn_over(result))
     said = "How sure the network was of each cell: the probability of the class it chose, mean over the pixels."
     if int(result.maps.get("unfamiliar", 0 * result.maps["confidence"]).sum()):
         said += " Cells in a red frame look unlike anything the network was trained on."
@@ -171,7 +187,7 @@ def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Itera
 def _unmyelinated(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
     if not result.kind_columns:
         return
-    figures.draw_unmyelinated(result.maps, paths("unmyelinated-maps"))
+    figures.draw_unmyelinated(result.maps, paths("unmyelinated-maps"), drawn_over(result))
     said = (
         "Maps of the unmyelinated axons: their density, the part of the area that they are, and the share of all axons "
         "that are myelinated."
@@ -187,9 +203,64 @@ def _unmyelinated(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterat
     yield Figure("unmyelinated-diameter", f"Diameter of {count(len(diameters), 'unmyelinated axon')}: {spread}.")
 
 
-def _extent_mm(result: Analysis) -> tuple[float, float]:
+def _examples(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
+    chosen = of_kind(axons, MYELINATED)
+    if chosen.empty:
+        return
+    maps, sure = result.maps, None
+    if "confidence" in maps:
+        cells = [
+            np.clip(np.searchsorted(edges_um(maps, axis), chosen[f"{axis}0 (um)"], side="right") - 1, 0, n - 1)
+            for axis, n in zip("yx", maps["confidence"].shape, strict=True)
+        ]
+        sure = maps["confidence"].to_numpy()[tuple(cells)]
+    doubtful, typical = doubtful_and_typical(chosen, sure)
+    for name, examples, said in (
+        ("doubtful", doubtful, "The axons that differ most from the others of the slide, the most doubtful first"),
+        ("typical", typical, "Axons nearest to the slide's medians"),
+    ):
+        if examples:
+            figures.draw_closeups([_near_by(result, chosen.iloc[each.row], each.why) for each in examples], paths(name))
+            said += ": id, diameter and g-ratio"
+            said += ", and what is unusual." if name == "doubtful" else "."
+            yield Figure(name, f"{said} 'axonflow view {result.store.name} --axon ID' goes there.", is_photograph=True)
+
+
+def _near_by(result: Analysis, axon: pd.Series[Any], why: tuple[str, ...]) -> figures.CloseUp:
+    """Look at an axon from near by: a square around its fiber."""
+    ids, um = result.pyramid("fibers"), result.pyramid("fibers").pixel_size
+    low, high = ([int(axon[f"bbox_{end}_{axis}"]) for axis in "yx"] for end in ("min", "max"))
+    sizes = (um.y, um.x)
+    extents = [(b - a) * size for a, b, size in zip(low, high, sizes, strict=True)]
+    side_um = max(1.7 * max(extents), CLOSE_UP_PX * max(sizes))
+    sides = [min(round(side_um / size), n) for size, n in zip(sizes, ids.shape, strict=True)]
+    y, x = (
+        int(np.clip((a + b - side) // 2, 0, n - side))
+        for a, b, side, n in zip(low, high, sides, ids.shape, strict=True)
+    )
+    box = Box(y, x, y + sides[0], x + sides[1])
+    number_ = int(axon["axon_id"])
+    gratio = f"g {axon[GRATIO]:.2f}" if axon[MYELIN_AREA] > 0 else "no g-ratio"
+    said = "\n".join((f"{number_:,}", f"{axon[DIAMETER]:.2f} µm, {gratio}", *why))
+    return figures.CloseUp(
+        _seen(result).read(box),
+        result.pyramid("axons").read(box) == number_,
+        ids.read(box) == number_,
+        (sides[0] * um.y, sides[1] * um.x),
+        said,
+    )
+
+
+def _seen(result: Analysis) -> Pyramid:
+    """Return the slide as it was analysed: at the pixel size of the labels."""
+    resampled = result.store / "resampled"
+    same = result.record["labels"]["shape"] == result.record["slide"]["shape"]
+    return result.pyramid() if same else Pyramid.open(resampled)
+
+
+def _extent_um(result: Analysis) -> tuple[float, float]:
     slide = result.record["slide"]
-    height, width = (n * um / 1000 for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
+    height, width = (n * um for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
     return height, width
 
 

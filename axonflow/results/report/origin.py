@@ -62,30 +62,30 @@ def origin_facts(result: Analysis) -> list[Fact]:
     h, w = slide["shape"]
     um = slide["pixel_size_um"]
     facts = [
-        Fact("slide", slide["path"], f"identity {slide['identity'][:16]}…"),
+        Fact("slide", slide["path"], f"fingerprint {slide['identity'][:16]}…"),
         Fact("size", f"{h:,} × {w:,} px", size(h * um[0], w * um[1])),
         Fact("pixel size", _pixel(um), f"from {slide['pixel_size_source']}"),
-        Fact("labels at", _pixel(labels["pixel_size_um"]), "{:,} × {:,} px".format(*labels["shape"])),
+        Fact("pixel size of the result", _pixel(labels["pixel_size_um"]), "{:,} × {:,} px".format(*labels["shape"])),
     ]
     if "masks" in made_by:
-        facts += [Fact("own masks", mask["path"], f"identity {mask['identity'][:16]}…") for mask in made_by["masks"]]
+        facts += [Fact("own masks", mask["path"], f"fingerprint {mask['identity'][:16]}…") for mask in made_by["masks"]]
     else:
         facts += [
             Fact("network", made_by["name"], _computed(record)),
-            Fact("sha256 of its weights", made_by["sha256"]),
+            Fact("fingerprint of the network", made_by["sha256"], "sha256 of its weights"),
             _windows(made_by),
         ]
     given = {
         "image in the file": config["series"],
         "mask": config["mask"],
         "regions": config.get("regions"),
-        "side of a cell": f"{config['cell_um']:g} µm",
+        "side of a cell of the maps": f"{config['cell_um']:g} µm",
         "smallest axon": number(labels.get("min_axon_area_um2", config["min_axon_area_um2"]), "g", "µm²"),
         "smallest unmyelinated axon": number(labels.get("min_unmyelinated_area_um2"), "g", "µm²")
         if "min_unmyelinated_area_um2" in labels
         else None,
         "longest way through myelin": f"{config['max_myelin_um']:g} µm",
-        "what one task writes": f"{labels['chunk']:,} px a side",
+        "computed in squares of": f"{labels['chunk']:,} px a side, which changes no result",
     }
     if bar := slide.get("info_bar"):
         facts.append(Fact("info bar", "kept" if bar["kept"] else f"{bar['rows']} px left out", bar["found_by"]))
@@ -96,10 +96,12 @@ def origin_facts(result: Analysis) -> list[Fact]:
 def _windows(made_by: Mapping[str, Any]) -> Fact:
     """Return what the network saw at once."""
     if made_by["architecture"] != "nnunet":
-        return Fact("windows", f"{made_by['lattice_px']} px", f"and {made_by['halo_px']} px more on each side")
+        return Fact(
+            "the network looks at", f"squares of {made_by['lattice_px']} px", f"and {made_by['halo_px']} px around each"
+        )
     h, w = made_by["patch_px"]
     mirrored = "with their mirror images" if made_by["mirrored_axes"] else "without mirror images"
-    return Fact("windows", f"{h} × {w} px", f"{made_by['step']:g} of one apart, {mirrored}")
+    return Fact("the network looks at", f"pieces of {h} × {w} px", f"{made_by['step']:g} of one apart, {mirrored}")
 
 
 def steps(result: Analysis) -> list[StageRow]:

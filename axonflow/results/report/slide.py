@@ -11,10 +11,11 @@ import pandas as pd
 from axonflow.fiber import kinds
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.region_table import HISTOGRAM
-from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
+from axonflow.fiber.tissue import DIAMETER
 from axonflow.kernel.files import new_folder, remove
 from axonflow.kernel.words import area, count, density, number, size
 from axonflow.results.analysis import Analysis
+from axonflow.results.report.methods import analysed_on, in_a_paper
 from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
 from axonflow.results.report.trust import BORDER, doubts, left_out
@@ -60,10 +61,10 @@ def write_report(result: Analysis) -> Path:
     OSError
         What the file system says, as it is; figures and report are there whole, or not.
     """
-    from axonflow.results.report.drawing import draw_figures
+    from axonflow.results.report.drawing import NEEDED, draw_figures
 
     report, figures = result.store / "report.html", result.store / "figures"
-    axons = result.counted_fibers([DIAMETER, GRATIO, MYELIN_AREA, BORDER, *result.kind_columns])
+    axons = result.counted_fibers([*dict.fromkeys((*NEEDED, BORDER, *result.kind_columns))])
     with new_folder(figures, durable=False) as part:
         drawn = draw_figures(result, axons, part)
         remove(report)  # it must not outlive its figures
@@ -74,11 +75,12 @@ def write_report(result: Analysis) -> Path:
 def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder: Path) -> dict[str, Any]:
     slide = result.record["slide"]
     height, width = (n * um for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
-    h, w = slide["shape"]
+    (h, w), day = slide["shape"], analysed_on(result)
     myelinated = kinds.of_kind(axons, kinds.MYELINATED)
     return {
         "title": Path(slide["path"]).name,
-        "subtitle": f"{size(height, width)}, {h:,} × {w:,} px",
+        "subtitle": f"{size(height, width)}, {h:,} × {w:,} px{f' · analysed on {day}' if day else ''}",
+        "paper": in_a_paper(result, axons),
         "network": network_in_words(result),
         "warnings": result.warnings,
         "numbers": _numbers(result, myelinated),
@@ -107,7 +109,11 @@ def _numbers(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
         Fact("myelinated axons" if result.kind_columns else "axons", count(n), f"in {area(area_mm2)}"),
         Fact("axon density", density(n / area_mm2 if area_mm2 else None), "axons per mm²"),
         Fact("axon diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
-        Fact("g-ratio", number(aggregate_gratio(avf, mvf) if mvf else None, ".3f"), "aggregate, √(1 / (1 + MVF/AVF))"),
+        Fact(
+            "g-ratio",
+            number(aggregate_gratio(avf, mvf) if mvf else None, ".3f"),
+            "of the tissue (aggregate): √(1 / (1 + MVF/AVF))",
+        ),
         Fact("axon volume fraction", number(avf, ".3f"), "AVF: part of the area that is axon"),
         Fact("myelin volume fraction", number(mvf, ".3f"), "MVF: part of the area that is myelin"),
     ]

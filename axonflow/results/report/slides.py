@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from axonflow.errors import StoreError
 from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.words import area, count, density, number
-from axonflow.ngff.maps import read_maps
 from axonflow.results.analysis import open_store
 from axonflow.results.batch_table import read_summary
 from axonflow.results.cohort import gather
@@ -64,14 +62,19 @@ def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
     list of Path
         What was written: :data:`FIGURES`, the folder of animals if they are listed, and last ``report.html``.
     """
-    from axonflow.results.figures import draw_levels, draw_spreads
+    from axonflow.results.figures import MapOf, draw_levels, draw_spreads
+    from axonflow.results.outlines import drawn_over
 
     titles = [level or Path(name).stem for level, name in zip(table["level"], table["slide"], strict=True)]
     stores = [
         Path(store) if done else None for store, done in zip(table["store"], table["state"] == "done", strict=True)
     ]
-    maps: list[xr.Dataset | None] = [read_maps(store / "maps") if store else None for store in stores]
-    draw_levels(list(zip(titles, maps, strict=True)), [folder / name for name in FIGURES[:2]])
+    results = [open_store(store) if store else None for store in stores]
+    levels = [
+        MapOf(title, result.maps, drawn_over(result)) if result else MapOf(title, None)
+        for title, result in zip(titles, results, strict=True)
+    ]
+    draw_levels(levels, [folder / name for name in FIGURES[:2]], dpi=200)
     spreads = [(title, *_spread(store)) for title, store in zip(titles, stores, strict=True) if store]
     draw_spreads(spreads, [folder / name for name in FIGURES[2:]])
     written, animals = [folder / name for name in FIGURES], None

@@ -32,19 +32,19 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     if judged:
         which = f"of {count(judged, 'cell')} that could be judged"
         said = f"{which}: brighter, darker, coarser, finer or less sure than any training image"
-        yield Fact("unfamiliar cells", count(unfamiliar), said)
+        yield Fact("cells unlike the training images", count(unfamiliar), said)
     if seams and seams["exact_halo_disagrees"] is not None:
         pairs = count(seams["seams_sampled"], "pair")
         said = (
-            "of the labels would be others if each window of the network saw all that it can use (--halo exact); "
-            f"measured on {pairs} of neighbouring windows"
+            "of the pixels would get another class if the network saw more around each square that it looks at "
+            f"(--halo exact); measured on {pairs} of neighbouring squares"
         )
-        yield Fact("labels that depend on windows", share(seams["exact_halo_disagrees"]), said)
-        said = "of the labels right beside a seam differ between the two windows that meet there, at the worst"
-        yield Fact("disagreement at seams", share(seams["neighbours_disagree"]), said)
+        yield Fact("pixels that depend on the cutting", share(seams["exact_halo_disagrees"]), said)
+        said = "of the pixels right beside a cut get another class from the square on its other side, at the worst"
+        yield Fact("disagreement at the cuts", share(seams["neighbours_disagree"]), said)
     if compared := result.record["stages"].get("segment.fast"):
         said = f"of {compared['compared_px']:,} px that were computed in nnU-Net's own way, too, as it takes longer"
-        yield Fact("labels other than nnU-Net's", share(compared["disagrees"]), said)
+        yield Fact("pixels other than nnU-Net's", share(compared["disagrees"]), said)
     if axons.empty:
         return
     bare = int((axons[MYELIN_AREA] == 0).sum())

@@ -15,6 +15,7 @@ from axonflow.results.analysis import open_store
 from axonflow.results.viewer.layers import View, config_state, layer_name, legends, view_state
 from axonflow.results.viewer.scene import LIST, Scene
 from axonflow.results.viewer.screenshot import LEGEND_PX, check_picture, take_screenshot
+from axonflow.results.viewer.segments import COLUMNS
 from axonflow.results.viewer.selection import follow_selection, select_axon
 from axonflow.results.viewer.server import Server, serving
 
@@ -79,7 +80,8 @@ def screenshot(
 @contextmanager
 def _served(scenes: Sequence[Scene], view: View, port: int) -> Iterator[Server]:
     lists = [layer_name(scene, "axons", len(scenes)) for scene in scenes]
-    constants = {"legends": legends(scenes), "lists": lists}
+    overlays = [[layer_name(scene, name, len(scenes)) for name in scene.names] for scene in scenes]
+    constants = {"legends": legends(scenes), "lists": lists, "overlays": overlays, "columns": COLUMNS}
     stores = [scene.analysis.store for scene in scenes]
     for scene in scenes:
         Thread(target=scene.file, args=(LIST,), daemon=True).start()  # a long one is ready when the page asks

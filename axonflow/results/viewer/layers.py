@@ -15,7 +15,7 @@ from axonflow.kernel.words import count
 from axonflow.results.viewer.scene import IDS, SEMANTIC, Scene
 from axonflow.results.viewer.segments import QUERY
 from axonflow.results.viewer.shaders import SLIDE as SLIDE_SHADER
-from axonflow.results.viewer.shaders import class_colours, colour_map, colours
+from axonflow.results.viewer.shaders import class_colours, colour_map, colours, two_colours
 
 __all__ = ["CHOOSE", "FRAME", "PANEL", "View", "config_state", "layer_name", "legends", "span", "view_state"]
 
@@ -47,7 +47,7 @@ class View:
     at_um : (float, float), optional
         The place (y, x) in the middle, from the slide's corner; the slide's centre when left out.
     um_per_px : float, optional
-        Zoom; when left out, the slide's pixels are the screen's if there is a place, else the whole slide is in view.
+        Zoom; when left out, a dozen axons are in view if there is a place, else the whole slide is.
     axon : int, optional
         The axon that is selected.
     room : (int, int)
@@ -101,7 +101,7 @@ def view_state(scenes: Sequence[Scene], addresses: Sequence[tuple[str, str]], vi
         "showDefaultAnnotations": False,
         "layers": layers,
         "layout": "xy" if several == 1 else {"type": "row", "children": panels},
-        "layerListPanel": {"visible": view.panels, "size": 300},
+        "layerListPanel": {"visible": view.panels, "size": 330},
         "selectedLayer": {"visible": view.panels, "layer": layer_name(first, "axons", several), **PANEL},
     }
 
@@ -112,7 +112,8 @@ def legends(scenes: Sequence[Scene]) -> dict[str, dict[str, Any]]:
     for scene in scenes:
         found[layer_name(scene, SEMANTIC[0], len(scenes))] = {"patches": scene.legend}
         for scaled in scene.scaled.values():
-            found[layer_name(scene, scaled.name, len(scenes))] = {"colours": colours(scaled.colours)}
+            explained = {"patches": dict(scaled.words)} if scaled.words else {"colours": colours(scaled.colours)}
+            found[layer_name(scene, scaled.name, len(scenes))] = explained
     return found
 
 
@@ -175,15 +176,20 @@ def _layers(scenes: Sequence[Scene], number: int, store: str, made: str, view: V
         )
     for scaled in scene.scaled.values():
         ends = list(span(scenes, scaled.name))
+        drawn: dict[str, Any] = {
+            "shader": colour_map(scaled.colours),
+            "shaderControls": {"range": {"range": ends, "window": ends}},
+        }
+        if scaled.words:
+            drawn = {"shader": two_colours(*scaled.words.values())}
         found.append(
             layer(
                 scaled.name,
                 "image",
                 f"{made}{scaled.name}/|zarr3:",
-                shader=colour_map(scaled.colours),
-                shaderControls={"range": {"range": ends, "window": ends}},
                 opacity=0.6,
                 tab="rendering",
+                **drawn,
             )
         )
     frame = {
@@ -201,7 +207,7 @@ def _zoom(scenes: Sequence[Scene], view: View) -> float:
     if view.um_per_px is not None:
         return view.um_per_px
     if view.at_um is not None:
-        return scenes[0].slide.pixel_size.y
+        return scenes[0].near
     width, height = 0.97 * view.room[0] / len(scenes), 0.97 * view.room[1]
     return max(max(h / height, w / width) for h, w in map(_extent_um, scenes))
 

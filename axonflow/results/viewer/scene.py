@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -14,6 +16,7 @@ from numpy.typing import ArrayLike
 from axonflow.fiber.maps import Cells
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
+from axonflow.results.cells import colour_range, percentiles, shown
 from axonflow.results.figures.style import PANELS
 from axonflow.results.viewer.coloured import ColouredLabels
 from axonflow.results.viewer.segments import listed_axons, segment_properties
@@ -33,26 +36,32 @@ UNITS = {"um": "µm", "mm-2": "mm⁻²", "mm2": "mm²"}
 """How units are printed."""
 
 MAPS = {
-    "axon_count": "axons in the cell",
+    "axon_count": "number of axons",
     "axon_density": "axon density",
-    "avf": "AVF",
-    "mvf": "MVF",
-    "fvf": "FVF",
-    "gratio_aggregate": "aggregate g-ratio",
-    "gratio_mean": "mean g-ratio",
-    "axon_diameter_mean": "axon diameter, mean",
-    "axon_diameter_std": "axon diameter, SD",
-    "unmyelinated_count": "unmyelinated axons in the cell",
-    "unmyelinated_density": "unmyelinated axon density",
-    "unmyelinated_avf": "AVF, unmyelinated",
-    "unmyelinated_diameter_mean": "unmyelinated axon diameter, mean",
-    "myelinated_fraction": "share of axons myelinated",
-    "covered_area": "covered area",
-    "covered_fraction": "covered fraction",
-    "confidence": "confidence",
-    "unfamiliar": "unfamiliar cells",
+    "avf": "axon volume fraction",
+    "mvf": "myelin volume fraction",
+    "fvf": "fiber volume fraction",
+    "gratio_aggregate": "g-ratio of the tissue",
+    "gratio_mean": "mean g-ratio of axons",
+    "axon_diameter_mean": "mean axon diameter",
+    "axon_diameter_std": "spread of axon diameter (SD)",
+    "unmyelinated_count": "number of unmyelinated axons",
+    "unmyelinated_density": "density of unmyelinated axons",
+    "unmyelinated_avf": "volume fraction of unmyelinated axons",
+    "unmyelinated_diameter_mean": "mean diameter of unmyelinated axons",
+    "myelinated_fraction": "share of axons that are myelinated",
+    "covered_area": "area that counts",
+    "covered_fraction": "part of the cell that counts",
+    "confidence": "how sure the network was",
+    "unfamiliar": "tissue unlike the training images",
 }
 """Titles of maps, in few words; of another one its long name serves."""
+
+YES_NO = {"unfamiliar": {"like the training images": "#3f7fbf", "unlike them": "#d1495b"}}
+"""Maps that say no (0) or yes (1) of a cell: the words and colours of both."""
+
+NEAR_DIAMETERS, NEAR_PX = 14, 640
+"""Median axon diameters that a height of so many px shows where one looks at a place."""
 
 CLOSE_UP_PX = 120
 """Height or width of a fiber on the screen when one looks at it."""
@@ -78,7 +87,9 @@ class Scaled:
         A colour map of matplotlib, perceptually even.
     low, high : float
         The values shown in its first and its last colour.
-    image : Painted
+    image : ColouredLabels
+    words : dict
+        Of a map of yes and no, what both mean, and their colours; empty of any other.
     """
 
     name: str
@@ -87,6 +98,7 @@ class Scaled:
     low: float
     high: float
     image: ColouredLabels
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,12 @@ class Scene:
         origin, side = self.slide.origin_um, self.slide.pixel_size
         return y - origin[0] + side.y / 2, x - origin[1] + side.x / 2
 
+    @property
+    def near(self) -> float:
+        """The µm of a screen's pixel at which a dozen axons are in view; no more than a pixel of the slide."""
+        diameter = float(self.fibers["axon_diam (um)"].median()) if len(self.fibers) else math.inf
+        return min(NEAR_DIAMETERS * diameter / NEAR_PX, self.slide.pixel_size.y)
+
     def row(self, axon: int) -> pd.Series[Any] | None:
         """Return an axon's row of the table, if there is one."""
         rows = self.fibers[self.fibers["axon_id"] == axon]
@@ -177,11 +195,12 @@ class Scene:
         panels = dict(PANELS)
         for name in sorted(map(str, maps), key=lambda name: (name not in panels, [*panels, name].index(name), name)):
             attrs = maps[name].attrs
-            words, unit = MAPS.get(name, attrs["long_name"]), UNITS.get(attrs["units"], "")
-            values = maps[name].to_numpy()
+            title = _title(f"map: {MAPS.get(name, attrs['long_name'])}", UNITS.get(attrs["units"], ""))
+            values = shown(maps, name)
             image = ColouredLabels.by_cell(name, labels, cells, values)
             colours = panels.get(name, "viridis")
-            found[name] = Scaled(name, _title(f"map: {words}", unit), colours, *_range(values), image)
+            meaning, ends = YES_NO.get(name, {}), _rounded(*colour_range([maps], name)[:2])
+            found[name] = Scaled(name, title, colours, *((0.0, 1.0) if meaning else ends), image, meaning)
         return found
 
     @property
@@ -219,5 +238,10 @@ def _title(words: str, unit: str) -> str:
 def _range(values: ArrayLike) -> tuple[float, float]:
     """Return what is shown in the first and the last colour: the 1st and 99th percentile, to three digits."""
     finite = np.asarray(values)[np.isfinite(values)]
-    low, high = (float(f"{value:.3g}") for value in np.percentile(finite, (1, 99))) if finite.size else (0.0, 1.0)
-    return low, high if high > low else low + 1
+    return _rounded(*percentiles(finite)) if finite.size else (0.0, 1.0)
+
+
+def _rounded(low: float, high: float) -> tuple[float, float]:
+    """Return a range to three digits; one that holds a single value reaches from 0 to it, or to 1."""
+    low, high = (float(f"{value:.3g}") for value in (low, high))
+    return (low, high) if high > low else (min(low, 0.0), max(high, 0.0) or 1.0)

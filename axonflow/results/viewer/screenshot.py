@@ -159,14 +159,17 @@ def _legend(scenes: Sequence[Scene], show: str, width: int) -> Image.Image | Non
     dpi = 100
     figure = Figure(figsize=(width / dpi, LEGEND_PX / dpi), dpi=dpi)
     scaled = scenes[0].scaled.get(show)
-    if scaled is not None:
+    if scaled is not None and not scaled.words:
         axes = figure.add_axes((0.3, 0.5, 0.4, 0.2))
         low, high = span(scenes, show)
         colours = ScalarMappable(Normalize(low, high), mpl.colormaps[scaled.colours])
         figure.colorbar(colours, cax=axes, orientation="horizontal").ax.tick_params(labelsize=9)
         figure.text(0.28, 0.6, scaled.title, ha="right", va="center", fontsize=10)
-    elif show == SEMANTIC[0]:
+    elif show == SEMANTIC[0] or scaled is not None:
         legend = {name: colour for each in scenes for name, colour in each.legend.items()}
+        if scaled is not None:
+            figure.text(0.02, 0.5, scaled.title, ha="left", va="center", fontsize=10)
+            legend = dict(scaled.words)
         patches = [Patch(color=colour, label=name) for name, colour in legend.items()]
         figure.legend(handles=patches, loc="center", ncols=len(patches), frameon=False, fontsize=11)
     else:

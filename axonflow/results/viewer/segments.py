@@ -15,7 +15,7 @@ import pandas as pd
 
 from axonflow.fiber.kinds import KIND, UNMYELINATED
 
-__all__ = ["LARGEST_LIST", "LISTED", "QUERY", "listed_axons", "segment_properties"]
+__all__ = ["COLUMNS", "LARGEST_LIST", "LISTED", "QUERY", "listed_axons", "segment_properties"]
 
 LARGEST_LIST = 2_000_000
 """Of more axons than these, the thickest are listed. So many stand on the page 8 s after it is opened, a million 5 s,
@@ -59,7 +59,10 @@ BORDER, BARE = "border", "bare"
 _WITHOUT = {"gratio": 1.0, "myelin_thickness (um)": 0.0}
 """What the list says of an axon without myelin, as it knows no missing number."""
 
-QUERY = ">diameter_um |diameter_um |gratio"
+COLUMNS = "|diameter_um |gratio"
+"""The columns of the list, as they are asked for; the page keeps them when something else is typed."""
+
+QUERY = f">diameter_um {COLUMNS}"
 """What the list shows at the start: the thickest first, with two columns."""
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
 from axonflow.kernel.classes import Classes
 
-__all__ = ["SLIDE", "class_colours", "colour_map", "colours"]
+__all__ = ["SLIDE", "class_colours", "colour_map", "colours", "two_colours"]
 
 SLIDE = """#uicontrol invlerp brightness
 void main() { emitGrayscale(brightness()); }
@@ -34,6 +34,17 @@ void main() {{
   uint found = getDataValue().value;
   {cases}
   else emitTransparent();
+}}
+"""
+
+
+def two_colours(no: str, yes: str) -> str:
+    """Return the program that shows 0 and 1 in these colours; NaN is transparent."""
+    first, second = (", ".join(f"{part:.3f}" for part in to_rgb(colour)) for colour in (no, yes))
+    return f"""void main() {{
+  float value = getDataValue();
+  if ((floatBitsToUint(value) & 0x7fffffffu) > 0x7f800000u) {{ emitTransparent(); return; }}  // NaN
+  emitRGB(value > 0.5 ? vec3({second}) : vec3({first}));
 }}
 """
 

@@ -12,12 +12,24 @@ from axonflow.errors import AxonflowError
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.results.analysis import Analysis
+from axonflow.results.cells import edges_um
+from axonflow.results.figures.outline import Outlines
 from axonflow.stages.annotation import open_annotation, open_regions
 from axonflow.stages.layout import Frame
 
-__all__ = ["covered_pixels", "region_pixels"]
+__all__ = ["covered_pixels", "drawn_over", "region_pixels"]
 
 Pixels = NDArray[np.bool_]
+
+LONGEST_PX = 800
+"""Side of the grid on which borders are found, at most."""
+
+
+def drawn_over(result: Analysis, longest: int = LONGEST_PX) -> Outlines:
+    """Return what the user drew over the slide, on a grid of the slide's form of which no side is longer."""
+    sides = result.record["slide"]["shape"]
+    h, w = (max(round(n * min(longest / max(sides), 1.0)), 1) for n in sides)
+    return Outlines(covered_pixels(result, (h, w)), region_pixels(result, (h, w)))
 
 
 def covered_pixels(result: Analysis, shape: tuple[int, int]) -> Pixels | None:
@@ -36,7 +48,14 @@ def covered_pixels(result: Analysis, shape: tuple[int, int]) -> Pixels | None:
             return mask.cover(Box.whole(shape))
         except (AxonflowError, OSError):
             pass
-    covered: Pixels = result.maps["covered_fraction"].to_numpy() >= 0.5
+    maps = result.maps
+    edges = [edges_um(maps, axis) for axis in "yx"]
+    rows, columns = (
+        np.searchsorted(ends, (np.arange(n) + 0.5) / n * ends[-1], side="right") - 1
+        for ends, n in zip(edges, shape, strict=True)
+    )
+    there_mm2 = np.outer(*map(np.diff, edges)) / 1e6
+    covered: Pixels = (maps["covered_area"].to_numpy() >= 0.5 * there_mm2)[np.ix_(rows, columns)]
     return covered
 
 

@@ -1,0 +1,46 @@
+"""Maps for a paper: figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from axonflow.cli.terminal import app, console
+
+__all__: list[str] = []
+
+
+@app.command()
+def figure(
+    stores: Annotated[list[Path], typer.Argument(help="Stores of finished runs, side by side.", show_default=False)],
+    maps: Annotated[
+        str,
+        typer.Option(
+            "--maps",
+            help="The maps, with commas between: diameter, density, avf, mvf, gratio or any other by its name. "
+            "\\[default: the paper's six]",
+            show_default=False,
+        ),
+    ] = "",
+    width: Annotated[str, typer.Option("--width", help="Of the figure, in mm, cm or in.")] = "180mm",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Where to write, without an ending. \\[default: beside the first store]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Draw maps for a paper, as SVG, PDF and PNG: one store, or several on the same limits.
+
+    Example: [bold]axonflow figure C3.ome.zarr C5.ome.zarr --maps density,gratio --width 180mm[/bold]
+    """
+    from axonflow.results.analysis import open_store
+    from axonflow.results.paper import draw_figure, width_in_mm
+
+    names = [name for name in (part.strip() for part in maps.split(",")) if name]
+    for path in draw_figure([open_store(store) for store in stores], names, width_in_mm(width), out):
+        console.print(f"written: {path}", soft_wrap=True)

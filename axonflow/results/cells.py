@@ -1,0 +1,135 @@
+"""Where the cells of maps end, which of them show anything, and which decide the colours of all.
+
+The last cells of a row and of a column end with the slide. Such a rest is drawn as large as it is, and counts for the
+colours only if at least half of a cell is there: the axons of a sliver say little of the tissue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from axonflow.fiber.maps import FEWEST_CELLS, fitting_side
+from axonflow.kernel.words import count, length
+
+__all__ = [
+    "Ends",
+    "Range",
+    "colour_range",
+    "edges_um",
+    "few",
+    "has_tissue",
+    "is_whole",
+    "percentiles",
+    "shown",
+    "with_bounds",
+]
+
+Floats = NDArray[np.float64]
+
+Ends = Literal["neither", "min", "max", "both"]
+"""Of a range, beyond which there are values."""
+
+ENOUGH = 0.5
+"""Part of a whole cell that must count for its colour to count."""
+
+PERCENTILES = (1.0, 99.0)
+
+NOT_OF_TISSUE = frozenset(("covered_area", "covered_fraction", "confidence", "unfamiliar"))
+"""Maps that say something of a cell without tissue, too."""
+
+
+class Range(NamedTuple):
+    """The values in the first and in the last colour, and beyond which of them some cells lie."""
+
+    low: float
+    high: float
+    beyond: Ends
+
+
+def edges_um(maps: xr.Dataset, axis: str) -> Floats:
+    """Return the edges of the cells along an axis, µm from the slide's corner, the slide's end included.
+
+    They follow from the centres, as the first edge is 0 and every centre lies in the middle between two.
+    """
+    centres = maps[axis].to_numpy().astype(np.float64)
+    signs = np.where(np.arange(len(centres)) % 2, -1.0, 1.0)
+    edges: Floats = np.r_[0.0, 2 * signs * np.cumsum(signs * centres)]
+    return edges
+
+
+def with_bounds(maps: xr.Dataset) -> xr.Dataset:
+    """Return the maps with the two edges of each cell beside its centre, as the CF conventions have it."""
+    bounds, attributes = {}, {}
+    for axis in "yx":
+        edges = edges_um(maps, axis)
+        bounds[f"{axis}_bounds"] = ((axis, "bounds"), np.stack([edges[:-1], edges[1:]], axis=1))
+        attributes[axis] = maps[axis].assign_attrs(bounds=f"{axis}_bounds")
+    return maps.assign_coords(attributes).assign(bounds)
+
+
+def is_whole(maps: xr.Dataset) -> NDArray[np.bool_]:
+    """Tell of which cells at least half of a whole one counts, (y, x)."""
+    cell_mm2 = (float(maps.attrs["cell_side_um"]) / 1000) ** 2
+    whole: NDArray[np.bool_] = maps["covered_area"].to_numpy() >= ENOUGH * cell_mm2 * (1 - 1e-9)
+    return whole
+
+
+def has_tissue(maps: xr.Dataset) -> NDArray[np.bool_]:
+    """Tell in which cells any pixel is axon or myelin, (y, x)."""
+    names = [name for name in ("avf", "mvf", "unmyelinated_avf") if name in maps]
+    found: NDArray[np.bool_] = np.sum([np.nan_to_num(maps[name].to_numpy()) for name in names], axis=0) > 0
+    return found
+
+
+def shown(maps: xr.Dataset, name: str) -> Floats:
+    """Return the values of a map that are drawn, (y, x): NaN where there is no tissue, as beside a cord.
+
+    Those of the network's doubt, and of what counts, are drawn everywhere.
+    """
+    values: Floats = maps[name].to_numpy()
+    return values if name in NOT_OF_TISSUE else np.where(has_tissue(maps), values, np.nan)
+
+
+def few(maps: xr.Dataset) -> bool:
+    """Tell whether so few cells count that their numbers are written into them."""
+    return 0 < int((maps["covered_area"] > 0).sum()) < FEWEST_CELLS
+
+
+def few_cells(maps: xr.Dataset) -> str:
+    """Say that there are few cells, and which side gives more."""
+    n, side = int((maps["covered_area"] > 0).sum()), float(maps.attrs["cell_side_um"])
+    height, width = (float(edges_um(maps, axis)[-1]) for axis in "yx")
+    better = fitting_side(height, width)
+    return (
+        f"{count(n, 'cell')} of {length(side)}: fewer than {FEWEST_CELLS} show nothing of where tissue differs; "
+        f"--cell {better:g} gives more"
+    )
+
+
+def colour_range(slides: Sequence[xr.Dataset], name: str) -> Range:
+    """Return one range of colours for a map of several slides.
+
+    It runs between the 1st and the 99th percentile of the cells that count for it, which are values of cells: of less
+    than a hundred cells nothing lies beyond. If none counts, all that are drawn do. 0 to 1 if nothing is drawn; of one
+    value alone, both ends are that value.
+    """
+    drawn = [shown(maps, name) for maps in slides]
+    counting = np.concatenate([values[is_whole(maps)] for values, maps in zip(drawn, slides, strict=True)])
+    every = np.concatenate([values.ravel() for values in drawn])
+    every, counting = every[np.isfinite(every)], counting[np.isfinite(counting)]
+    if every.size == 0:
+        return Range(0.0, 1.0, "neither")
+    low, high = percentiles(counting if counting.size else every)
+    below, above = every.min() < low, every.max() > high
+    return Range(low, high, ("both" if above else "min") if below else ("max" if above else "neither"))
+
+
+def percentiles(values: Floats) -> tuple[float, float]:
+    """Return the 1st and the 99th percentile, each a value that is there, so that few values leave none outside."""
+    low, high = PERCENTILES
+    return float(np.percentile(values, low, method="lower")), float(np.percentile(values, high, method="higher"))

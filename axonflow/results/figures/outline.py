@@ -1,0 +1,82 @@
+"""Borders that are drawn over a picture: of sets of pixels, of what counts, of regions, of the cells with tissue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from numpy.typing import NDArray
+
+__all__ = ["Outlines", "draw_border", "draw_cells", "draw_outlines"]
+
+Pixels = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+INK, PAPER = "0.15", "white"
+"""Colours of a line over a map and of its rim, of which one is seen on any colour."""
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """What was drawn over a slide, coarse.
+
+    Attributes
+    ----------
+    covered : (h, w) bool, optional
+        What counts, on a grid that covers the slide; all of it if None.
+    regions : dict
+        The regions by their names, likewise.
+    """
+
+    covered: Pixels | None = None
+    regions: dict[str, Pixels] = field(default_factory=dict)
+
+
+def draw_border(
+    axes: Axes, inside: Pixels, extent: tuple[float, float], colour: str | tuple[float, ...], width: float
+) -> None:
+    """Draw the border of a set of pixels, also where it is the picture's own.
+
+    Parameters
+    ----------
+    axes : Axes
+    inside : (h, w) bool
+    extent : (float, float)
+        Height and width of the picture, in the unit of the axes.
+    colour : str or tuple
+    width : float
+        Of the line, points.
+    """
+    if not inside.any():
+        return
+    (h, w), (height, across) = inside.shape, extent
+    framed = np.pad(inside.astype(np.float32), 1)
+    y, x = ((np.arange(n + 2) - 0.5) / n * side for n, side in ((h, height), (w, across)))
+    axes.contour(np.clip(x, 0, across), np.clip(y, 0, height), framed, levels=[0.5], colors=[colour], linewidths=width)
+
+
+def draw_outlines(axes: Axes, outlines: Outlines, extent: tuple[float, float]) -> None:
+    """Draw what counts and the borders of the regions over a map: dark lines with a light rim."""
+    whole = () if outlines.covered is None else (outlines.covered,)
+    for colour, more in ((PAPER, 0.7), (INK, 0.0)):
+        for inside, width in (*((each, 0.8) for each in whole), *((each, 0.5) for each in outlines.regions.values())):
+            draw_border(axes, inside, extent, colour, width + more)
+
+
+def draw_cells(axes: Axes, inside: Pixels, y: Floats, x: Floats) -> None:
+    """Draw the border between cells that are inside and those that are not, along the cells' edges.
+
+    Parameters
+    ----------
+    axes : Axes
+    inside : (rows, columns) bool
+    y, x : (rows + 1,), (columns + 1,) float64
+        The edges, in the unit of the axes.
+    """
+    rows, columns = (np.argwhere(np.diff(inside, axis=axis)) for axis in (0, 1))
+    lines = [[(x[j], y[i + 1]), (x[j + 1], y[i + 1])] for i, j in rows]
+    lines += [[(x[j + 1], y[i]), (x[j + 1], y[i + 1])] for i, j in columns]
+    if lines:
+        axes.add_collection(LineCollection(lines, colors=INK, linewidths=0.6, capstyle="projecting"))

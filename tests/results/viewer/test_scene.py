@@ -1,0 +1,60 @@
+"""What a page shows of maps: yes and no in two colours, ends that no rest of a cell decides, names in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from viewed import write_viewed_store
+
+from axonflow.results.analysis import Analysis, open_store
+from axonflow.results.cells import colour_range
+from axonflow.results.viewer.layers import View, legends, view_state
+from axonflow.results.viewer.scene import YES_NO, Scene
+
+
+@pytest.fixture(scope="module")
+def analysis(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
+    return open_store(write_viewed_store(tmp_path_factory.mktemp("scene")))
+
+
+@pytest.fixture
+def doubted(analysis: Analysis) -> Scene:
+    """As if a network had been at work."""
+    judged = open_store(Path(analysis.store))
+    maps = judged.maps
+    maps["unfamiliar"] = (
+        (maps["avf"] > float(maps["avf"].median())).astype(float).assign_attrs(units="1", long_name="x")
+    )
+    return Scene(judged)
+
+
+def test_yes_and_no_have_two_colours_and_two_words(doubted: Scene) -> None:
+    scaled = doubted.scaled["unfamiliar"]
+    assert scaled.words == YES_NO["unfamiliar"]
+    assert (scaled.low, scaled.high) == (0.0, 1.0)
+    assert legends([doubted])[scaled.title] == {"patches": dict(scaled.words)}
+    state = view_state([doubted], [("store", "made")], View())
+    (layer,) = [layer for layer in state["layers"] if layer["name"] == scaled.title]
+    assert "shaderControls" not in layer
+    assert "invlerp" not in layer["shader"]
+
+
+def test_the_ends_of_colours_are_those_of_the_figures(analysis: Analysis) -> None:
+    scene = Scene(analysis)
+    for name in ("avf", "axon_density", "gratio_aggregate"):
+        low, high, _ = colour_range([analysis.maps], name)
+        assert (scene.scaled[name].low, scene.scaled[name].high) == pytest.approx((low, high), rel=5e-3)
+
+
+def test_a_range_of_one_value_still_has_two_ends(analysis: Analysis) -> None:
+    maps = open_store(analysis.store)
+    maps.maps["avf"][:] = 0.25
+    scaled = Scene(maps).scaled["avf"]
+    assert (scaled.low, scaled.high) == (0.0, 0.25)
+
+
+def test_a_place_is_seen_no_coarser_than_the_slide_is(analysis: Analysis) -> None:
+    assert 0 < Scene(analysis).near <= 0.1
+    assert np.isfinite(Scene(analysis).near)
