@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from axonflow.engine.stage import Stage
 from axonflow.slide import Slide
-from axonflow.stages.adapt import adapt
+from axonflow.stages.adapted import adapt
 from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.bounds import bounds
 from axonflow.stages.convert import GREYS, OnBadTile, convert

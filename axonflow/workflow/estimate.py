@@ -24,7 +24,7 @@ from axonflow.net.lattice import Lattice
 from axonflow.net.nnunet.cost import flops
 from axonflow.net.nnunet.windows import Windows
 from axonflow.slide import open_stored
-from axonflow.stages.adapt import WINDOWS
+from axonflow.stages.adapted import WINDOWS
 from axonflow.stages.labels import open_labels
 from axonflow.stages.segment_nnunet import grid_of, windows_of
 from axonflow.stages.segmentation import Masks, Network, NnUNet

@@ -21,7 +21,7 @@ from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.form import COUNT, NUMBER, check_form, each_of, list_of, maybe, pair
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import Slide
-from axonflow.stages.adapt import WEIGHT
+from axonflow.stages.adapted import WEIGHT
 from axonflow.stages.layout import Layout
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.config import Config

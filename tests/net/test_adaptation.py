@@ -16,7 +16,7 @@ from slides import picture, tissue, write_model
 from torch import Tensor, nn
 
 from axonflow.kernel.grid import Box
-from axonflow.net.adapt import adapted_statistics
+from axonflow.net.adaptation import adapted_statistics
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Processor
 from axonflow.net.lattice import Lattice
@@ -134,6 +134,18 @@ def test_they_do_not_depend_on_how_many_cores_compute(checkpoint: Checkpoint, pr
     finally:
         torch.set_num_threads(usual)
     assert len(found) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_finds_nearly_the_same(checkpoint: Checkpoint) -> None:  # pragma: no cover
+    windows = windows_of(4, 4, 112)
+    net = checkpoint.network()
+    adapted_statistics(checkpoint, "float32", windows, 0.5, HERE).put_into(net)
+    cases: tuple[tuple[Precision, float], ...] = (("float32", 1e-3), ("float16", 0.02))
+    for precision, tolerance in cases:
+        found = {adapted_statistics(checkpoint, precision, windows, 0.5) for _ in range(2)}
+        assert len(found) == 1
+        agrees(found.pop(), norms(net), tolerance)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

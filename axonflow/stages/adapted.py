@@ -44,6 +44,9 @@ WINDOW_BYTES = 200 * 2**20
 
 _GOLDEN = 0.6180339887498949
 
+_MOMENTS = "mean", "variance"
+"""What the arrays of a task are called, after the layer."""
+
 _GRAIN = 4
 """Side of the squares between whose means structure is looked for, px: the noise of a camera cancels out in them."""
 
@@ -129,7 +132,7 @@ def telling(found: Sequence[float]) -> list[int]:
 
 
 def _measure(layout: Layout, network: Network, looked_at: Sequence[Box], _box: Box) -> Result:
-    from axonflow.net.adapt import adapted_statistics  # torch is loaded where it is used
+    from axonflow.net.adaptation import adapted_statistics  # torch is loaded where it is used
     from axonflow.net.device import cores_used, use_cores
 
     chosen = [looked_at[i] for i in telling([structure(layout.input.read(place)) for place in looked_at])]
@@ -153,18 +156,19 @@ def _measure(layout: Layout, network: Network, looked_at: Sequence[Box], _box: B
     return at | {
         f"{name}.{what}": np.array(values, np.float32)
         for name, moments in found.layers
-        for what, values in (("mean", moments.mean), ("variance", moments.variance))
+        for what, values in zip(_MOMENTS, (moments.mean, moments.variance), strict=True)
     }
 
 
 def _keep(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, Any]:
-    ((_, found),) = results
-    names = [name.removesuffix(".mean") for name in found if name.endswith(".mean")]
-    layers = tuple(
-        (name, Moments(tuple(found[f"{name}.mean"].tolist()), tuple(found[f"{name}.variance"].tolist())))
-        for name in names
-    )
-    windows = found["windows"].tolist()
-    content = {"weight": WEIGHT, "windows": windows, "layers": Statistics(layers).to_json()}
-    write_file(layout.statistics, json.dumps(content).encode())
-    return {"weight": WEIGHT, "windows": windows}
+    for _, found in results:  # of the one task, while its arrays can be read
+        names = [name.removesuffix(".mean") for name in found if name.endswith(".mean")]
+        layers = tuple((name, Moments(*(_numbers(found[f"{name}.{what}"]) for what in _MOMENTS))) for name in names)
+        content = {"weight": WEIGHT, "windows": found["windows"].tolist(), "layers": Statistics(layers).to_json()}
+        write_file(layout.statistics, json.dumps(content).encode())
+        return {"weight": WEIGHT, "windows": content["windows"]}
+    raise AssertionError("a stage has a task")
+
+
+def _numbers(values: NDArray[Any]) -> tuple[float, ...]:
+    return tuple(values.tolist())
