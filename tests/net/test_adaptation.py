@@ -36,7 +36,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 def windows_of(count: int, seed: int, side: int = 48) -> NDArray[np.float32]:
     """Windows of tissue as a network is given them."""
     pixels = picture(tissue((count * side, side), seed), seed=seed)
-    return lookup_table(histogram(pixels))[pixels].reshape(count, side, side)
+    windows: NDArray[np.float32] = lookup_table(histogram(pixels))[pixels].reshape(count, side, side)
+    return windows
 
 
 def norms(net: nn.Module) -> dict[str, nn.BatchNorm2d]:
