@@ -59,6 +59,7 @@ def _of_store(path: Path) -> Iterator[Row]:
     if smallest := labels.get("min_unmyelinated_area_um2"):
         yield "labels", f"unmyelinated axons smaller than {smallest:g} µm² are left out"
     yield from _found_by(record["model"])
+    yield from _adapted(record)
     yield from _seams(record["seams"])
     yield from _faster(record["stages"].get("segment.fast"))
     yield from _stages(record["stages"])
@@ -103,6 +104,16 @@ def _found_by(model: dict[str, Any]) -> Iterator[Row]:
         yield "model", f"windows of {model['lattice_px']} px and {model['halo_px']} px more on each side"
     if model.get("trained_on"):
         yield "model", f"trained on {model['trained_on']}"
+
+
+def _adapted(record: dict[str, Any]) -> Iterator[Row]:
+    """Say whether the network was adapted to the slide."""
+    from axonflow.kernel.words import count
+
+    if adapted := record["model"].get("adapted"):
+        done = record["stages"].get("segment.adapt")
+        where = f" {count(len(done['windows']), 'window')} of" if done else ""
+        yield "model", f"adapted to the slide: statistics of{where} its own weigh {adapted['weight']:g}"
 
 
 def _seams(seams: dict[str, Any] | None) -> Iterator[Row]:

@@ -49,4 +49,8 @@ def found_by(job: Job) -> str:
     if checkpoint.plan is not None:
         return f"model   {checkpoint.name} of nnU-Net at {job.layout.work.pixel_size} per pixel{resampled}{why}"
     greys = "dark" if checkpoint.invert else "bright"
-    return f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel, for {greys} myelin{resampled}{why}"
+    adapted = ", adapted to the slide" * job.segmentation.adapted
+    return (
+        f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel, for {greys} myelin{adapted}"
+        f"{resampled}{why}"
+    )

@@ -22,9 +22,10 @@ from axonflow.kernel.grid import Box, ceil_to
 from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device
+from axonflow.net.statistics import Statistics
 from axonflow.net.unet import Conv
 
-__all__ = ["PLANES", "LoadedNetwork", "load_network"]
+__all__ = ["PLANES", "LoadedNetwork", "keep_memory", "load_network"]
 
 PLANES = ("class", "confidence")
 """What is predicted of every pixel: its class, the maximum class probability; then the probability of each class."""
@@ -144,11 +145,15 @@ _VECTOR = 16
 
 
 @lru_cache(maxsize=2)
-def load_network(checkpoint: Checkpoint, precision: Precision, device: Device) -> LoadedNetwork:
-    """Load a network once per process."""
+def load_network(
+    checkpoint: Checkpoint, precision: Precision, device: Device, statistics: Statistics | None = None
+) -> LoadedNetwork:
+    """Load a network once per process, with the statistics of its training or with others in their place."""
     if device.where.type == "cpu":
-        _keep_memory()
+        keep_memory()
     net = checkpoint.network()
+    if statistics is not None:
+        statistics.put_into(net)
     for module in net.modules():
         if isinstance(module, Conv):
             _, convolution, norm, _ = module
@@ -177,7 +182,7 @@ def _fuses(device: Device) -> bool:
     )
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Have glibc keep the memory of feature maps for the next ones.
 
     It would give it back to the system and get it anew with every layer, page by page and zeroed: 10,000 pages for a

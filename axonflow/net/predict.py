@@ -13,8 +13,9 @@ from axonflow.kernel.grid import Box
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device, computing_device, faults, turn
 from axonflow.net.lattice import Lattice
-from axonflow.net.loaded import PLANES, load_network
+from axonflow.net.loaded import PLANES, LoadedNetwork, load_network
 from axonflow.net.normalise import Codes, grey_codes
+from axonflow.net.statistics import Statistics
 
 __all__ = ["Predictor"]
 
@@ -33,6 +34,8 @@ class Predictor:
         What computes: the GPU of this process, or the processor if it has none.
     codes : callable
         The slide's grey codes, on which its normalisation is built.
+    statistics : Statistics, optional
+        By which batch norm goes; those of the training if None.
 
     Notes
     -----
@@ -46,6 +49,7 @@ class Predictor:
     precision: Precision
     device: Device = field(default_factory=computing_device)
     codes: Codes = grey_codes
+    statistics: Statistics | None = None
 
     def probabilities(
         self, core: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]
@@ -76,7 +80,7 @@ class Predictor:
         """
         window, inner = self.lattice.window(core, pixels, have)
         with turn(self.device), faults():
-            net = load_network(self.checkpoint, self.precision, self.device)
+            net = self._network()
             work = partial(net.shares, net.table(table), Box.whole((window.shape[0], window.shape[1])))
             (shares,) = net.batches.through(work, self.codes, [window])
         return shares, inner
@@ -118,7 +122,7 @@ class Predictor:
             return self.codes(self.lattice.window(core, pixels, have)[0])
 
         with turn(self.device), faults():
-            net = load_network(self.checkpoint, self.precision, self.device)
+            net = self._network()
             codes = net.table(table)
             for alike in _of_one_shape(self.lattice.cores(box)):
                 _, inner = self.lattice.window(alike[0], pixels, have)
@@ -129,6 +133,11 @@ class Predictor:
             if self.device.where.type == "cpu":
                 self.device.forget()  # other stages follow; on a GPU nobody else waits for it
         return out
+
+    def _network(self) -> LoadedNetwork:
+        if self.statistics is None:  # one network of a process, however it was asked for
+            return load_network(self.checkpoint, self.precision, self.device)
+        return load_network(self.checkpoint, self.precision, self.device, self.statistics)
 
 
 def _of_one_shape(cores: Iterable[Box]) -> list[list[Box]]:

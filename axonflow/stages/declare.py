@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from axonflow.engine.stage import Stage
 from axonflow.slide import Slide
+from axonflow.stages.adapted import adapt
 from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.bounds import bounds
 from axonflow.stages.convert import GREYS, OnBadTile, convert
@@ -53,7 +54,11 @@ def declare(
             stages.append(bounds(layout, segmentation, (pixels, *counted)))
             segmented = segment_by_nnunet(layout, segmentation, stages[-1])
         else:
-            segmented = segment(layout, segmentation, (pixels, *counted))
+            seen = (pixels, *counted)
+            if segmentation.adapted:
+                stages.append(adapt(layout, segmentation, seen))
+                seen = (*seen, stages[-1])
+            segmented = segment(layout, segmentation, seen)
     labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, segmented[0])
     gaps = stages[0] if on_bad_tile == "fill" else None
     measured = measure(layout, max_myelin_um, labelled[1], gaps)

@@ -173,6 +173,11 @@ class Layout:
         return self.store / "maps"
 
     @property
+    def statistics(self) -> Path:
+        """The slide's own statistics, of a run whose network was adapted to them."""
+        return self.private / "statistics.json"
+
+    @property
     def private(self) -> Path:
         """Journal, lock and intermediate results."""
         return self.store / ".axonflow"

@@ -7,8 +7,8 @@ probabilities if they are kept.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,11 @@ from axonflow.engine.cpus import cpus, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box, Grid
-from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.lattice import Lattice
-from axonflow.net.normalise import Codes, grey_table, lookup_table
 from axonflow.ngff.plane import Plane
-from axonflow.stages.convert import greys_file, read_greys
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
+from axonflow.stages.normalised import normalisation_of, statistics_of
 from axonflow.stages.predicted import CLASS, GREY, outputs_of
 from axonflow.stages.segmentation import Network
 
@@ -50,7 +48,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     layout : Layout
     network : Network
     after : tuple of Stage
-        Those that write the network's input, and count the greys.
+        Those that write the network's input, count the greys, and measure the slide's own statistics if it is adapted.
     """
     checkpoint, halo, precision = network.checkpoint, network.halo, network.precision
     lattice = Lattice(layout.work.shape, checkpoint.lattice_px, halo, checkpoint.shape.stride)
@@ -77,7 +75,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
             depth=halo,
             planes=planes,
             dtype="uint8",
-            apply=partial(_predict, layout, checkpoint, lattice, precision, planes),
+            apply=partial(_predict, layout, network, lattice, planes),
             device=device_of,
         ),
         accelerated=True,
@@ -86,7 +84,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
     )
     pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]
-    return (first, *pyramids, _seams(layout, checkpoint, lattice, precision, parameters, after))
+    return (first, *pyramids, _seams(layout, network, lattice, parameters, after))
 
 
 def device_of() -> str:
@@ -97,12 +95,7 @@ def device_of() -> str:
 
 
 def _seams(
-    layout: Layout,
-    checkpoint: Checkpoint,
-    lattice: Lattice,
-    precision: Precision,
-    parameters: dict[str, Any],
-    after: tuple[Stage, ...],
+    layout: Layout, network: Network, lattice: Lattice, parameters: dict[str, Any], after: tuple[Stage, ...]
 ) -> Stage:
     """Declare the measurement of how far windows disagree, on a sample of the lattice's seams."""
     grid = Grid(lattice.shape, (lattice.core, lattice.core))
@@ -116,7 +109,7 @@ def _seams(
         after=after,
         shape=lattice.shape,
         batches=tuple((pair,) for pair in sample),
-        task=partial(_disagreement, layout, checkpoint, lattice, precision),
+        task=partial(_disagreement, layout, network, lattice),
         finish=_note_seams,
         accelerated=True,
         resident={"network": NETWORK_BYTES},
@@ -124,51 +117,25 @@ def _seams(
     )
 
 
-class _Normalisation(NamedTuple):
-    """The slide's grey codes; per code, the network's input and the grey level it stands for."""
-
-    codes: Codes
-    table: NDArray[np.float32]
-    grey: NDArray[np.uint8]
-
-
-@lru_cache(maxsize=4)
-def _tables(layout: Layout, invert: bool, _key: str) -> _Normalisation:
-    greys = read_greys(layout)
-    return _Normalisation(
-        greys.codes, lookup_table(greys.counts, invert=invert), grey_table(greys.counts, invert=invert)
-    )
-
-
-def _normalisation(layout: Layout, checkpoint: Checkpoint) -> _Normalisation:
-    # A worker may outlive a change of the slide: the file's time tells one histogram from the next.
-    return _tables(layout, checkpoint.invert, str(greys_file(layout).stat().st_mtime_ns))
-
-
 def _predict(
-    layout: Layout,
-    checkpoint: Checkpoint,
-    lattice: Lattice,
-    precision: Precision,
-    planes: int,
-    pixels: NDArray[Any],
-    box: Box,
+    layout: Layout, network: Network, lattice: Lattice, planes: int, pixels: NDArray[Any], box: Box
 ) -> NDArray[np.uint8]:
     have = box.grow(lattice.halo, lattice.shape)
-    codes, table, grey = _normalisation(layout, checkpoint)
+    codes, table, grey = normalisation_of(layout, network)
     out = np.empty((planes, *box.shape), np.uint8)
     out[GREY] = grey[codes(pixels[box.relative_to(have).slices])]
-    _predictor(checkpoint, lattice, precision, codes).predict(pixels, have, box, table, out[CLASS:])
+    _predictor(layout, network, lattice).predict(pixels, have, box, table, out[CLASS:])
     return out
 
 
-def _predictor(checkpoint: Checkpoint, lattice: Lattice, precision: Precision, codes: Codes) -> Predictor:
+def _predictor(layout: Layout, network: Network, lattice: Lattice) -> Predictor:
     from axonflow.net.device import use_cores  # torch is loaded where it is used
     from axonflow.net.predict import Predictor
 
     if tasks_side_by_side() > 1:
         use_cores(max(cpus() // tasks_side_by_side(), 1))
-    return Predictor(checkpoint, lattice, precision, codes=codes)
+    codes, statistics = normalisation_of(layout, network).codes, statistics_of(layout, network)
+    return Predictor(network.checkpoint, lattice, network.precision, codes=codes, statistics=statistics)
 
 
 def _told_apart(classes: Classes) -> list[dict[str, Any]]:
@@ -179,21 +146,21 @@ def _told_apart(classes: Classes) -> list[dict[str, Any]]:
     return [each | ({"role": "other"} if each["role"] == "unmyelinated" else {}) for each in classes.to_json()]
 
 
-def _disagreement(layout: Layout, checkpoint: Checkpoint, lattice: Lattice, precision: Precision, pair: Box) -> Result:
+def _disagreement(layout: Layout, network: Network, lattice: Lattice, pair: Box) -> Result:
     """Compare two neighbours where both see the same pixels, and one of them with what an exact halo gives."""
-    exact = Lattice(lattice.shape, lattice.core, checkpoint.shape.radius, lattice.stride)
+    exact = Lattice(lattice.shape, lattice.core, network.checkpoint.shape.radius, lattice.stride)
     have = pair.grow(exact.halo, lattice.shape)
-    pixels, (codes, table, _) = layout.input.read(have), _normalisation(layout, checkpoint)
+    pixels, table = layout.input.read(have), normalisation_of(layout, network).table
     left, right = lattice.cores(pair)
     width, halo = left.x1 - left.x0, min(lattice.halo, right.x1 - right.x0)
 
     def classes(core: Box) -> tuple[NDArray[np.int64], Box]:
-        shares, inner = _predictor(checkpoint, lattice, precision, codes).probabilities(core, pixels, have, table)
+        shares, inner = _predictor(layout, network, lattice).probabilities(core, pixels, have, table)
         return np.argmax(shares, axis=0), inner
 
     (ours, at), (theirs, beside) = classes(left), classes(right)
     planes = np.empty((2, *left.shape), np.uint8)
-    truth = _predictor(checkpoint, exact, precision, codes).predict(pixels, have, left, table, planes)[0]
+    truth = _predictor(layout, network, exact).predict(pixels, have, left, table, planes)[0]
     seam, start = at.x0 + width, beside.x0
     ours_strip = ours[at.y0 : at.y1, seam - halo : seam + halo]
     theirs_strip = theirs[beside.y0 : beside.y1, start - halo : start + halo]

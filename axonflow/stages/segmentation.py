@@ -28,12 +28,15 @@ class Network:
     precision : Precision
         Of the convolutions.
     keep_probabilities : bool
+    adapted : bool
+        Whether batch norm goes by the slide's own statistics, too.
     """
 
     checkpoint: Checkpoint
     halo: int
     precision: Precision
     keep_probabilities: bool
+    adapted: bool
 
     @property
     def classes(self) -> Classes:

@@ -9,6 +9,7 @@ TITLES = {
     "convert.greys": "counting greys",
     "resample": "resampling",
     "segment": "axons and myelin",
+    "segment.adapt": "adapting",
     "segment.bounds": "finding bounds",
     "segment.fast": "comparing labels",
     "segment.seams": "checking seams",

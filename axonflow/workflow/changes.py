@@ -34,7 +34,7 @@ def changed_settings(store: Path, config: Config, pixel_size: PixelSize) -> list
     changes = [] if size == pixel_size else [f"a pixel size of {size}, now {pixel_size}"]
     kept, given = record["config"], config.to_json()
     for name, known in settings(Config).items():
-        if known.flag and name != "pixel_size" and name in kept and kept[name] != given[name]:
-            was, is_now = ("unset" if value is None else value for value in (kept[name], given[name]))
+        if known.flag and name != "pixel_size" and name in kept | given and kept.get(name) != given.get(name):
+            was, is_now = ("unset" if value is None else value for value in (kept.get(name), given.get(name)))
             changes.append(f"{known.flag} {was}, now {is_now}")
     return changes

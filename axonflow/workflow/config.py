@@ -28,11 +28,12 @@ from axonflow.kernel.kinds import (
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 
-__all__ = ["Config", "Halo", "MaskUnit", "OnBadTile"]
+__all__ = ["Config", "Halo", "MaskUnit", "OnBadTile", "OnOff"]
 
 Halo = int | Literal["exact"]
 MaskUnit = Literal["px", "um"]
 OnBadTile = Literal["stop", "fill"]
+OnOff = Literal["on", "off"]
 _UNIT = choice("px", "um")
 
 
@@ -116,6 +117,14 @@ class Config:
         usual="the model's, 25",
         least=0,
         unit="px",
+        decides=("segment", "segment.seams"),
+    )
+    adapt_to_slide: OnOff | None = setting(
+        choice("on", "off"),
+        "Adapt the network to the slide: mix statistics of its own windows into those of batch norm, which models of "
+        "nnU-Net have not.",
+        flag="--adapt-to-slide",
+        usual="off",
         decides=("segment", "segment.seams"),
     )
     fast: bool = setting(
@@ -297,6 +306,8 @@ class Config:
                 content[name] = str(known.kind.under(content[name], here))
         if self.pixel_size is not None:
             content["pixel_size"] = asdict(self.pixel_size)
+        if self.adapt_to_slide is None:  # records of runs without it are as they were before there was such a setting
+            del content["adapt_to_slide"]
         return content
 
     @classmethod

@@ -24,6 +24,7 @@ from axonflow.net.lattice import Lattice
 from axonflow.net.nnunet.cost import flops
 from axonflow.net.nnunet.windows import Windows
 from axonflow.slide import open_stored
+from axonflow.stages.adapted import WINDOWS
 from axonflow.stages.labels import open_labels
 from axonflow.stages.segment_nnunet import grid_of, windows_of
 from axonflow.stages.segmentation import Masks, Network, NnUNet
@@ -38,6 +39,9 @@ _FIBER_UM = 5.0
 
 _SEAM_WINDOWS = 4.25
 """Windows' worth of a sampled seam: two, and one with an exact halo, which is as large as two and a quarter."""
+
+_ADAPT_WINDOWS = 1.6 * WINDOWS
+"""Windows' worth of the slide's own statistics: nothing of a window is left out, and its activations are added up."""
 
 _AT_ONCE = 8
 """Windows of nnU-Net that are tried on a GPU: enough to fill a batch."""
@@ -74,11 +78,13 @@ def estimate_seconds(job: Job, journal: Journal, workers: int) -> float:
             window = window or _window(job.segmentation)
             core = job.segmentation.checkpoint.lattice_px
             cores = sum(-(-box.shape[0] // core) * -(-box.shape[1] // core) for box in boxes)
-            alone += window * (cores if stage.name == "segment" else _SEAM_WINDOWS * len(boxes))
+            alone += window * {"segment": cores, "segment.adapt": _ADAPT_WINDOWS}.get(
+                stage.name, _SEAM_WINDOWS * len(boxes)
+            )
         elif stage.group == "resample":  # it reads the slide once more
             native, work = job.layout.native.shape, job.layout.work.shape
             rate = per_px["convert"] * (native[0] * native[1]) / (work[0] * work[1])
-        if stage.name not in {"segment.seams", "segment.fast"}:
+        if stage.name not in {"segment.adapt", "segment.seams", "segment.fast"}:
             shared += pixels * rate
     return alone + shared / workers
 

@@ -22,6 +22,7 @@ from axonflow.kernel.files import remove, write_file
 from axonflow.kernel.form import COUNT, NUMBER, check_form, each_of, list_of, maybe, pair
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import Slide
+from axonflow.stages.adapted import WEIGHT
 from axonflow.stages.layout import Layout
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.config import Config
@@ -137,6 +138,7 @@ _FORM: dict[str, Any] = {
             "unfamiliar_cells?": maybe(COUNT),
             "compared_px?": COUNT,
             "disagrees?": NUMBER,
+            "windows?": list_of(list_of(COUNT)),
         }
     ),
     "analysed?": str,
@@ -157,6 +159,7 @@ _MODEL = {
     "halo_px?": COUNT,
     "lattice_px?": COUNT,
     "precision?": str,
+    "adapted?": {"weight": NUMBER},
     "patch_px?": pair(COUNT),
     "step?": NUMBER,
     "mirrored_axes?": list_of(COUNT),
@@ -279,6 +282,7 @@ def _model(segmentation: Network | Masks) -> dict[str, Any]:
         "trained_on": checkpoint.trained_on.get("data"),
         **_windows(segmentation),
         "precision": segmentation.precision,
+        **({"adapted": {"weight": WEIGHT}} if segmentation.adapted else {}),
     }
 
 

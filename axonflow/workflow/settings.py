@@ -21,7 +21,7 @@ SETTINGS = tuple(settings(Config))
 
 FLAGS = {name: known.flag for name, known in settings(Config).items()}
 
-OF_NETWORKS = ("model", "halo", "keep_probabilities")
+OF_NETWORKS = ("model", "halo", "adapt_to_slide", "keep_probabilities")
 """What own masks leave nothing to do for."""
 
 
@@ -88,11 +88,12 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
         config = replace(kept, **{"out": path, **settings})
     else:
         config = Config(slide=path, **{"out": Config.default_out(path), **settings})
-    if config.own_masks and (idle := [FLAGS[name] for name in OF_NETWORKS if settings.get(name) not in (None, False)]):
+    asked = [FLAGS[name] for name in OF_NETWORKS if settings.get(name) not in (None, False, "off")]
+    if config.own_masks and asked:
         given = (config.labels, config.axon_mask, config.myelin_mask, config.uaxon_mask)
         masks = listed(*(mask for mask in given if mask))
         raise InputError(
-            f"Either own masks or {listed(*idle)} was expected, as masks need no network; {masks} came, too. "
+            f"Either own masks or {listed(*asked)} was expected, as masks need no network; {masks} came, too. "
             "Leave one out; a store that was made of masks stays so: give another --out for a network."
         )
     return config

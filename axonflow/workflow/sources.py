@@ -100,7 +100,7 @@ def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: 
     halo = checkpoint.halo_px if config.halo is None else config.halo
     if halo == "exact":
         halo = checkpoint.shape.radius
-    return Network(checkpoint, halo, precision(), config.keep_probabilities)
+    return Network(checkpoint, halo, precision(), config.keep_probabilities, config.adapt_to_slide == "on")
 
 
 def _nnunet(
@@ -111,6 +111,11 @@ def _nnunet(
         raise InputError(
             f"No --halo was expected with {checkpoint.name!r}, a model of nnU-Net: its windows lie as nnU-Net lays "
             "them, and there are no seams; leave it out."
+        )
+    if config.adapt_to_slide == "on":
+        raise InputError(
+            f"No --adapt-to-slide on was expected with {checkpoint.name!r}, a model of nnU-Net: its networks normalise "
+            "each window by itself, and have no statistics of a training to mix others into; leave it out."
         )
     if slide.dtype.kind == "f" and "ZScoreNormalization" in exact.normalisations:
         raise InputError(
@@ -126,6 +131,7 @@ def _nnunet(
         0,
         precision() if config.fast else "float32",
         config.keep_probabilities,
+        False,
         plan,
         exact,
         colours is None and slide.channels not in {"grey", "LA"} and slide.dtype.kind == "u",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ def test_every_stage_has_a_title(tmp_path: Path) -> None:
     labels = write_labels(tmp_path / "labels.png", classes)
     Image.fromarray(np.array([[1, 2]], np.uint8)).save(tmp_path / "regions.png")
     network = Config(slide, tmp_path / "a", model=str(write_model(tmp_path)), chunk=64, keep_probabilities=True)
+    network = replace(network, adapt_to_slide="on")
     masks = Config(slide, tmp_path / "b", labels=labels, regions=tmp_path / "regions.png", chunk=64)
     nnunet = Config(slide, tmp_path / "c", model=str(write_nnunet(tmp_path / "n", plan_of())), fast=True)
     names = {stage.name for config in (network, masks, nnunet) for stage in prepare(config).stages}

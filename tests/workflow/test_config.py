@@ -42,6 +42,7 @@ def configs(draw: st.DrawFn) -> Config:
         mask_unit=draw(st.sampled_from(("px", "um"))),
         regions=maybe(paths),
         regions_unit=draw(st.sampled_from(("px", "um"))),
+        adapt_to_slide=draw(st.sampled_from((None, "on", "off"))),
         keep_probabilities=draw(st.booleans()),
         min_axon_area_um2=maybe(st.floats(0, 100)),
         max_myelin_um=draw(st.floats(0.1, 50)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,11 @@ def network_in_words(result: Analysis) -> str:
         f"{DESIGNS.get(made_by['architecture'], made_by['architecture'])}, working at "
         f"{made_by['pixel_size_um']:.6g} µm a pixel"
     )
-    return f"{said}, trained on {made_by['trained_on']}." if made_by["trained_on"] else f"{said}."
+    if made_by["trained_on"]:
+        said += f", trained on {made_by['trained_on']}"
+    if "adapted" in made_by:
+        said += ", adapted to the statistics of this slide (--adapt-to-slide on)"
+    return f"{said}."
 
 
 def origin_facts(result: Analysis) -> list[Fact]:
@@ -74,6 +78,7 @@ def origin_facts(result: Analysis) -> list[Fact]:
             Fact("network", made_by["name"], _computed(record)),
             Fact("fingerprint of the network", made_by["sha256"], "sha256 of its weights"),
             _windows(made_by),
+            *_adapted(record),
         ]
     given = {
         "image in the file": config["series"],
@@ -102,6 +107,13 @@ def _windows(made_by: Mapping[str, Any]) -> Fact:
     h, w = made_by["patch_px"]
     mirrored = "with their mirror images" if made_by["mirrored_axes"] else "without mirror images"
     return Fact("the network looks at", f"pieces of {h} × {w} px", f"{made_by['step']:g} of one apart, {mirrored}")
+
+
+def _adapted(record: Mapping[str, Any]) -> Iterator[Fact]:
+    """Yield to which statistics the network was adapted, if it was."""
+    if "adapted" in record["model"]:
+        said = f"from {count(len(record['stages']['segment.adapt']['windows']), 'window')}, mixed with the training's"
+        yield Fact("weight of the slide's statistics", f"{record['model']['adapted']['weight']:g}", said)
 
 
 def steps(result: Analysis) -> list[StageRow]:
