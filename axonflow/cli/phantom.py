@@ -23,7 +23,9 @@ class Look(StrEnum):
 @app.command()
 def phantom(
     out: Annotated[Path, typer.Argument(help="The TIFF file to write.", show_default=False)],
-    size: Annotated[int, typer.Option("--size", help="Width, px. A cord's slide is four fifths as high, a grid's as high.", min=1)] = 20_000,
+    size: Annotated[
+        int, typer.Option("--size", help="Width, px. A cord's slide is four fifths as high, a grid's as high.", min=1)
+    ] = 20_000,
     seed: Annotated[int, typer.Option("--seed", help="Another seed draws another slide.")] = 0,
     look: Annotated[
         Look,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
 
-__all__ = ["GREY_FIBERS", "GREY_MATTER", "STEP", "HALF_HEIGHT", "TRACTS", "Atlas", "Tract", "atlas", "outlines"]
+__all__ = ["GREY_FIBERS", "GREY_MATTER", "HALF_HEIGHT", "STEP", "TRACTS", "Atlas", "Tract", "atlas", "outlines"]
 
 Floats = NDArray[np.float64]
 Points = tuple[tuple[float, float], ...]
@@ -186,7 +186,8 @@ def outlines(y0: float, x0: float, scale: float) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``tissue.geojson``, ``white-matter.geojson``, and ``tracts.geojson``; of what two tracts claim, the first has it.
+        ``tissue.geojson``, ``white-matter.geojson``, and ``tracts.geojson``; of what two
+        tracts claim, the first has it.
     """
 
     def ring(points: Floats) -> list[list[float]]:

@@ -1,4 +1,4 @@
-"""The cross-section of a rat's cervical cord as a value: its size, its seed, and from these any box of it, and the truth.
+"""The cross-section of a rat's cervical cord as a value: a size and a seed → any box of it, and its truth.
 
 The cord fills the slide. On a small one it is a small cord: tracts and horns shrink with it, fibers keep their size.
 """
@@ -77,9 +77,7 @@ class Cord:
         """Draw the true classes of a box: the numbers of :data:`axonflow.kernel.classes.AXON_MYELIN`."""
         out = np.zeros(box.shape, np.uint8)
         shapes = self._shapes(box)
-        draw_classes(
-            shapes.rows, shapes.first, shapes.lines, AXON_MYELIN.axon, AXON_MYELIN.myelin, box.y0, box.x0, out
-        )
+        draw_classes(shapes.rows, shapes.first, shapes.lines, AXON_MYELIN.axon, AXON_MYELIN.myelin, box.y0, box.x0, out)
         return out
 
     def image(self, box: Box) -> NDArray[np.uint8]:

@@ -154,9 +154,7 @@ def _write_tiff(
         )
 
 
-def _bands(
-    shape: tuple[int, int], draw: Callable[[Box], NDArray[np.uint8]]
-) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
+def _bands(shape: tuple[int, int], draw: Callable[[Box], NDArray[np.uint8]]) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
     """Draw a slide band by band, the next one while one is used."""
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         under_way: deque[tuple[Box, list[Future[NDArray[np.uint8]]]]] = deque()

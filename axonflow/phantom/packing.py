@@ -1,9 +1,9 @@
 """Where the fibers and cells of a cord lie: circles of every size thrown into it, the large ones first, locally.
 
-Each size has rounds of its own. In a round every square of a lattice offers one circle, at a place, of a radius and with
-a chance that are hashes of (seed, round, row, column) and of the tract. It is taken unless it cuts too deep into one
+Each size has rounds of its own. In a round every square of a lattice offers one circle: its place, its radius and its
+chance follow from a hash of (seed, round, row, column) and from the tract. It is taken unless it cuts too deep into one
 that was taken in an earlier round, or into one of its own round whose hash is larger. So what becomes of a circle is
-decided by its neighbourhood alone, however far the boxes of a slide are drawn apart; :func:`margins` says how much of the
+decided by its neighbourhood alone, in whatever boxes a slide is drawn; :func:`margins` says how much of the
 surroundings a box needs.
 
 A circle is a row of 6 numbers (:data:`ROW`) and a word of 64 random bits. All its loops are in this file, because a
@@ -20,13 +20,27 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
 from axonflow.kernel.grid import Box
-from axonflow.phantom.anatomy import GREY_FIBERS, GREY_MATTER, STEP, TRACTS, Atlas
+from axonflow.phantom.anatomy import GREY_FIBERS, STEP, TRACTS, Atlas
 from axonflow.phantom.offers import OFFERS
 
-__all__ = ["FIBER", "GLIA", "NEURON", "REACH", "ROW", "VESSEL", "Circles", "levels", "margins", "pack"]
+__all__ = [
+    "FIBER",
+    "GLIA",
+    "NEURON",
+    "RADII_UM",
+    "REACH",
+    "ROUNDS",
+    "ROW",
+    "VESSEL",
+    "Circles",
+    "levels",
+    "margins",
+    "pack",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Offers = tuple[tuple[float, ...], ...]
 
 ROW = ("y", "x", "radius", "kind", "tract", "gratio")
 """Centre and radius in px, what it is, the number of its tract, and the g-ratio that a fiber is drawn for."""
@@ -42,7 +56,7 @@ RADII_UM = tuple(8.0 * 0.8**k for k in range(15))
 ROUNDS = (1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3)
 """How often fibers of each size are offered."""
 
-OVERLAP = 0.16
+OVERLAP = 0.32
 """How deep a circle may cut into another, in radii of the smaller."""
 
 CELLS = ((VESSEL, 3.5, 6.5, 40e-6, 90e-6), (NEURON, 6.0, 11.0, 0.0, 320e-6), (GLIA, 2.2, 3.6, 260e-6, 420e-6))
@@ -64,12 +78,14 @@ class Circles(NamedTuple):
 
 
 @cache
-def levels(px_per_um: float) -> tuple[Floats, Floats]:
+def levels(px_per_um: float, offers: Offers = OFFERS) -> tuple[Floats, Floats]:
     """Return the rounds in order, and the chances of a circle in each tract.
 
     Parameters
     ----------
     px_per_um : float
+    offers : tuple
+        How many circles of each size are offered per mm² of each tract.
 
     Returns
     -------
@@ -89,7 +105,7 @@ def levels(px_per_um: float) -> tuple[Floats, Floats]:
         side = 1.6 * high
         for _ in range(times):
             rounds.append((FIBER, low * px_per_um, high * px_per_um, side * px_per_um))
-            chances.append([0.0] + [offers[size] * 1e-6 * side**2 / times for offers in OFFERS])
+            chances.append([0.0] + [tract[size] * 1e-6 * side**2 / times for tract in offers])
     return np.array(rounds), np.array(chances)
 
 
@@ -112,7 +128,13 @@ def margins(px_per_um: float) -> Ints:
 
 
 def pack(
-    seed: int, box: Box, shape: tuple[int, int], frame: tuple[float, float, float], atlas: Atlas, px_per_um: float
+    seed: int,
+    box: Box,
+    shape: tuple[int, int],
+    frame: tuple[float, float, float],
+    atlas: Atlas,
+    px_per_um: float,
+    offers: Offers = OFFERS,
 ) -> Circles:
     """Return the circles that reach into a box, and all that touch those.
 
@@ -126,8 +148,10 @@ def pack(
         Middle of the cord, y and x, and half its width, px.
     atlas : Atlas
     px_per_um : float
+    offers : tuple
+        As for :func:`levels`.
     """
-    rounds, chances = levels(px_per_um)
+    rounds, chances = levels(px_per_um, offers)
     spreads = np.array([GREY_FIBERS.gratio, GREY_FIBERS.gratio, *(tract.gratio for tract in TRACTS)])
     sizes = [GREY_FIBERS, GREY_FIBERS, *TRACTS]
     typical = np.array([tract.diameter_um / tract.gratio / 2 * px_per_um for tract in sizes])
@@ -146,6 +170,8 @@ def pack(
             margins(px_per_um),
             spreads,
             typical,
+            OVERLAP,
+            REACH,
         )
     )
 
@@ -191,6 +217,8 @@ def _pack(
     margins: Ints,
     gratios: Floats,
     typical: Floats,
+    overlap: float,
+    reach: float,
 ) -> tuple[Floats, NDArray[np.uint64]]:
     scale = frame[2]
     to_raster = 1 / (scale * STEP)
@@ -227,7 +255,9 @@ def _pack(
                     continue
                 jitter = 1.5 * px_per_um * to_raster  # a tract's border is no line
                 nv, nu = v + jitter * (_share(word, 2) - 0.5) * 2, u + jitter * (_share(word, 3) - 0.5) * 2
-                tract = tracts[min(max(int(nv + 0.5), 0), inside.shape[0] - 1), min(max(int(nu + 0.5), 0), inside.shape[1] - 1)]
+                tract = tracts[
+                    min(max(int(nv + 0.5), 0), inside.shape[0] - 1), min(max(int(nu + 0.5), 0), inside.shape[1] - 1)
+                ]
                 if _share(word, 4) >= chances[level, tract]:
                     continue
                 radius = low * (high / low) ** _share(word, 5)
@@ -237,7 +267,6 @@ def _pack(
                 in_grey = _look_up(grey, v, u) * scale
                 if (in_grey < 0) == (tract == 1) or (kind == 0 and tract != 1 and in_grey > -0.5 * radius):
                     continue
-                deep = 0.32
                 clear = True
                 a0, a1 = int((y - top - radius) / bin_px), int((y - top + radius) / bin_px)
                 b0, b1 = int((x - left - radius) / bin_px), int((x - left + radius) / bin_px)
@@ -247,7 +276,7 @@ def _pack(
                         while entry >= 0 and clear:
                             k = entries[entry, 0]
                             dy, dx = y - rows[k, 0], x - rows[k, 1]
-                            least = radius + rows[k, 2] - deep * min(radius, rows[k, 2])
+                            least = radius + rows[k, 2] - overlap * min(radius, rows[k, 2])
                             if dy * dy + dx * dx < least * least:
                                 clear = False
                             entry = entries[entry, 1]
@@ -267,7 +296,7 @@ def _pack(
                         if other == 0 or hashes[a, b] <= hashes[i, j]:
                             continue
                         dy, dx = y - offers[a, b, 0], x - offers[a, b, 1]
-                        least = radius + other - 0.32 * min(radius, other)
+                        least = radius + other - overlap * min(radius, other)
                         if dy * dy + dx * dx < least * least:
                             taken = False
                 if not taken:
@@ -279,7 +308,8 @@ def _pack(
                 word, tract = hashes[i, j], int(offers[i, j, 3])
                 rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3], rows[n, 4] = y, x, radius, kind, tract
                 rows[n, 5] = min(
-                    max(gratios[tract] + 0.03 * np.log(radius / typical[tract]) + 0.10 * (_share(word, 6) - 0.5), 0.42), 0.84
+                    max(gratios[tract] + 0.03 * np.log(radius / typical[tract]) + 0.10 * (_share(word, 6) - 0.5), 0.42),
+                    0.84,
                 )
                 words[n] = word
                 a0, a1 = int((y - top - radius) / bin_px), int((y - top + radius) / bin_px)
@@ -296,8 +326,6 @@ def _pack(
                 n += 1
     keep = np.empty(n, np.bool_)
     for k in range(n):
-        near = 1.33 * rows[k, 2] + 4 + 2 * 1.33 * rounds[:, 2].max()
-        keep[k] = (
-            box[0] - near <= rows[k, 0] < box[2] + near and box[1] - near <= rows[k, 1] < box[3] + near
-        )
+        near = reach * rows[k, 2] + 4 + 2 * reach * rounds[:, 2].max()
+        keep[k] = box[0] - near <= rows[k, 0] < box[2] + near and box[1] - near <= rows[k, 1] < box[3] + near
     return rows[:n][keep], words[:n][keep]

@@ -41,13 +41,13 @@ def _share(word: np.uint64, i: int) -> float:
 def add_noise(seed: np.uint64, step: int, strength: float, top: int, left: int, out: Greys) -> None:
     """Add smooth noise in [-strength, strength]: random numbers on a lattice, and between them a smooth step."""
     h, w = out.shape
-    first_u = (left + 1048576) // step
-    n = (left + 1048576 + w - 1) // step - first_u + 2
+    first_u = (left + BEYOND) // step
+    n = (left + BEYOND + w - 1) // step - first_u + 2
     above, below, between = np.empty(n), np.empty(n), np.empty(n)
     own = _mix(seed, np.uint64(step))
     last_v = -1
     for i in range(h):
-        y = top + i + 1048576
+        y = top + i + BEYOND
         v = y // step
         if v != last_v:
             up, down = _mix(own, np.uint64(v)), _mix(own, np.uint64(v + 1))
@@ -60,7 +60,7 @@ def add_noise(seed: np.uint64, step: int, strength: float, top: int, left: int, 
         for u in range(n):
             between[u] = above[u] + (below[u] - above[u]) * f
         for j in range(w):
-            x = left + j + 1048576
+            x = left + j + BEYOND
             u = x // step
             g = (x - u * step) / step
             g = g * g * (3 - 2 * g)
@@ -83,7 +83,7 @@ def _look_up(raster: NDArray[np.float32], v: float, u: float) -> float:
 @compiled
 def _profiles(own: np.uint64, y: float, x: float, side: float) -> tuple[float, float, np.uint64]:
     """Return the distances to the nearest and to the next of scattered points, in sides, and the nearest's hash."""
-    v, u = y / side + 1048576, x / side + 1048576
+    v, u = y / side + BEYOND, x / side + BEYOND
     i, j = int(v), int(u)
     nearest, second, word = 9.0, 9.0, np.uint64(0)
     for a in range(i - 1, i + 2):
@@ -148,15 +148,15 @@ def paint(
                         tone = _share(word, 1)
                         wall = max(0.0, 1 - (n2 - n1) / 0.13)
                         inner = 36 + 112 * tone + 7 * fine
-                        inner = 110 + (inner - 110) * min((n2 - n1) / 0.3, 1.0)
+                        inner = 106 + (inner - 106) * min((n2 - n1) / 0.3, 1.0)
                         ground = inner + (160 - inner) * wall * (0.3 + 0.7 * _share(word, 2)) + 12 * coarse
                     else:
                         n1, n2, word = _profiles(small, y + 5 * coarse, x - 5 * coarse, 0.85 * px_per_um)
                         tone = _share(word, 1)
                         flat = min(max(4 * coarse + 0.3 * (tone - 0.5), 0.0), 1.0)  # processes of astrocytes are even
                         wall = max(0.0, 1 - abs(n2 - n1 - 0.16) / 0.17)
-                        profile = 46 + 62 * tone + 46 * wall + 6 * fine
-                        ground = profile + (72 + 80 * coarse + 6 * fine - profile) * flat
+                        profile = 38 + 62 * tone + 48 * wall + 6 * fine
+                        ground = profile + (64 + 84 * coarse + 6 * fine - profile) * flat
             if cover > 0:
                 row, word = rows[k], words[k]
                 kind = row[3]
@@ -172,7 +172,7 @@ def paint(
 @compiled
 def _outside(own: np.uint64, y: float, x: float, rim: float, fine: float, coarse: float, um: float) -> float:
     """Return the grey of a pixel of the arachnoid's web: resin, threads of collagen, and leaves near the pia."""
-    ground = 54 + 12 * coarse + 4 * fine
+    ground = 48 + 12 * coarse + 4 * fine
     wy, wx = y + 26 * coarse + 3 * fine, x - 26 * coarse + 3 * fine
     near, second, word = _profiles(own, wy, wx, 9.0 * um)
     wide = 0.05 + (0.10 + 0.22 * np.exp(rim / 18)) * _share(word, 1)
@@ -186,15 +186,23 @@ def _outside(own: np.uint64, y: float, x: float, rim: float, fine: float, coarse
 
 @compiled
 def _fiber(
-    row: Floats, word: np.uint64, depth: float, thick: float, dy: float, dx: float, fine: float, coarse: float, um: float
+    row: Floats,
+    word: np.uint64,
+    depth: float,
+    thick: float,
+    dy: float,
+    dx: float,
+    fine: float,
+    coarse: float,
+    um: float,
 ) -> float:
     """Return the grey of a pixel of a fiber."""
     radius = row[2]
-    light = 160 + 64 * (_share(word, 30) - 0.5) - 4 * max(0.0, 1 - radius / (1.1 * um))  # small fibers are paler
+    light = 167 + 62 * (_share(word, 30) - 0.5) - 4 * max(0.0, 1 - radius / (1.1 * um))  # small fibers are paler
     # lamellae: faint rings, and a light rim inside and outside
     rings = 3.5 * np.cos(depth * 2 * np.pi / (0.36 * um) + 3 * coarse)
     rim = 12 * max(0.0, 1 - abs(depth - thick + 1.5) / 2.0) + 8 * max(0.0, 1 - depth / 2.0)
-    myelin = light + rings + rim + 8 * fine + 42 * coarse
+    myelin = light + rings + rim + 8 * fine + 38 * coarse
     away = np.sqrt(dy * dy + dx * dx) + 1e-9
     c, s = dx / away, dy / away
     kind = _share(word, 31)
@@ -211,7 +219,7 @@ def _fiber(
         at = radius - 0.55 * thick
         near = np.sqrt((dx - at * np.cos(angle)) ** 2 + (dy - at * np.sin(angle)) ** 2)
         myelin += (92 - myelin) * min(max(size - near + 0.5, 0.0), 1.0)
-    axoplasm = 38 + 80 * _share(word, 36) ** 1.7 + 8 * max(0.0, 1 - radius / (1.2 * um)) + 6 * fine + 30 * coarse
+    axoplasm = 32 + 84 * _share(word, 36) ** 1.8 + 8 * max(0.0, 1 - radius / (1.2 * um)) + 6 * fine + 30 * coarse
     axoplasm += 16 * max(0.0, 1 - (depth - thick) / (0.22 * um))  # axolemma
     if radius > 1.0 * um:
         for m in range(3):  # mitochondria
@@ -231,12 +239,14 @@ def _fiber(
 
 
 @compiled
-def _cell(row: Floats, word: np.uint64, depth: float, dy: float, dx: float, fine: float, coarse: float, um: float) -> float:
+def _cell(
+    row: Floats, word: np.uint64, depth: float, dy: float, dx: float, fine: float, coarse: float, um: float
+) -> float:
     """Return the grey of a pixel of a glial cell, a vessel or a neuron."""
     radius = row[2]
     if row[3] == 2:  # a vessel: its wall, its lumen full of resin
         if depth > 0.7 * um:
-            return 54 + 3 * fine
+            return 48 + 3 * fine
         return 118 + 34 * max(0.0, 1 - abs(depth - 0.35 * um) / (0.3 * um)) + 10 * fine
     angle = 2 * np.pi * _share(word, 30)
     ay, ax = dy - 0.15 * radius * np.sin(angle), dx - 0.15 * radius * np.cos(angle)
@@ -262,12 +272,12 @@ def charge(seed: np.uint64, px_per_um: float, top: int, left: int, grey: Greys) 
     side, reach = int(42 * px_per_um), int(9 * px_per_um)
     own = _mix(seed, np.uint64(502))
     h, w = grey.shape
-    for a in range((top - reach + 1048576) // side, (top + h + reach + 1048576) // side + 1):
-        for b in range((left - reach + 1048576) // side, (left + w + reach + 1048576) // side + 1):
+    for a in range((top - reach + BEYOND) // side, (top + h + reach + BEYOND) // side + 1):
+        for b in range((left - reach + BEYOND) // side, (left + w + reach + BEYOND) // side + 1):
             word = _mix(_mix(own, np.uint64(a)), np.uint64(b))
             if _share(word, 0) > 0.30:
                 continue
-            y, x = (a + _share(word, 1)) * side - 1048576, (b + _share(word, 2)) * side - 1048576
+            y, x = (a + _share(word, 1)) * side - BEYOND, (b + _share(word, 2)) * side - BEYOND
             size, power = (0.12 + 0.4 * _share(word, 3) ** 3) * px_per_um, 60 + 80 * _share(word, 4)
             tail = (2 + 6 * _share(word, 5)) * px_per_um
             for i in range(max(int(y - 4 * size), top), min(int(y + 4 * size) + 1, top + h)):
@@ -312,12 +322,12 @@ def expose(
                 row_sharp[j] += sharp[k] * grey[i + k, j]
                 row_soft[j] += soft[k] * grey[i + k, j]
         y = top + i
-        scan = 2.2 * (_share(lines, y + 1048576) - 0.5)
-        row_word = _mix(grains, np.uint64(y + 1048576))
+        scan = 2.2 * (_share(lines, y + BEYOND) - 0.5)
+        row_word = _mix(grains, np.uint64(y + BEYOND))
         before = 0.0
         last, mark, depth, wide = -1, 0.0, 0.0, 1.0
         for j in range(-1, out.shape[1]):
-            word = _mix(row_word, np.uint64(left + j + 1048576))
+            word = _mix(row_word, np.uint64(left + j + BEYOND))
             noise = 0.0  # four 16-bit numbers: near enough to normal, of standard deviation 0.577
             for k in range(4):
                 noise += float((word >> np.uint64(16 * k)) & np.uint64(0xFFFF)) / 65535.0 - 0.5
@@ -328,7 +338,7 @@ def expose(
                     blurred += soft[k] * row_soft[j + k]
                 part = min(max(focus[i, j], 0.0), 1.0)
                 value = total + (blurred - total) * part
-                p = (y * along + (left + j) * across) / every + 1048576
+                p = (y * along + (left + j) * across) / every + BEYOND
                 cell = int(p)
                 if cell != last:
                     last = cell

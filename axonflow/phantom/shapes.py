@@ -1,9 +1,10 @@
 """What each circle becomes: an outline pressed flat by its neighbours, an axon within, and what is peculiar to it.
 
-A fiber is what lies within its own wavy outline and on its own side of the line that parts it from each neighbour: where
-two circles have the same power, as in a power diagram. The lines keep a gap of 1.42 px, so that no pixel of one fiber
-touches one of another. How deep a pixel lies under all of these, with rounded corners, says what it is: myelin down to a
-thickness that varies around the fiber, axon below. Both outlines are stars about the centre, so each axon is one piece.
+A fiber is what lies within its own wavy outline and on its own side of the lines that part it from its neighbours. Such
+a line is where two circles have the same power, as in a power diagram; it keeps a gap of 1.42 px, so that no pixel of
+one fiber touches one of another. How deep a pixel lies below all of these, with rounded corners, says what it is:
+myelin down to a thickness that varies around the fiber, axon below. Both outlines are stars about the centre, so each
+axon is one piece.
 
 A shape is a row of numbers (:data:`SHAPE`). All its loops are in this file, because a compiled loop calls only those of
 its own module.
@@ -26,8 +27,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SHAPE = 17
-"""Numbers of a shape: y, x, radius, kind, outline's waves (2, 3, 4; cosine and sine), thickness of the myelin, its waves
-(1, 2, 5 and 7; cosine and sine sine; of 5 and 7 one number), largest radius."""
+"""Numbers of a shape: y, x, radius, kind; the outline's waves (2, 3, 4; cosine and sine); the myelin's thickness, its
+waves (1, 2; cosine and sine) and ripple (5 and 7); the largest radius."""
 
 
 class Shapes(NamedTuple):
@@ -92,8 +93,13 @@ def _shape(rows: Floats, words: NDArray[np.uint64], box: Ints) -> tuple[Floats, 
         long = 0.13 if rows[k, 3] in (1, 3) else 0.02 + 0.13 * _share(word, 10) ** 1.5
         widest[k] = rows[k, 2] * (1.10 + long + 0.045 * _share(word, 11) + 0.025 * _share(word, 12))
         reach = widest[k] + 1
-        for a in range(max(int((rows[k, 0] - reach - top) / side), 0), min(int((rows[k, 0] + reach - top) / side), bins_y - 1) + 1):
-            for b in range(max(int((rows[k, 1] - reach - left) / side), 0), min(int((rows[k, 1] + reach - left) / side), bins_x - 1) + 1):
+        for a in range(
+            max(int((rows[k, 0] - reach - top) / side), 0), min(int((rows[k, 0] + reach - top) / side), bins_y - 1) + 1
+        ):
+            for b in range(
+                max(int((rows[k, 1] - reach - left) / side), 0),
+                min(int((rows[k, 1] + reach - left) / side), bins_x - 1) + 1,
+            ):
                 if used == len(entries):
                     more = np.empty((2 * used, 2), np.int64)
                     more[:used] = entries
@@ -101,7 +107,7 @@ def _shape(rows: Floats, words: NDArray[np.uint64], box: Ints) -> tuple[Floats, 
                 entries[used, 0], entries[used, 1] = k, heads[a * bins_x + b]
                 heads[a * bins_x + b] = used
                 used += 1
-    out, out_words = np.empty((n, 17), np.float64), np.empty(n, np.uint64)
+    out, out_words = np.empty((n, SHAPE), np.float64), np.empty(n, np.uint64)
     first, lines = np.zeros(n + 1, np.int64), np.empty((4096, 3), np.float64)
     seen = np.full(n, -1, np.int64)
     around = np.empty(4096, np.int64)
@@ -227,7 +233,7 @@ def draw_depths(
     depth: NDArray[np.float32],
     thick: NDArray[np.float32],
 ) -> None:
-    """Write for each pixel, to 1.5 px beyond the outlines, whose it is, how deep it lies, and how thick the myelin is."""
+    """Write whose each pixel is, to 1.5 px beyond the outlines, how deep it lies, and how thick the myelin is there."""
     for k in range(len(rows)):
         row, own = rows[k], lines[first[k] : first[k + 1]]
         y0, x0, y1, x1 = _bounds(row, top, left, top + owner.shape[0], left + owner.shape[1])
@@ -240,7 +246,7 @@ def draw_depths(
 
 @compiled
 def measure_fibers(rows: Floats, first: Ints, lines: Floats, from_y: int, to_y: int, h: int, w: int) -> Ints:
-    """Return first pixel, axon and fiber pixels, sums of y and x, and bounding box of each axon centred in some rows."""
+    """Return first pixel, axon and fiber pixels, sums of y and x, and bounding box of axons centred in some rows."""
     out = np.zeros((len(rows), 9), np.int64)
     for k in range(len(rows)):
         row, found = rows[k], out[k]

@@ -1,4 +1,4 @@
-"""A synthetic slide of ellipses in squares, for tests that need simple arithmetic: its size, its seed, and from these any box of it, and the truth.
+"""A synthetic slide of ellipses in squares, for tests that need simple arithmetic: any box of it, and the truth.
 
 A hashed quadtree places the fibers: each of its squares holds one fiber, none, or four smaller squares, as the hash
 of (seed, level, row, column) says. So any box of the slide can be drawn alone, in any order, and no memory is needed
