@@ -134,7 +134,7 @@ def paint(
                 v, u = (y - frame[0]) / (scale * step) + mid_v, (x - frame[1]) / (scale * step) + mid_u
                 rim = _look_up(inside, v, u) * scale / px_per_um + 0.8 * coarse  # µm
                 if rim < 0:
-                    ground = _outside(small, y, x, rim, fine, coarse, px_per_um)
+                    ground = _outside(rim, fine, coarse)
                 elif rim < 2.0:  # pia
                     ground = 118 + 30 * np.cos(rim * 3.1 + 3 * coarse) + 8 * fine + 10 * coarse
                 else:
@@ -170,18 +170,12 @@ def paint(
 
 
 @compiled
-def _outside(own: np.uint64, y: float, x: float, rim: float, fine: float, coarse: float, um: float) -> float:
-    """Return the grey of a pixel of the arachnoid's web: resin, threads of collagen, and leaves near the pia."""
-    ground = 48 + 12 * coarse + 4 * fine
-    wy, wx = y + 26 * coarse + 3 * fine, x - 26 * coarse + 3 * fine
-    near, second, word = _profiles(own, wy, wx, 9.0 * um)
-    wide = 0.05 + (0.10 + 0.22 * np.exp(rim / 18)) * _share(word, 1)
-    thread = min(max(2.2 * (1 - (second - near) / wide), 0.0), 1.0)
-    if rim > -6:
-        thread = max(thread, min(max(1.6 * np.cos(rim * 2.6 + 4 * coarse) - 0.5, 0.0), 1.0))
-    collagen = 122 + 26 * (_share(word, 2) - 0.5) + 34 * fine + 20 * coarse
-    ground += (collagen - ground) * thread
-    return ground
+def _outside(rim: float, fine: float, coarse: float) -> float:
+    """Return the grey of a pixel of the surroundings: cloudy resin, and the arachnoid's leaves near the pia."""
+    ground = 64 + 30 * coarse + 5 * fine
+    leaf = min(max(1.6 * np.cos(rim * 2.6 + 4 * coarse) - 0.5, 0.0), 1.0) if rim > -6 else 0.0
+    grey: float = ground + (132 + 30 * fine - ground) * leaf
+    return grey
 
 
 @compiled
