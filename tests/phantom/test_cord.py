@@ -130,7 +130,8 @@ def _tract_at(cord: Cord, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDA
         np.rint((at - mid) / (scale * STEP) + (side - 1) / 2).astype(int)
         for at, mid, side in ((y, mid_y, drawn.shape[0]), (x, mid_x, drawn.shape[1]))
     )
-    return drawn[v, u]
+    found: NDArray[np.uint8] = drawn[v, u]
+    return found
 
 
 @pytest.mark.parametrize("known", [GREY_FIBERS, *TRACTS], ids=lambda tract: tract.name)
@@ -202,7 +203,7 @@ def test_outlines_are_those_of_what_is_drawn(tmp_path: Path) -> None:
     names = [feature["properties"]["classification"]["name"] for feature in shapes["tracts"]]
     assert names == ["grey matter", *(tract.name for tract in TRACTS)]
     y, x = np.indices(cord.shape)
-    tract = _tract_at(cord, y.ravel(), x.ravel()).reshape(cord.shape)
+    tract = _tract_at(cord, y.ravel().astype(float), x.ravel().astype(float)).reshape(cord.shape)
     for name, there in (("tissue", tract > 0), ("white-matter", tract > 1)):
         rings = [np.array(ring) for polygon in shapes[name][0]["geometry"]["coordinates"] for ring in polygon]
         drawn = np.zeros(cord.shape, bool)
