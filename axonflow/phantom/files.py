@@ -1,9 +1,16 @@
-"""A phantom as files: the slide, and beside it the truth as labels, a table of axons and maps."""
+"""A phantom as files: the slide, and beside it the truth as labels, a table of axons, maps and outlines.
+
+Slides are drawn in boxes of a row of tiles, on a few threads: what is drawn does not depend on the boxes.
+"""
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,16 +23,43 @@ from axonflow.fiber.compiled import compiled
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.files import make_folder, new_file
 from axonflow.kernel.grid import Box, Grid
-from axonflow.phantom.slide import Phantom
+from axonflow.kernel.units import PixelSize
 
-__all__ = ["write"]
+__all__ = ["Drawn", "write"]
 
 TILE = 512
+
+BOX = 2048
+"""Width of what is drawn at once, px."""
+
+
+class Drawn(Protocol):
+    """A slide that can be drawn in boxes, and its truth."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, px."""
+
+    @property
+    def pixel_size(self) -> PixelSize:
+        """Of the slide."""
+
+    def image(self, box: Box) -> NDArray[np.uint8]:
+        """Draw the micrograph of a box."""
+
+    def classes(self, box: Box) -> NDArray[np.uint8]:
+        """Draw the true classes of a box."""
+
+    def truth(self) -> pd.DataFrame:
+        """Measure every axon."""
+
+    def outlines(self) -> dict[str, str]:
+        """Return GeoJSON by the name of its file."""
 
 
 def write(
     path: Path,
-    phantom: Phantom,
+    phantom: Drawn,
     truth_dir: Path | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -35,10 +69,12 @@ def write(
     Parameters
     ----------
     path : Path
-    phantom : Phantom
+    phantom : Drawn
+        :class:`axonflow.phantom.Cord` or :class:`axonflow.phantom.Phantom`.
     truth_dir : Path, optional
-        Where to put ``labels.tif`` (0 background, 127 myelin, 255 axon), ``axons.parquet`` (:meth:`Phantom.truth`)
-        and ``maps.nc`` (axons, and pixels of axon, myelin and all, in cells of 50 µm).
+        Where to put ``labels.tif`` (0 background, 127 myelin, 255 axon), ``axons.parquet`` (:meth:`Drawn.truth`)
+        and ``maps.nc`` (axons, and pixels of axon, myelin and all, in cells of 50 µm); of a cord also
+        ``tissue.geojson``, ``white-matter.geojson`` and ``tracts.geojson``, in pixels.
     progress : callable, optional
         Called with the number of rows of tiles drawn and their total.
 
@@ -63,17 +99,19 @@ def write(
             make_folder(truth_dir)
             cells = _CellCounts(phantom)
 
-            def labels(box: Box) -> NDArray[np.uint8]:
-                classes = phantom.classes(box)
+            def count(box: Box, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
                 cells.add(box, classes)
                 return AXON_MYELIN.greys[classes]
 
-            _write_tiff(truth_dir / "labels.tif", phantom, labels, tick)
+            _write_tiff(truth_dir / "labels.tif", phantom, phantom.classes, tick, count)
             axons = phantom.truth()
             with new_file(truth_dir / "axons.parquet") as part:
                 axons.to_parquet(part, index=False)
             with new_file(truth_dir / "maps.nc") as part:
                 cells.maps(axons).to_netcdf(part, engine="h5netcdf")
+            for name, outlines in phantom.outlines().items():
+                with new_file(truth_dir / name) as part:
+                    part.write_text(outlines)
     except OSError as error:
         raise InputError(
             f"A file that can be written was expected at {path}, but: {error.strerror or error}."
@@ -81,17 +119,21 @@ def write(
 
 
 def _write_tiff(
-    path: Path, phantom: Phantom, draw: Callable[[Box], NDArray[np.uint8]], tick: Callable[[], None]
+    path: Path,
+    phantom: Drawn,
+    draw: Callable[[Box], NDArray[np.uint8]],
+    tick: Callable[[], None],
+    then: Callable[[Box, NDArray[np.uint8]], NDArray[np.uint8]] = lambda _, drawn: drawn,
 ) -> None:
     size = phantom.pixel_size
 
     def tiles() -> Iterator[NDArray[np.uint8]]:
-        for band in Grid(phantom.shape, (TILE, phantom.shape[1])):
-            drawn = draw(band)
+        for band, drawn in _bands(phantom.shape, draw):
+            pixels = then(band, drawn)
             tick()
             for x in range(0, phantom.shape[1], TILE):
                 tile = np.zeros((TILE, TILE), np.uint8)
-                part = drawn[:, x : x + TILE]
+                part = pixels[:, x : x + TILE]
                 tile[: part.shape[0], : part.shape[1]] = part
                 yield tile
 
@@ -112,10 +154,30 @@ def _write_tiff(
         )
 
 
+def _bands(shape: tuple[int, int], draw: Callable[[Box], NDArray[np.uint8]]) -> Iterator[tuple[Box, NDArray[np.uint8]]]:
+    """Draw a slide band by band, the next one while one is used."""
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+        under_way: deque[tuple[Box, list[Future[NDArray[np.uint8]]]]] = deque()
+        try:
+            for band in Grid(shape, (TILE, shape[1])):
+                boxes = (Box(band.y0, x, band.y1, min(x + BOX, shape[1])) for x in range(0, shape[1], BOX))
+                under_way.append((band, [pool.submit(draw, box) for box in boxes]))
+                if len(under_way) > 2:
+                    yield _joined(*under_way.popleft())
+            while under_way:
+                yield _joined(*under_way.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _joined(band: Box, parts: list[Future[NDArray[np.uint8]]]) -> tuple[Box, NDArray[np.uint8]]:
+    return band, np.concatenate([part.result() for part in parts], axis=1)
+
+
 class _CellCounts:
     """Pixels of each class in each cell of the true maps."""
 
-    def __init__(self, phantom: Phantom, side_um: float = 50.0) -> None:
+    def __init__(self, phantom: Drawn, side_um: float = 50.0) -> None:
         self.side_um = side_um
         self.edges = []
         for side, um in zip(phantom.shape, (phantom.pixel_size.y, phantom.pixel_size.x), strict=True):

@@ -1,4 +1,4 @@
-"""A synthetic slide as a value: its size, its seed, and from these any box of it, and the truth.
+"""A synthetic slide of ellipses in squares, for tests that need simple arithmetic: any box of it, and the truth.
 
 A hashed quadtree places the fibers: each of its squares holds one fiber, none, or four smaller squares, as the hash
 of (seed, level, row, column) says. So any box of the slide can be drawn alone, in any order, and no memory is needed
@@ -21,6 +21,7 @@ from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.phantom.loops import draw_classes, draw_greys, draw_ground, expose, measure_fibers, mix, place
+from axonflow.phantom.truth import axon_table
 
 __all__ = ["SEM_PIXEL", "Phantom"]
 
@@ -100,31 +101,15 @@ class Phantom:
         return out
 
     def truth(self) -> pd.DataFrame:
-        """Measure every axon as it is drawn.
-
-        Returns
-        -------
-        DataFrame
-            One row per axon, ordered by the axon's first pixel in raster order: ``axon_id`` from 1, ``axon_px`` and
-            ``fiber_px`` (areas), ``y0 (px)`` and ``x0 (px)`` (centroid), ``min_y``, ``min_x``, ``max_y``, ``max_x``
-            (bounding box of the axon, end exclusive).
-        """
+        """Measure every axon as it is drawn: :func:`axonflow.phantom.truth.axon_table`."""
         (h, w), root, (down, _) = self.shape, self.root, self.shift
         bands = (Box(max(y, 0), 0, min(y + root, h), w) for y in range(-down, h, root))
         parts = [measure_fibers(self._fibers(band), h, w) for band in bands]
-        rows = np.concatenate(parts)
-        rows = rows[rows[:, 1] > 0]
-        rows = rows[np.argsort(rows[:, 0])]
-        return pd.DataFrame(
-            {
-                "axon_id": np.arange(1, len(rows) + 1),
-                "axon_px": rows[:, 1],
-                "fiber_px": rows[:, 2],
-                "y0 (px)": rows[:, 3] / rows[:, 1],
-                "x0 (px)": rows[:, 4] / rows[:, 1],
-            }
-            | {name: rows[:, 5 + i] for i, name in enumerate(("min_y", "min_x", "max_y", "max_x"))}
-        )
+        return axon_table(np.concatenate(parts))
+
+    def outlines(self) -> dict[str, str]:
+        """Return no outlines: the grid has no tracts."""
+        return {}
 
     def _fibers(self, box: Box) -> NDArray[np.float64]:
         """Return the fibers of the largest squares that meet a box."""

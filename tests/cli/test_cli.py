@@ -435,10 +435,14 @@ def test_masks_that_are_given_more_closely_go_before_a_network(slide: Path, tmp_
 
 
 def test_a_phantom_is_a_slide(tmp_path: Path) -> None:
-    ran = command("phantom", tmp_path / "p.tif", "--size", 600, "--seed", 3, "--truth", tmp_path / "truth")
-    assert ran.code == 0
-    assert "600 × 600 px" in command("info", tmp_path / "p.tif").out
-    assert any((tmp_path / "truth").iterdir())
+    for look, sides in (("grid", "600 × 600 px"), ("cord", "480 × 600 px")):
+        slide, truth = tmp_path / f"{look}.tif", tmp_path / look
+        assert command("phantom", slide, "--look", look, "--size", 600, "--seed", 3, "--truth", truth).code == 0
+        assert sides in command("info", slide).out
+        assert (truth / "labels.tif").exists()
+    drawn = command("phantom", tmp_path / "p.tif", "--size", 600, "--seed", 3)
+    assert drawn.code == 0
+    assert (tmp_path / "p.tif").read_bytes() == (tmp_path / "cord.tif").read_bytes()
 
 
 def test_the_log_tells_every_stage(store: Path) -> None:
