@@ -20,6 +20,7 @@ from axonflow.fiber.kinds import KIND, MYELINATED, OF_MYELIN, UNMYELINATED, of_k
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
+from axonflow.fiber.rules import LEFT_OUT
 from axonflow.kernel.files import new_file
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
@@ -103,7 +104,7 @@ TOUCHES = Column(
 )
 """A column after these in a table of a slide that may have such places."""
 
-_EXTRA = (KIND, TOUCHES, REGION)
+_EXTRA = (KIND, TOUCHES, LEFT_OUT, REGION)
 
 
 def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int]) -> pd.DataFrame:
@@ -215,7 +216,9 @@ def count_axons(path: Path) -> int:
 
 
 def extra_columns(path: Path) -> list[Column]:
-    """Return which columns a table of axons has after :data:`COLUMNS`: its kind, :data:`TOUCHES`, :data:`REGION`.
+    """Return which columns a table of axons has after :data:`COLUMNS`.
+
+    Their kind, :data:`TOUCHES`, :data:`~axonflow.fiber.rules.LEFT_OUT` and :data:`REGION` may be there.
 
     Raises
     ------

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from axonflow.engine.stage import Stage
+from axonflow.fiber.rules import Rules
 from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.bounds import bounds
@@ -17,6 +18,7 @@ from axonflow.stages.measure import measure
 from axonflow.stages.own_masks import own_masks
 from axonflow.stages.region import describe_regions
 from axonflow.stages.resample import resample
+from axonflow.stages.rules import apply_rules
 from axonflow.stages.segment import segment
 from axonflow.stages.segment_nnunet import segment_by_nnunet
 from axonflow.stages.segmentation import Masks, Network, NnUNet
@@ -36,6 +38,7 @@ def declare(
     min_unmyelinated_area_um2: float,
     max_myelin_um: float,
     cell_um: float,
+    rules: Rules,
     coverage: Coverage,
     regions: Regions | None,
     on_bad_tile: OnBadTile = "stop",
@@ -57,7 +60,8 @@ def declare(
     labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, segmented[0])
     gaps = stages[0] if on_bad_tile == "fill" else None
     measured = measure(layout, max_myelin_um, labelled[1], gaps)
-    described = describe_regions(layout, regions, coverage, measured[0])
+    decided = apply_rules(layout, rules, coverage, measured[0])
+    described = describe_regions(layout, regions, rules, coverage, decided)
     familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None
-    maps = map_cells(layout, cell_um, coverage, familiar, measured[0])
-    return (*stages, *segmented, *labelled, *measured, described, *maps)
+    maps = map_cells(layout, cell_um, rules, coverage, familiar, decided)
+    return (*stages, *segmented, *labelled, *measured, decided, described, *maps)

@@ -26,17 +26,17 @@ _COMPRESSIONS: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {
 
 
 def write_ads(analysis: Analysis, path: Path) -> None:
-    """Write the columns of AxonDeepSeg as it does."""
+    """Write the columns of AxonDeepSeg as it does, of the axons that count."""
     from axonflow.fiber.table import write_ads_csv
 
-    write_ads_csv(analysis.fibers, path)
+    write_ads_csv(analysis.counted_fibers(), path)
 
 
 def write_uaxons(analysis: Analysis, path: Path) -> None:
     """Write AxonDeepSeg's columns of the axons without myelin."""
     from axonflow.fiber.table import write_ads_unmyelinated
 
-    write_ads_unmyelinated(analysis.fibers, path)
+    write_ads_unmyelinated(analysis.counted_fibers(), path)
 
 
 def write_csv(analysis: Analysis, path: Path) -> None:
