@@ -14,7 +14,7 @@ from axonflow.stages.convert import GREYS, OnBadTile, convert
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Layout
 from axonflow.stages.map import map_cells
-from axonflow.stages.measure import measure
+from axonflow.stages.measure import AxonShape, measure
 from axonflow.stages.own_masks import own_masks
 from axonflow.stages.region import describe_regions
 from axonflow.stages.resample import resample
@@ -37,6 +37,7 @@ def declare(
     min_axon_area_um2: float,
     min_unmyelinated_area_um2: float,
     max_myelin_um: float,
+    axon_shape: AxonShape = "circle",
     cell_um: float,
     rules: Rules,
     coverage: Coverage,
@@ -59,7 +60,7 @@ def declare(
             segmented = segment(layout, segmentation, (pixels, *counted))
     labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, segmented[0])
     gaps = stages[0] if on_bad_tile == "fill" else None
-    measured = measure(layout, max_myelin_um, labelled[1], gaps)
+    measured = measure(layout, max_myelin_um, axon_shape, labelled[1], gaps)
     decided = apply_rules(layout, rules, coverage, measured[0])
     described = describe_regions(layout, regions, rules, coverage, decided)
     familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None

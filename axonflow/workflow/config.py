@@ -30,11 +30,12 @@ from axonflow.kernel.kinds import (
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 
-__all__ = ["Config", "Halo", "MaskUnit", "OnBadTile"]
+__all__ = ["AxonShape", "Config", "Halo", "MaskUnit", "OnBadTile"]
 
 Halo = int | Literal["exact"]
 MaskUnit = Literal["px", "um"]
 OnBadTile = Literal["stop", "fill"]
+AxonShape = Literal["circle", "ellipse"]
 _UNIT = choice("px", "um")
 
 
@@ -269,6 +270,13 @@ class Config:
         unit="µm",
         above=0,
         most=1000,
+        decides=("measure",),
+    )
+    axon_shape: AxonShape = setting(
+        choice("circle", "ellipse"),
+        "An axon's diameter: of the disk of its area (circle), or the short axis of its ellipse (ellipse).",
+        default="circle",
+        flag="--axon-shape",
         decides=("measure",),
     )
 

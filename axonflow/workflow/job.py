@@ -297,6 +297,7 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         min_axon_area_um2=min_axon_area_um2,
         min_unmyelinated_area_um2=min_unmyelinated_area_um2,
         max_myelin_um=config.max_myelin_um,
+        axon_shape=config.axon_shape,
         cell_um=config.cell_um,
         rules=rules,
         coverage=coverage,

@@ -22,6 +22,7 @@ from axonflow.fiber.rules import JUDGED, LEFT_OUT, RULES, Rules, left_out
 from axonflow.results.analysis import Analysis
 from axonflow.results.export import export_store
 from axonflow.workflow.config import Config
+from benchmarks.fields import compare, errors
 
 BOUNDS = st.fixed_dictionaries(
     {},
@@ -113,6 +114,12 @@ def test_the_decision_is_that_of_the_whole_image_and_all_numbers_follow(
         for map_, number in (("avf", 2), ("mvf", 1)):
             assert float((maps[map_] * area).sum() / area.sum()) == pytest.approx((counted == number)[covered].mean())
         assert axonflow.check(config.out).faults == ()
+
+
+def test_the_counting_frame_is_nearer_to_the_truth_than_all_that_is_seen() -> None:
+    found = errors(compare(borders=("all", "frame")))
+    assert (found.loc["frame"].abs() < found.loc["all"].abs()).all(), found
+    assert abs(found.loc["frame", "density_bias"]) < 0.01
 
 
 @pytest.fixture(scope="module")
