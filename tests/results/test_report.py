@@ -43,7 +43,12 @@ class Reported(NamedTuple):
 def run(folder: Path, classes: Classes, **settings: object) -> Analysis:
     """Run own labels of tissue."""
     slide = write_slide(folder / "slide.tif", picture(classes))
-    given = {"labels": write_labels(folder / "labels.png", classes), "cell_um": 6.0, "chunk": 128} | settings
+    given = {
+        "labels": write_labels(folder / "labels.png", classes),
+        "cell_um": 6.0,
+        "chunk": 128,
+        "border": "all",
+    } | settings
     config = Config(slide, folder / "slide.ome.zarr", **given)  # type: ignore[arg-type]  # settings of any kind
     analyse(config)
     return open_store(config.out)
@@ -97,7 +102,7 @@ def doubted(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     model = write_model(folder)
     model.write_text(json.dumps(json.loads(model.read_text()) | {"familiar": {"texture": [0.9, 1]}}))
     slide = write_slide(folder / "slide.tif", picture(tissue((260, 300))))
-    config = Config(slide, folder / "slide.ome.zarr", model=str(model), cell_um=25.0, chunk=128)
+    config = Config(slide, folder / "slide.ome.zarr", model=str(model), cell_um=25.0, chunk=128, border="all")
     analyse(config)
     result = open_store(config.out)
     return Reported(result, Report(write_report(result)))

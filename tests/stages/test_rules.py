@@ -186,6 +186,20 @@ def test_none_are_the_rules_of_axondeepseg(plain: Config, tmp_path: Path) -> Non
     np.testing.assert_array_equal(result.counted.compute(scheduler="synchronous"), labels)
 
 
+def test_rules_given_anew_take_the_place_of_those_before(plain: Config, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = ("run", plain.slide, "--labels", plain.labels, "--out", out, "--cell", 5, "--workers", 1)
+    assert command(*first, "--min-diameter", 1, "--need-myelin").code == 0
+    made = axonflow.open(out)
+    assert made.record["rules"] == {"border": "frame", "diameter": [1, None], "myelin": True}
+    assert set(made.left_out) == {"diameter", "myelin", "frame"}
+    assert command("run", out, "--border", "all", "--workers", 1).code == 0
+    assert axonflow.open(out).record["rules"] == {"border": "all", "diameter": [1, None], "myelin": True}
+    assert command("run", out, "--rules", "none", "--workers", 1).code == 0
+    assert axonflow.open(out).record["rules"] == {"border": "all"}
+    assert axonflow.open(out).left_out == {}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
