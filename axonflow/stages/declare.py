@@ -60,7 +60,7 @@ def declare(
             segmented = segment(layout, segmentation, (pixels, *counted))
     labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, segmented[0])
     gaps = stages[0] if on_bad_tile == "fill" else None
-    measured = measure(layout, max_myelin_um, axon_shape, labelled[1], gaps)
+    measured = measure(layout, max_myelin_um, labelled[1], gaps, axon_shape)
     decided = apply_rules(layout, rules, coverage, measured[0])
     described = describe_regions(layout, regions, rules, coverage, decided)
     familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None

@@ -33,7 +33,7 @@ AxonShape = Literal["circle", "ellipse"]
 
 
 def measure(
-    layout: Layout, max_myelin_um: float, axon_shape: AxonShape, after: Stage, gaps: Stage | None = None
+    layout: Layout, max_myelin_um: float, after: Stage, gaps: Stage | None = None, axon_shape: AxonShape = "circle"
 ) -> tuple[Stage, ...]:
     """Declare the measurement of every fiber.
 
@@ -42,13 +42,13 @@ def measure(
     layout : Layout
     max_myelin_um : float
         How far along the myelin a pixel may lie from its axon, µm.
-    axon_shape : str
-        Whether diameters are those of disks of the same area, or short axes of ellipses.
     after : Stage
         The one that writes the axon ids.
     gaps : Stage, optional
         The one that writes where the slide was not measured, if it may have such places; the table then has
         :data:`~axonflow.fiber.table.TOUCHES`.
+    axon_shape : str
+        Whether diameters are those of disks of the same area, or short axes of ellipses.
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
     reach = reach_px(max_myelin_um, layout.work.pixel_size)

@@ -87,7 +87,8 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
         elif any(settings.get(name) is not None for name in ("axon_mask", "myelin_mask", "uaxon_mask")):
             kept = replace(kept, labels=None, classes=None)
         if settings.get("rules") is not None:  # in place of all rules that there were
-            kept = replace(kept, **dict.fromkeys(RULE_SETTINGS))
+            unset: dict[str, Any] = dict.fromkeys(RULE_SETTINGS)
+            kept = replace(kept, **unset)
         config = replace(kept, **{"out": path, **settings})
     else:
         config = Config(slide=path, **{"out": Config.default_out(path), **settings})

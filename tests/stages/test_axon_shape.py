@@ -52,8 +52,8 @@ def test_short_axes_are_axondeepsegs_diameters(chunk: int, side_um: Any, tmp_pat
     others = [name for name in circles.fibers if name not in expected]
     assert table[others].equals(circles.fibers[others])
     known = {"axon_diameter_mean", "axon_diameter_std", "gratio_mean"}
-    for name in circles.maps:
-        assert circles.maps[name].equals(result.maps[name]) == (name not in known)
+    for each in circles.maps:
+        assert circles.maps[each].equals(result.maps[each]) == (each not in known)
 
 
 def test_circles_leave_no_trace_of_ellipses(tmp_path: Path) -> None:
