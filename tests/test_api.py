@@ -116,9 +116,8 @@ def test_the_settings_are_those_of_the_command() -> None:
     given = set(inspect.signature(axonflow.run).parameters) - {"cluster", "workers", "fresh"}
     renamed = {"cell": "cell_um", "min_axon_area": "min_axon_area_um2", "max_myelin": "max_myelin_um"}
     renamed |= {"working_pixel_size": "working_pixel_size_um", "min_unmyelinated_area": "min_unmyelinated_area_um2"}
-    renamed |= {name: f"{name}_um" for name in ("min_diameter", "max_diameter")} | {
-        "max_axon_area": "max_axon_area_um2"
-    }
+    renamed |= {name: f"{name}_um" for name in ("min_diameter", "max_diameter")}
+    renamed["max_axon_area"] = "max_axon_area_um2"
     assert {renamed.get(name, name) for name in given} == set(Config.__dataclass_fields__)
 
 
