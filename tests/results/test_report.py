@@ -369,8 +369,8 @@ def test_a_batch_is_compared(tmp_path: Path) -> None:
     assert rows[2][1] == "failed: gone.tif"
     for row, seed in zip(rows, (0, 1), strict=False):
         result = open_store(folder / f"s{seed}.ome.zarr")
-        assert row[2] == f"{len(result.fibers):,}"
-        assert row[7] == f"{result.fibers['axon_diam (um)'].mean():.2f}"
+        assert row[2] == f"{len(result.counted_fibers()):,}"
+        assert row[7] == f"{result.counted_fibers()['axon_diam (um)'].mean():.2f}"
         assert (result.store / "report.html").exists()
     assert report.links == ["data:,", "s0.ome.zarr/report.html", "s1.ome.zarr/report.html"]
     assert report.numbers["slides"] == ("2", "of 3 are done")
