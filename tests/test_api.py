@@ -31,7 +31,7 @@ def result(classes: Classes, tmp_path_factory: pytest.TempPathFactory) -> Analys
     folder = tmp_path_factory.mktemp("api")
     slide = write_slide(folder / "slide.tif", picture(classes), None)
     labels = write_labels(folder / "labels.png", classes)
-    return axonflow.run(slide, pixel_size=0.1, labels=labels, cell=6, workers=1)
+    return axonflow.run(slide, pixel_size=0.1, labels=labels, cell=6, border="all", workers=1)
 
 
 def test_all_is_what_is_visible() -> None:
@@ -97,7 +97,7 @@ def test_opening_gives_the_result_back(result: Analysis) -> None:
 def test_running_again_is_opening(result: Analysis) -> None:
     before = contents(result.store)
     config = Config.from_json(result.record["config"])
-    again = axonflow.run(str(config.slide), pixel_size=(0.1, 0.1), labels=config.labels, cell=6)
+    again = axonflow.run(str(config.slide), pixel_size=(0.1, 0.1), labels=config.labels, cell=6, border="all")
     assert again.store == result.store
     assert contents(again.store) == before
 
@@ -116,6 +116,8 @@ def test_the_settings_are_those_of_the_command() -> None:
     given = set(inspect.signature(axonflow.run).parameters) - {"cluster", "workers", "fresh"}
     renamed = {"cell": "cell_um", "min_axon_area": "min_axon_area_um2", "max_myelin": "max_myelin_um"}
     renamed |= {"working_pixel_size": "working_pixel_size_um", "min_unmyelinated_area": "min_unmyelinated_area_um2"}
+    renamed |= {name: f"{name}_um" for name in ("min_diameter", "max_diameter")}
+    renamed["max_axon_area"] = "max_axon_area_um2"
     assert {renamed.get(name, name) for name in given} == set(Config.__dataclass_fields__)
 
 

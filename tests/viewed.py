@@ -17,5 +17,5 @@ def write_viewed_store(folder: Path, seed: int = 0, side_um: float = 0.1) -> Pat
     labels = write_labels(folder / f"labels{seed}.png", classes)
     out = folder / f"tissue{seed}.ome.zarr"
     size = PixelSize.square(side_um)
-    analyse(Config(slide=slide, out=out, labels=labels, pixel_size=size, chunk=256, cell_um=15.0))
+    analyse(Config(slide=slide, out=out, labels=labels, pixel_size=size, chunk=256, cell_um=15.0, border="all"))
     return out

@@ -41,7 +41,7 @@ from axonflow.kernel.files import Sum, make_folder, remove, rename, write_file
 from axonflow.kernel.grid import Box
 from axonflow.kernel.kinds import is_one_line
 
-__all__ = ["Journal", "Note", "Record", "entry_arrays", "read_note", "set_aside", "summaries"]
+__all__ = ["Files", "Journal", "Note", "Record", "entry_arrays", "read_note", "set_aside", "summaries"]
 
 LARGEST_ENTRY = 2**31
 """Bytes of a file of a journal."""
@@ -164,6 +164,21 @@ class Record:
         """Note that the stage is complete, and what its end wrote; returns as :meth:`commit`."""
         self._write("done", {"summary": summary} | self._described(files))
         return self._as_before("done", files)
+
+    def reopen(self, files: Files) -> None:
+        """Have the stage's end run again if it wrote any of these files, which another stage has just written anew.
+
+        A file that several stages write, one upon the other, is right only when the last of them has written it.
+        """
+        entry = self._entry("done")
+        if entry is None:
+            return
+        try:
+            over = not self._listed(files).keys().isdisjoint(read_note(entry).files)
+        except DamageError:
+            over = True
+        if over:
+            set_aside([entry])
 
     def _as_before(self, name: str, files: Files) -> bool:
         """Compare with what was set aside, and remove that; a power cut may bring it back, which does no harm."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from axonflow.engine.events import BatchDone, Listener, StageBegun, StageDone, ignore
 from axonflow.engine.graph import build
-from axonflow.engine.journal import Journal, Record
+from axonflow.engine.journal import Files, Journal, Record
 from axonflow.engine.pool import Pool
 from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, RunError
@@ -51,9 +51,11 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: 
             # Stages that rest on it were made from outputs that are about to go, whatever their keys say.
             journal.forget(later for later in stages[i:] if later is stage or later.rests_on(stage))
         try:
-            summary, as_before = _run(stage, record, pool, on_event)
+            summary, ended, as_before = _run(stage, record, pool, on_event)
             if not as_before:  # what was mended came out otherwise, as on another kind of GPU
                 journal.forget(later for later in stages[i + 1 :] if later.rests_on(stage))
+            for later in stages[i + 1 :]:
+                journal.record(later).reopen(ended)
         except AxonflowError:
             raise
         except OSError as error:
@@ -68,8 +70,8 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: 
         on_event(StageDone(stage, summary))
 
 
-def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[dict[str, Any], bool]:
-    """Run a stage; return its summary, and whether what had to be made again came out as before."""
+def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[dict[str, Any], Files, bool]:
+    """Run a stage; return its summary, what its end wrote, and whether what had to be made again came out as before."""
     started, as_before = time.perf_counter(), True
     if not record.begun:
         with summed() as files:
@@ -109,7 +111,7 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[
         summary["busy"] = {worker: round(spent / computed, 3) for worker, spent in sorted(busy.items())}
     as_before &= retry(partial(record.close, summary, files))
     log.info("stage %s: %s", stage.name, summary)
-    return summary, as_before
+    return summary, files, as_before
 
 
 def _of_memory(error: Exception) -> bool:

@@ -28,12 +28,16 @@ class Ellipses(NamedTuple):
         0 is a disk, 1 is a line.
     orientation : (k,) float64
         Angle from the y axis to the long axis, counter-clockwise, −π/2 to π/2.
+    major, minor : (k,) float64
+        Lengths of the axes, µm: 4 · √ of the eigenvalues of the covariance.
     """
 
     y: Floats
     x: Floats
     eccentricity: Floats
     orientation: Floats
+    major: Floats
+    minor: Floats
 
 
 def perimeters(objects: Tally) -> Floats:
@@ -63,7 +67,8 @@ def ellipses(objects: Tally, pixel_size: PixelSize) -> Ellipses:
     eccentricity = np.sqrt(np.minimum(ratio, 1))
     level = along_y == along_x  # then regionprops decides by a sign
     orientation = np.where(level, np.where(mixed > 0, pi / 4, -pi / 4), np.arctan2(2 * mixed, along_y - along_x) / 2)
-    return Ellipses(objects.low[:, 0] + dy + y, objects.low[:, 1] + dx + x, eccentricity, orientation)
+    major, minor = (4 * np.sqrt(np.maximum(both + sign * difference, 0) / 2) for sign in (1, -1))
+    return Ellipses(objects.low[:, 0] + dy + y, objects.low[:, 1] + dx + x, eccentricity, orientation, major, minor)
 
 
 def _about(total: Ints, oy: Ints, ox: Ints) -> Ints:

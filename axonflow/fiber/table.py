@@ -20,6 +20,7 @@ from axonflow.fiber.kinds import KIND, MYELINATED, OF_MYELIN, UNMYELINATED, of_k
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
+from axonflow.fiber.rules import LEFT_OUT
 from axonflow.kernel.files import new_file
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ADS_COLUMNS",
     "ADS_UNMYELINATED",
+    "AXES",
     "COLUMNS",
     "REGION",
     "ROWS",
     "TOUCHES",
+    "by_ellipses",
     "count_axons",
     "extra_columns",
     "fiber_table",
@@ -103,7 +106,26 @@ TOUCHES = Column(
 )
 """A column after these in a table of a slide that may have such places."""
 
-_EXTRA = (KIND, TOUCHES, REGION)
+AXES = (
+    Column("axon_major_axis (um)", "um", "long axis of the axon's ellipse; only with --axon-shape ellipse"),
+    Column("axon_minor_axis (um)", "um", "its short axis; only with --axon-shape ellipse"),
+    Column(
+        "fiber_major_axis (um)", "um", "long axis of the fiber's ellipse; only with --axon-shape ellipse", optional=True
+    ),
+    Column("fiber_minor_axis (um)", "um", "its short axis; only with --axon-shape ellipse", optional=True),
+)
+"""Columns after these in a table whose diameters are short axes."""
+
+_BY_ELLIPSE = {
+    "gratio": "short axis of the axon's ellipse / short axis of the fiber's; 1 without myelin",
+    "axon_diam (um)": "short axis of the ellipse with the axon's second moments",
+    "myelin_thickness (um)": "(short axis of the fiber's ellipse − short axis of the axon's) / 2",
+}
+"""What columns of such a table mean."""
+
+_OF_FIBER = tuple(column.name for column in AXES if column.optional)
+
+_EXTRA = (KIND, *AXES, TOUCHES, LEFT_OUT, REGION)
 
 
 def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int]) -> pd.DataFrame:
@@ -172,6 +194,31 @@ def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int
     )
 
 
+def by_ellipses(table: pd.DataFrame, measured: Measured, pixel_size: PixelSize) -> pd.DataFrame:
+    """Return a table with :data:`AXES`, whose diameters are the short axes, as AxonDeepSeg's are with ``ellipse``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`fiber_table` returned it.
+    measured : Measured
+        What it was given.
+    pixel_size : PixelSize
+
+    Notes
+    -----
+    With a and f the short axes of axon and fiber (``minor_axis_length`` of ``regionprops``), the g-ratio is a / f and
+    the thickness of the myelin (f − a) / 2 (``evaluate_myelin_thickness_in_px``). An axon one pixel wide has a = 0.
+    """
+    axon, fiber = (ellipses(objects.tally, pixel_size) for objects in (measured.axons, measured.fibers))
+    ratio = np.divide(axon.minor, fiber.minor, out=np.ones(len(table)), where=fiber.minor > 0)
+    values = (axon.major, axon.minor, fiber.major, fiber.minor)
+    return table.assign(
+        **{"axon_diam (um)": axon.minor, "gratio": ratio, "myelin_thickness (um)": (fiber.minor - axon.minor) / 2},
+        **{column.name: value for column, value in zip(AXES, values, strict=True)},
+    )
+
+
 def mark_kinds(table: pd.DataFrame, unmyelinated: Ints) -> pd.DataFrame:
     """Return a table with :data:`~axonflow.fiber.kinds.KIND`, and nothing about the myelin of axons that have none.
 
@@ -184,7 +231,7 @@ def mark_kinds(table: pd.DataFrame, unmyelinated: Ints) -> pd.DataFrame:
     """
     without = np.isin(table["axon_id"], unmyelinated)
     marked = table.assign(**{KIND.name: np.where(without, UNMYELINATED, MYELINATED).astype(object)})
-    marked.loc[without, [*OF_MYELIN]] = np.nan
+    marked.loc[without, [name for name in (*OF_MYELIN, *_OF_FIBER) if name in marked]] = np.nan
     return marked
 
 
@@ -200,7 +247,10 @@ def write_parquet(parts: Iterable[pd.DataFrame], path: Path, extra: Sequence[Col
     extra : sequence of Column
         Which they have after :data:`COLUMNS`.
     """
-    write_columns(parts, (*_common(told_apart=KIND in extra), *extra), path)
+    common = _common(told_apart=KIND in extra)
+    if AXES[0] in extra:
+        common = tuple(replace(each, meaning=_BY_ELLIPSE.get(each.name, each.meaning)) for each in common)
+    write_columns(parts, (*common, *extra), path)
 
 
 def count_axons(path: Path) -> int:
@@ -215,7 +265,9 @@ def count_axons(path: Path) -> int:
 
 
 def extra_columns(path: Path) -> list[Column]:
-    """Return which columns a table of axons has after :data:`COLUMNS`: its kind, :data:`TOUCHES`, :data:`REGION`.
+    """Return which columns a table of axons has after :data:`COLUMNS`.
+
+    Their kind, :data:`AXES`, :data:`TOUCHES`, :data:`~axonflow.fiber.rules.LEFT_OUT` and :data:`REGION` may be there.
 
     Raises
     ------

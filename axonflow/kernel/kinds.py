@@ -25,6 +25,7 @@ __all__ = [
     "is_one_line",
     "name_or_path",
     "numbers",
+    "path_or",
     "whole_or",
 ]
 
@@ -157,6 +158,16 @@ def choice(*words: str) -> Kind:
         return str(word)
 
     return Kind(f"{', '.join(most)} or {last}", read, lambda value: value in words)
+
+
+def path_or(word: str) -> Kind:
+    """Return the kind of a path, or of one word."""
+    return Kind(
+        f"a path, or {word!r}",
+        _text,
+        TEXT.holds,
+        under=lambda value, folder: value if value == word else str(_located(Path(value), folder)),
+    )
 
 
 def whole_or(word: str, unit: str) -> Kind:

@@ -110,8 +110,28 @@ class Analysis:
 
     @cached_property
     def counted(self) -> da.Array:
-        """Classes as table and maps count them: ``semantic``, with axons that were left out as background; lazy."""
-        return self.classes.counted(self.labels["semantic"], self.labels["axons"])
+        """Classes as maps count them, lazy: ``semantic``, where what a rule or its size has left out is background."""
+        counted = self.classes.counted(self.labels["semantic"], self.labels["axons"])
+        if self._judged is None:
+            return counted
+        import dask.array as da
+
+        return da.map_blocks(_without, counted, self.labels["fibers"], self._judged, dtype=np.uint8)
+
+    def counted_in(self, box: Box) -> Labels:
+        """Return the same in a box of the labels, (h, w) uint8."""
+        counted = self.classes.counted(*(self.pyramid(name).read(box) for name in ("semantic", "axons")))
+        return counted if self._judged is None else _without(counted, self.pyramid("fibers").read(box), self._judged)
+
+    @cached_property
+    def _judged(self) -> NDArray[np.bool_] | None:
+        """By id, whether a rule has judged an axon so that its pixels do not count; None if none has."""
+        from axonflow.fiber.rules import LEFT_OUT, judged
+
+        if not self.record.get("rules", {}).keys() - {"border"}:
+            return None
+        out: NDArray[np.bool_] = np.r_[False, judged(self._read_fibers([LEFT_OUT.name]))]
+        return out
 
     def above_bar(self, drawn: Labels) -> Labels:
         """Return labels that were drawn on the image as the microscope saved it without its info bar, if it was cut.
@@ -137,7 +157,7 @@ class Analysis:
 
     @property
     def axon_count(self) -> int:
-        """Number of axons, those included that do not count in the maps."""
+        """Number of axons, those included that do not count."""
         from axonflow.fiber.table import count_axons
 
         return count_axons(self._table)
@@ -160,10 +180,9 @@ class Analysis:
         return read_regions(self.store / "tables" / "regions.parquet")
 
     def counted_fibers(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Read the rows of the axons that count in the maps: all, or those whose centroid the mask covers.
+        """Read the rows of the axons that count, which are those that no rule has left out.
 
-        Which ones a mask covers is what the stage that made the maps has noted. If its journal is gone, the axons of
-        the cells of which anything counts are taken.
+        The table says which; in that of a store of before there were rules all count, but those outside of the mask.
 
         Parameters
         ----------
@@ -175,6 +194,13 @@ class Analysis:
         DataFrame
             In the order of their ids.
         """
+        from axonflow.fiber.rules import LEFT_OUT
+
+        if self.decided:
+            named = None if columns is None else [*dict.fromkeys([*columns, LEFT_OUT.name])]
+            fibers = self._read_fibers(named)
+            there = fibers[fibers[LEFT_OUT.name].isna()]
+            return there if columns is None else there[[*columns]]
         fibers, rows = self._read_fibers(columns), self._counted_rows
         if rows is not None and len(rows) and not 0 <= rows[0] <= rows[-1] < len(fibers):
             raise StoreError(
@@ -183,9 +209,33 @@ class Analysis:
             )
         return fibers if rows is None else fibers.iloc[rows]
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many axons each rule has left out, by the names in the table's column ``left_out``."""
+        found: dict[str, int] = self.record["stages"].get("measure.rules", {}).get("left_out", {})
+        return found
+
+    def left_out_by(self, rule: str, columns: Sequence[str]) -> pd.DataFrame:
+        """Read columns of the axons that a rule has left out, in the order of their ids."""
+        from axonflow.fiber.rules import LEFT_OUT
+
+        fibers = self._read_fibers([*columns, LEFT_OUT.name])
+        return fibers.loc[fibers[LEFT_OUT.name] == rule, [*columns]]
+
+    @cached_property
+    def decided(self) -> bool:
+        """Whether the table says which axons count; that of a store of before there were rules does not."""
+        from axonflow.fiber.rules import LEFT_OUT
+        from axonflow.fiber.table import extra_columns
+
+        return LEFT_OUT in extra_columns(self._table)
+
     @cached_property
     def _counted_rows(self) -> NDArray[np.int64] | None:
-        """Those rows' numbers; None for all."""
+        """Those rows' numbers in a table that does not say it, by what the stage of the maps has noted; None for all.
+
+        If its journal is gone, the axons of the cells of which anything counts are taken.
+        """
         if self.record["config"]["mask"] is None:
             return None
         rows = _noted_rows(self.store / ".axonflow" / "journal" / "map")
@@ -274,7 +324,7 @@ class Analysis:
         diameter = counting["axon_diam (um)"]
         bare = int((counting["myelin_area (um^2)"] == 0).sum())
         beyond = self.record["stages"]["measure"].get("myelin_px_beyond_reach")
-        said = f"{self.axon_count:,} with those outside the mask" if len(every) != self.axon_count else ""
+        said = f"of {self.axon_count:,} found" if len(every) != self.axon_count else ""
         if self.kind_columns:
             said = f"myelinated{f'; {said}, of both kinds' if said else ''}"
         numbers = {
@@ -287,6 +337,8 @@ class Analysis:
             "axon diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), len(counting), "µm"),
             "without myelin": count(bare, "axon"),
         }
+        if self.left_out:
+            numbers["left out"] = ", ".join(f"{n:,} by {rule}" for rule, n in self.left_out.items())
         if self.kind_columns:
             numbers |= _unmyelinated(of_kind(every, UNMYELINATED), len(every), maps)
         if beyond:
@@ -348,6 +400,11 @@ def _unmyelinated(counting: pd.DataFrame, every: int, maps: xr.Dataset) -> dict[
         "their diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), n, "µm"),
         "myelinated": f"{(every - n) / every:.1%} of the axons" if every else "–",
     }
+
+
+def _without(counted: Labels, fibers: NDArray[np.uint32], judged: NDArray[np.bool_]) -> Labels:
+    """Return classes with the fibers that were judged as background, by their ids."""
+    return np.where(judged[fibers], np.uint8(0), counted)
 
 
 def _lazy(pyramid: Pyramid) -> da.Array:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from axonflow.engine.stage import Stage
+from axonflow.fiber.rules import Rules
 from axonflow.slide import Slide
 from axonflow.stages.adapted import adapt
 from axonflow.stages.annotation import Coverage, Regions
@@ -14,10 +15,11 @@ from axonflow.stages.convert import GREYS, OnBadTile, convert
 from axonflow.stages.label import label_axons
 from axonflow.stages.layout import Layout
 from axonflow.stages.map import map_cells
-from axonflow.stages.measure import measure
+from axonflow.stages.measure import AxonShape, measure
 from axonflow.stages.own_masks import own_masks
 from axonflow.stages.region import describe_regions
 from axonflow.stages.resample import resample
+from axonflow.stages.rules import apply_rules
 from axonflow.stages.segment import segment
 from axonflow.stages.segment_nnunet import segment_by_nnunet
 from axonflow.stages.segmentation import Masks, Network, NnUNet
@@ -36,7 +38,9 @@ def declare(
     min_axon_area_um2: float,
     min_unmyelinated_area_um2: float,
     max_myelin_um: float,
+    axon_shape: AxonShape = "circle",
     cell_um: float,
+    rules: Rules,
     coverage: Coverage,
     regions: Regions | None,
     on_bad_tile: OnBadTile = "stop",
@@ -61,8 +65,9 @@ def declare(
             segmented = segment(layout, segmentation, seen)
     labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, segmented[0])
     gaps = stages[0] if on_bad_tile == "fill" else None
-    measured = measure(layout, max_myelin_um, labelled[1], gaps)
-    described = describe_regions(layout, regions, coverage, measured[0])
+    measured = measure(layout, max_myelin_um, labelled[1], gaps, axon_shape)
+    decided = apply_rules(layout, rules, coverage, measured[0])
+    described = describe_regions(layout, regions, rules, coverage, decided)
     familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None
-    maps = map_cells(layout, cell_um, coverage, familiar, measured[0])
-    return (*stages, *segmented, *labelled, *measured, described, *maps)
+    maps = map_cells(layout, cell_um, rules, coverage, familiar, decided)
+    return (*stages, *segmented, *labelled, *measured, decided, described, *maps)

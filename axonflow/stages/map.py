@@ -12,14 +12,15 @@ from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.fiber.kinds import KIND
 from axonflow.fiber.maps import NEEDED, Cells, tissue_maps
+from axonflow.fiber.rules import Rules
 from axonflow.fiber.table import count_axons, read_parts
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.tally import Tally
 from axonflow.ngff.maps import write_maps
 from axonflow.stages.annotation import Coverage
-from axonflow.stages.centroids import centroids_in
 from axonflow.stages.confidence import Doubt
 from axonflow.stages.layout import Layout
+from axonflow.stages.rules import counted_pixels, counting_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ TABLE_BYTES = 80 * 2**20
 def map_cells(
     layout: Layout,
     cell_um: float,
+    rules: Rules,
     coverage: Coverage,
     familiar: Mapping[str, tuple[float, float]] | None,
     after: Stage,
@@ -44,13 +46,15 @@ def map_cells(
     layout : Layout
     cell_um : float
         Side of a cell, µm.
+    rules : Rules
+        Which axons count.
     coverage : Coverage
-        What counts.
+        What counts of the slide.
     familiar : Mapping or None
         Ranges of traits that the network was trained on, of its contract; None where no network was at work, and no
         doubt is mapped.
     after : Stage
-        The one that writes the table.
+        The one that says in the table which axons count.
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
     cells = Cells(layout.work.shape, layout.work.pixel_size, cell_um)
@@ -64,21 +68,19 @@ def map_cells(
             after=(after,),
             shape=grid.shape,
             batches=tuple(grid.batches(1)),
-            task=partial(_task, layout, cells, coverage, doubt),
+            task=partial(_task, layout, cells, rules, coverage, doubt),
             finish=partial(_finish, layout, cells, doubt, coverage.notes),
-            memory=max(box.size for box in grid) * 7,
+            memory=max(box.size for box in grid) * (17 if rules.judges else 7),
             resident={"compiled": COMPILED_BYTES, "table": TABLE_BYTES},
         ),
     )
 
 
-def _task(layout: Layout, cells: Cells, coverage: Coverage, doubt: Doubt | None, box: Box) -> Result:
-    counted = layout.classes.counted(layout.semantic.read(box), layout.axons.read(box))
-    covered = coverage.cover(box)
-    rows, y, x = centroids_in(layout.table, box)
+def _task(layout: Layout, cells: Cells, rules: Rules, coverage: Coverage, doubt: Doubt | None, box: Box) -> Result:
+    counted, covered = counted_pixels(layout, rules, box), coverage.cover(box)
     tally = cells.count(counted, layout.classes, covered, box)
     doubted = doubt.count(covered, box).arrays("doubt") if doubt else {}
-    return {"rows": rows[covered[y, x]], **tally.arrays("cells"), **doubted}
+    return {"rows": counting_in(layout, box)[0], **tally.arrays("cells"), **doubted}
 
 
 def _finish(

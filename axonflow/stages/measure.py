@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from axonflow.fiber.kinds import KIND
 from axonflow.fiber.measure import HALO
 from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
-from axonflow.fiber.table import ROWS, TOUCHES, fiber_table, mark_kinds, write_parquet
+from axonflow.fiber.table import AXES, ROWS, TOUCHES, by_ellipses, fiber_table, mark_kinds, write_parquet
 from axonflow.kernel.files import make_folder
 from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.layout import Layout
@@ -27,10 +27,14 @@ from axonflow.stages.unmeasured import touched
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["measure"]
+__all__ = ["AxonShape", "measure"]
+
+AxonShape = Literal["circle", "ellipse"]
 
 
-def measure(layout: Layout, max_myelin_um: float, after: Stage, gaps: Stage | None = None) -> tuple[Stage, ...]:
+def measure(
+    layout: Layout, max_myelin_um: float, after: Stage, gaps: Stage | None = None, axon_shape: AxonShape = "circle"
+) -> tuple[Stage, ...]:
     """Declare the measurement of every fiber.
 
     Parameters
@@ -43,21 +47,24 @@ def measure(layout: Layout, max_myelin_um: float, after: Stage, gaps: Stage | No
     gaps : Stage, optional
         The one that writes where the slide was not measured, if it may have such places; the table then has
         :data:`~axonflow.fiber.table.TOUCHES`.
+    axon_shape : str
+        Whether diameters are those of disks of the same area, or short axes of ellipses.
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
     reach = reach_px(max_myelin_um, layout.work.pixel_size)
     steps = steps_of(layout.work.pixel_size)
+    shape = {} if axon_shape == "circle" else {"axon_shape": axon_shape}  # stores of circles keep their key
     largest = max(box.grow(reach + HALO, grid.shape).size for box in grid)
     stage = Stage(
         name="measure",
         revision=2,
-        parameters={"reach_px": reach} | ({"steps": steps} if steps else {}),
+        parameters={"reach_px": reach} | ({"steps": steps} if steps else {}) | shape,
         after=(after,) if gaps is None else (after, gaps),
         shape=grid.shape,
         batches=tuple(grid.batches(1)),
         task=partial(_task if gaps is None else _task_around, layout, reach, steps),
         prepare=layout.fibers.create,
-        finish=partial(_finish if gaps is None else _finish_around, layout),
+        finish=partial(_finish if gaps is None else _finish_around, layout, axon_shape),
         memory=largest * ((96 if steps else 15) + (6 if layout.classes.unmyelinated is not None else 0)),
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
@@ -96,34 +103,39 @@ def _measure(layout: Layout, reach: int, steps: Steps | None, box: Box) -> tuple
     return {**result, **measured.arrays()}, core
 
 
-def _finish(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
+def _finish(layout: Layout, axon_shape: AxonShape, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
     make_folder(layout.table.parent, layout.store)
-    kinds, parts = _by_kind(layout, results)
-    write_parquet(parts, layout.table, kinds)
+    extra, parts = _by_kind(layout, axon_shape, results)
+    write_parquet(parts, layout.table, extra)
     return _noted(results)
 
 
-def _finish_around(layout: Layout, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
+def _finish_around(layout: Layout, axon_shape: AxonShape, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
     ids = np.unique(np.concatenate([result["touched"] for _, result in results]))
     make_folder(layout.table.parent, layout.store)
-    kinds, parts = _by_kind(layout, results)
+    extra, parts = _by_kind(layout, axon_shape, results)
     marked = (part.assign(**{TOUCHES.name: np.isin(part["axon_id"], ids)}) for part in parts)
-    write_parquet(marked, layout.table, [*kinds, TOUCHES])
+    write_parquet(marked, layout.table, [*extra, TOUCHES])
     return _noted(results) | {"touch_unmeasured": len(ids)}
 
 
-def _by_kind(layout: Layout, results: Iterable[tuple[Box, Result]]) -> tuple[list[Column], Iterator[pd.DataFrame]]:
-    """Return the parts of the table, and the column that they have more if there are two kinds of axons."""
-    parts = _tables(layout, results)
+def _by_kind(
+    layout: Layout, axon_shape: AxonShape, results: Iterable[tuple[Box, Result]]
+) -> tuple[list[Column], Iterator[pd.DataFrame]]:
+    """Return the parts of the table, and the columns that they have more: axes, and the kind if there are two."""
+    parts = _tables(layout, axon_shape, results)
+    axes = [] if axon_shape == "circle" else [*AXES]
     if layout.classes.unmyelinated is None:
-        return [], parts
+        return axes, parts
     ids = np.unique(np.concatenate([result["unmyelinated"] for _, result in results]))
-    return [KIND], (mark_kinds(part, ids) for part in parts)
+    return [KIND, *axes], (mark_kinds(part, ids) for part in parts)
 
 
-def _tables(layout: Layout, results: Iterable[tuple[Box, Result]]) -> Iterator[pd.DataFrame]:
-    cores = ((box, Measured.from_arrays(result)) for box, result in results)
-    return (fiber_table(part, layout.work.pixel_size, layout.work.shape) for part in complete(cores, ROWS))
+def _tables(layout: Layout, axon_shape: AxonShape, results: Iterable[tuple[Box, Result]]) -> Iterator[pd.DataFrame]:
+    size = layout.work.pixel_size
+    for part in complete(((box, Measured.from_arrays(result)) for box, result in results), ROWS):
+        table = fiber_table(part, size, layout.work.shape)
+        yield table if axon_shape == "circle" else by_ellipses(table, part, size)
 
 
 def _noted(results: Iterable[tuple[Box, Result]]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.columns import Column
 from axonflow.fiber.region_table import count_regions, region_table, write_regions
+from axonflow.fiber.rules import LEFT_OUT, Rules, counts
 from axonflow.fiber.table import COLUMNS, REGION, count_axons, extra_columns, read_parts, write_parquet
 from axonflow.fiber.tissue import areas as areas_of
 from axonflow.kernel.files import remove
@@ -21,6 +22,7 @@ from axonflow.stages.annotation import Coverage, Regions
 from axonflow.stages.centroids import centroids_in
 from axonflow.stages.layout import Layout
 from axonflow.stages.map import needed_columns
+from axonflow.stages.rules import counted_pixels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +33,7 @@ _FIBERS = {"fibers": feature_table("axons", "axon_id")}
 """The table that every store has, as it is told to other programs."""
 
 
-def describe_regions(layout: Layout, regions: Regions | None, coverage: Coverage, after: Stage) -> Stage:
+def describe_regions(layout: Layout, regions: Regions | None, rules: Rules, coverage: Coverage, after: Stage) -> Stage:
     """Declare the pass over the regions.
 
     It follows the measurement, so that other regions do not redo it. Without regions it has nothing to count, but is
@@ -42,10 +44,12 @@ def describe_regions(layout: Layout, regions: Regions | None, coverage: Coverage
     ----------
     layout : Layout
     regions : Regions or None
+    rules : Rules
+        Which axons count.
     coverage : Coverage
-        What counts.
+        What counts of the slide.
     after : Stage
-        The one that writes the table of axons.
+        The one that says in the table which axons count.
     """
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk))
     if regions is None:
@@ -61,22 +65,21 @@ def describe_regions(layout: Layout, regions: Regions | None, coverage: Coverage
         )
     return Stage(
         name="measure.regions",
-        revision=1,
+        revision=2,
         parameters={"regions": regions.identity, "mask": coverage.identity},
         after=(after,),
         shape=grid.shape,
         batches=tuple(grid.batches(1)),
-        task=partial(_task, layout, regions, coverage),
+        task=partial(_task, layout, regions, rules, coverage),
         finish=partial(_finish, layout, regions.names, regions.notes),
         memory=max(box.size for box in grid) * 32,
     )
 
 
-def _task(layout: Layout, regions: Regions, coverage: Coverage, box: Box) -> Result:
+def _task(layout: Layout, regions: Regions, rules: Rules, coverage: Coverage, box: Box) -> Result:
     labels, covered = regions.label(box), coverage.cover(box)
-    rows, y, x = centroids_in(layout.table, box)
-    counted = layout.classes.counted(layout.semantic.read(box), layout.axons.read(box))
-    tally = count_regions(labels, counted, layout.classes, covered)
+    rows, y, x, _ = centroids_in(layout.table, box)
+    tally = count_regions(labels, counted_pixels(layout, rules, box), layout.classes, covered)
     return {"rows": rows, "region": np.where(covered[y, x], labels[y, x], 0), **tally.arrays("regions")}
 
 
@@ -96,10 +99,11 @@ def _finish(
     areas = Tally.merge([nothing, *(Tally.from_arrays(result, "regions") for _, result in results)])
     named = [names[key - 1] if key <= len(names) else str(key) for key in areas.key.tolist()]
 
-    columns = needed_columns(layout)
+    columns = (*needed_columns(layout), LEFT_OUT.name)
 
     def counting() -> Iterator[tuple[Ints, pd.DataFrame]]:
-        return ((region[first : first + len(rows)], rows) for first, rows in read_parts(layout.table, columns))
+        for first, rows in read_parts(layout.table, columns):
+            yield np.where(counts(rows), region[first : first + len(rows)], 0), rows
 
     write_regions(region_table(areas, named, counting, layout.work.pixel_size), layout.regions)
     of_key = np.array([None, *named], object)

@@ -17,6 +17,7 @@ TITLES = {
     "label": "numbering axons",
     "measure": "measuring axons",
     "measure.regions": "describing regions",
+    "measure.rules": "applying rules",
     "map": "mapping",
 }
 """Titles by the names of stages. The passes that complete the coarse levels of an image share one: see below."""

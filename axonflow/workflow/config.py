@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axonflow.errors import InputError
+from axonflow.fiber.rules import Border
 from axonflow.kernel.classes import Classes
 from axonflow.kernel.documents import shown
 from axonflow.kernel.kinds import (
@@ -23,18 +24,25 @@ from axonflow.kernel.kinds import (
     choice,
     is_one_line,
     name_or_path,
+    path_or,
     whole_or,
 )
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
 
-__all__ = ["Config", "Halo", "MaskUnit", "OnBadTile", "OnOff"]
+__all__ = ["AxonShape", "Config", "Halo", "MaskUnit", "OnBadTile", "OnOff"]
 
 Halo = int | Literal["exact"]
 MaskUnit = Literal["px", "um"]
 OnBadTile = Literal["stop", "fill"]
 OnOff = Literal["on", "off"]
+AxonShape = Literal["circle", "ellipse"]
 _UNIT = choice("px", "um")
+
+
+def _rule(purpose: str, flag: str, **bounds: Any) -> Any:
+    """Make a field the setting of a rule, which bounds nothing unless given."""
+    return setting(NUMBER, purpose, flag=flag, usual="no bound", decides=("measure.rules",), **bounds)
 
 
 def _is_side(value: Any) -> bool:
@@ -220,9 +228,24 @@ class Config:
         flag="--keep-probabilities",
         decides=("segment",),
     )
+    rules: str | None = setting(
+        path_or("none"),
+        "Which axons count: a TOML file of the rules below, or 'none': all that are found, as in AxonDeepSeg.",
+        flag="--rules",
+        usual="the counting frame alone",
+        decides=("label.survey", "measure.rules"),
+    )
+    border: Border | None = setting(
+        choice("frame", "inside", "all"),
+        "Of the axons that the slide's border cuts, count those of the upper and left side alone (frame), none "
+        "(inside), or all.",
+        flag="--border",
+        usual="frame",
+        decides=("measure.rules",),
+    )
     min_axon_area_um2: float | None = setting(
         NUMBER,
-        "Leave out smaller axons, µm².",
+        "Take what is smaller for no axon: it gets no id and no row, µm².",
         flag="--min-axon-area",
         usual="the model's; 0 for own masks",
         unit="µm²",
@@ -231,12 +254,32 @@ class Config:
     )
     min_unmyelinated_area_um2: float | None = setting(
         NUMBER,
-        "Leave out smaller unmyelinated axons, µm².",
+        "The same of unmyelinated axons, µm².",
         flag="--min-unmyelinated-area",
         usual="0.005 of a network, or the model's limit for axons if smaller; 0 for own masks",
         unit="µm²",
         least=0,
         decides=("label.survey",),
+    )
+    max_axon_area_um2: float | None = _rule("Leave out larger axons, µm².", "--max-axon-area", unit="µm²", above=0)
+    min_diameter_um: float | None = _rule("Leave out thinner axons, µm.", "--min-diameter", unit="µm", least=0)
+    max_diameter_um: float | None = _rule("Leave out thicker axons, µm.", "--max-diameter", unit="µm", above=0)
+    min_solidity: float | None = _rule(
+        "Leave out axons whose outline is more ragged.", "--min-solidity", least=0, most=1
+    )
+    max_eccentricity: float | None = _rule("Leave out longer axons.", "--max-eccentricity", least=0, most=1)
+    need_myelin: bool | None = setting(
+        YES_NO,
+        "Leave out axons of which no myelin was found.",
+        flag="--need-myelin",
+        usual="no",
+        decides=("measure.rules",),
+    )
+    min_gratio: float | None = _rule(
+        "Leave out axons with myelin of a smaller g-ratio.", "--min-gratio", least=0, most=1
+    )
+    max_gratio: float | None = _rule(
+        "Leave out axons with myelin of a greater g-ratio.", "--max-gratio", above=0, most=1
     )
     max_myelin_um: float = setting(
         NUMBER,
@@ -246,6 +289,13 @@ class Config:
         unit="µm",
         above=0,
         most=1000,
+        decides=("measure",),
+    )
+    axon_shape: AxonShape = setting(
+        choice("circle", "ellipse"),
+        "An axon's diameter: of the disk of its area (circle), or the short axis of its ellipse (ellipse).",
+        default="circle",
+        flag="--axon-shape",
         decides=("measure",),
     )
 

@@ -18,6 +18,7 @@ from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
 from axonflow.errors import DamageError, InputError, RunError, StoreError
 from axonflow.fiber.compiled import NOT_KEPT, kept_in
+from axonflow.fiber.rules import Rules
 from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.lock import locked, unprotected
@@ -41,6 +42,7 @@ from axonflow.workflow.heartbeat import Heartbeat
 from axonflow.workflow.log import logged
 from axonflow.workflow.mending import mend_store
 from axonflow.workflow.record import describe, is_recorded, is_store, read_record, write_record
+from axonflow.workflow.rules import rules_of, smallest_of
 from axonflow.workflow.sense import judge
 from axonflow.workflow.sources import cut_masks, network_of, opened_masks, opened_slide, pixel_size_of
 from axonflow.workflow.status import forget_damaged
@@ -69,7 +71,9 @@ class Job:
     layout : Layout
     segmentation : Network or Masks
     min_axon_area_um2, min_unmyelinated_area_um2 : float
-        Smaller axons, and smaller ones of the class without myelin, are left out.
+        What is smaller, and smaller of the class without myelin, is no axon.
+    rules : Rules
+        Which axons count.
     stages : tuple of Stage
     coverage : Coverage
         What counts.
@@ -84,6 +88,7 @@ class Job:
     segmentation: Network | Masks
     min_axon_area_um2: float
     min_unmyelinated_area_um2: float
+    rules: Rules
     stages: tuple[Stage, ...]
     coverage: Coverage
     regions: Regions | None
@@ -263,14 +268,13 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
     shapes = {mask.image.shape for mask in segmentation.images} if isinstance(segmentation, Masks) else set()
     if below and isinstance(segmentation, Masks) and shapes <= {with_bar, slide.shape}:
         segmentation = cut_masks(segmentation, slide.shape)  # drawn on the image as the microscope saved it
-    min_axon_area_um2, min_unmyelinated_area_um2 = (
-        given or 0.0 for given in (config.min_axon_area_um2, config.min_unmyelinated_area_um2)
-    )
+    rules, smallest = rules_of(config), smallest_of(config)
+    min_axon_area_um2, min_unmyelinated_area_um2 = (given or 0.0 for given in smallest)
     if isinstance(segmentation, Network):
         usual = segmentation.checkpoint.smallest_axon_um2
-        if config.min_axon_area_um2 is None:
+        if smallest[0] is None:
             min_axon_area_um2 = usual
-        if config.min_unmyelinated_area_um2 is None:
+        if smallest[1] is None:
             min_unmyelinated_area_um2 = min(usual, SMALLEST_UNMYELINATED_UM2)
         wanted = segmentation.checkpoint.working_size(size)
         if not size.matches(wanted):
@@ -294,13 +298,25 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         min_axon_area_um2=min_axon_area_um2,
         min_unmyelinated_area_um2=min_unmyelinated_area_um2,
         max_myelin_um=config.max_myelin_um,
+        axon_shape=config.axon_shape,
         cell_um=config.cell_um,
+        rules=rules,
         coverage=coverage,
         regions=regions,
         on_bad_tile=config.on_bad_tile,
     )
-    smallest = (min_axon_area_um2, min_unmyelinated_area_um2)
-    return Job(config, slide, layout, segmentation, *smallest, stages, coverage, regions)
+    return Job(
+        config,
+        slide,
+        layout,
+        segmentation,
+        min_axon_area_um2,
+        min_unmyelinated_area_um2,
+        rules,
+        stages,
+        coverage,
+        regions,
+    )
 
 
 def _made_in(store: Path) -> Precision | None:
@@ -380,7 +396,7 @@ def _start_over(job: Job, stages: Sequence[Stage], profile: Profile) -> None:
 
 def _note(job: Job) -> None:
     least = (job.min_axon_area_um2, job.min_unmyelinated_area_um2)
-    made = describe(job.config, job.slide, job.layout, job.segmentation, least, job.stages, job.journal)
+    made = describe(job.config, job.slide, job.layout, job.segmentation, least, job.rules, job.stages, job.journal)
     if not is_recorded(job.layout.store, made):  # judging takes a second, of a store that was judged before
         warnings = [given.to_json() for given in judge(job.result if made["complete"] else job.known)]
         remove(job.layout.store / "report.html")  # it says what stood in the record

@@ -16,6 +16,7 @@ from typing import Any
 from axonflow.engine.journal import Journal
 from axonflow.engine.stage import Stage
 from axonflow.errors import StoreError
+from axonflow.fiber.rules import Rules
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.documents import parse_json, read_file, said
 from axonflow.kernel.files import remove, write_file
@@ -123,6 +124,7 @@ _FORM: dict[str, Any] = {
         "info_bar?": maybe({"rows": COUNT, "found_by": str, "kept": bool}),
     },
     "labels": {**_PLACE, "chunk": COUNT, "min_axon_area_um2?": maybe(NUMBER), "min_unmyelinated_area_um2?": NUMBER},
+    "rules?": {"border": str},
     "config": {"slide": str, "out": str, "mask": maybe(str), "cell_um": NUMBER, "max_myelin_um": NUMBER},
     "model": {},
     "seams": maybe(
@@ -139,6 +141,7 @@ _FORM: dict[str, Any] = {
             "compared_px?": COUNT,
             "disagrees?": NUMBER,
             "windows?": list_of(list_of(COUNT)),
+            "left_out?": each_of(COUNT),
         }
     ),
     "analysed?": str,
@@ -174,12 +177,13 @@ def describe(
     layout: Layout,
     segmentation: Network | Masks,
     smallest_um2: tuple[float, float],
+    rules: Rules,
     stages: Sequence[Stage],
     journal: Journal,
 ) -> dict[str, Any]:
     """Return what made a store, without warnings: settings as they were given, and the values that followed from them.
 
-    ``smallest_um2`` are the areas below which axons, and axons of the class without myelin, were left out. It says
+    ``smallest_um2`` are the areas below which nothing is an axon, or an axon of the class without myelin. It says
     complete only if every stage is.
     """
     native, work = (frame.pixel_size for frame in (layout.native, layout.work))
@@ -203,6 +207,7 @@ def describe(
             **({} if layout.classes.unmyelinated is None else {"min_unmyelinated_area_um2": smallest_um2[1]}),
         },
         "config": config.to_json(),
+        "rules": rules.to_json(),
         "model": _model(segmentation),
         "seams": made.get("segment.seams"),
         "stages": made,

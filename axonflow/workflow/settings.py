@@ -13,6 +13,7 @@ from axonflow.kernel.words import listed
 from axonflow.workflow.config import Config
 from axonflow.workflow.pipeline import read_table
 from axonflow.workflow.record import read_record
+from axonflow.workflow.rules import RULE_SETTINGS
 
 __all__ = ["OF_NETWORKS", "SETTINGS", "configure", "read_pipeline", "read_settings", "without_network"]
 
@@ -85,6 +86,9 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
             kept = replace(kept, axon_mask=None, myelin_mask=None, uaxon_mask=None, outlines_unit=None)
         elif any(settings.get(name) is not None for name in ("axon_mask", "myelin_mask", "uaxon_mask")):
             kept = replace(kept, labels=None, classes=None)
+        if settings.get("rules") is not None:  # in place of all rules that there were
+            unset: dict[str, Any] = dict.fromkeys(RULE_SETTINGS)
+            kept = replace(kept, **unset)
         config = replace(kept, **{"out": path, **settings})
     else:
         config = Config(slide=path, **{"out": Config.default_out(path), **settings})

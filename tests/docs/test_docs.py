@@ -19,7 +19,8 @@ import axonflow
 from axonflow.cli import app
 from axonflow.fiber.kinds import KIND
 from axonflow.fiber.region_table import REGION_COLUMNS, UNMYELINATED_COLUMNS
-from axonflow.fiber.table import COLUMNS, REGION, TOUCHES
+from axonflow.fiber.rules import LEFT_OUT
+from axonflow.fiber.table import AXES, COLUMNS, REGION, TOUCHES
 from axonflow.results.analysis import Analysis
 from axonflow.results.export import FORMATS
 
@@ -70,7 +71,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, ...]:
 
 def test_the_columns_are_listed() -> None:
     listed = rows("docs/reference/columns.md", 0, 1, 2, 3)
-    columns = (*COLUMNS, KIND, TOUCHES, REGION, *REGION_COLUMNS, *UNMYELINATED_COLUMNS)
+    columns = (*COLUMNS, KIND, *AXES, TOUCHES, LEFT_OUT, REGION, *REGION_COLUMNS, *UNMYELINATED_COLUMNS)
     assert listed == [(column.name, column.unit, column.dtype, column.meaning) for column in columns]
 
 

@@ -19,11 +19,12 @@ from slides import processes
 
 from axonflow.engine.events import Event, StageDone
 from axonflow.engine.fleet import open_pool
-from axonflow.engine.journal import Journal
+from axonflow.engine.journal import Journal, set_aside
 from axonflow.engine.pool import LocalPool, Pool
 from axonflow.engine.runner import run_stages
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.errors import RunError, SlideError
+from axonflow.kernel.files import write_file
 from axonflow.kernel.grid import Box, Grid
 
 turn = threading.Lock()  # Python's parser, which reads an array's header, fails at times in two threads at once
@@ -42,6 +43,10 @@ def double(source: Path, target: Path, broken: Path, box: Box) -> Result:
     out[box.slices] = load(source)[box.slices] * 2
     out.flush()
     return {"sum": out[box.slices].sum()}
+
+
+def write_upon(path: Path, letter: str, first: bool, results: Iterable[tuple[Box, Result]]) -> None:
+    write_file(path, (b"" if first else path.read_bytes().rstrip(letter.encode())) + letter.encode())
 
 
 def create(target: Path, shape: tuple[int, int]) -> None:
@@ -189,3 +194,21 @@ def test_a_lack_of_memory_is_called_that(tmp_path: Path, error: Exception) -> No
     stage = replace(doubling(tmp_path, (4, 4), 4), task=fail, prepare=None)
     with pytest.raises(RunError, match="ran out of memory: use a smaller --chunk, or fewer --workers"):
         run_stages([stage], Journal(tmp_path / "journal"), LocalPool())
+
+
+@pytest.mark.parametrize("lost", ["done.*", "00000000.*"])
+def test_what_is_written_upon_a_file_is_written_again_after_it(lost: str, tmp_path: Path) -> None:
+    """As the table of axons, which one stage writes and others complete."""
+    path, journal = tmp_path / "table", Journal(tmp_path / ".axonflow" / "journal")
+    stages: list[Stage] = []
+    for letter in "abc":
+        stage = replace(doubling(tmp_path, (8, 8), 8), name=letter, after=tuple(stages))
+        stages.append(replace(stage, finish=partial(write_upon, path, letter, letter == "a")))
+    run_stages(stages, journal, LocalPool())
+    assert path.read_text() == "abc"
+    entry = next(journal.record(stages[0]).folder.glob(lost))
+    set_aside([entry, *entry.parent.glob("done.*.json")])
+    done: list[str] = []
+    run_stages(stages, journal, LocalPool(), lambda e: done.append(e.stage.name) if isinstance(e, StageDone) else None)
+    assert path.read_text() == "abc"
+    assert done == ["a", "b", "c"]

@@ -27,6 +27,9 @@ def assert_like_regionprops(found: Ellipses, labels: NDArray[np.uint32], spacing
     long = np.hypot(along_y - along_x, 2 * mixed)
     np.testing.assert_allclose(long * np.cos(2 * found.orientation), along_y - along_x, atol=1e-9 * spacing[0] ** 2)
     np.testing.assert_allclose(long * np.sin(2 * found.orientation), 2 * mixed, atol=1e-9 * spacing[0] ** 2)
+    for axis, measure_of in ((found.major, "axis_major_length"), (found.minor, "axis_minor_length")):
+        lengths = np.array([getattr(o, measure_of) for o in objects])
+        np.testing.assert_allclose(axis**2, lengths**2, rtol=1e-9, atol=1e-9 * spacing[0] ** 2)
     clear = long > 1e-6 * (along_x + along_y)
     vertical = np.abs(np.abs(found.orientation) - np.pi / 2) < 1e-6  # −π/2 and π/2 are one
     expected = np.array([o.orientation for o in objects])

@@ -48,6 +48,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
         chunk=64,
         max_myelin_um=1.0,
         min_axon_area_um2=0.5,
+        border="all",
         regions=folder / "r.geojson",
     )
 
@@ -140,7 +141,8 @@ def resampled(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
     """A run by a network at another pixel size than the slide's."""
     folder = tmp_path_factory.mktemp("resampled")
     slide = write_slide(folder / "slide.tif", picture(tissue((150, 170))), 0.07)
-    config = Config(slide, folder / "slide.ome.zarr", model=str(write_model(folder)), min_axon_area_um2=0.2)
+    out, model = folder / "slide.ome.zarr", str(write_model(folder))
+    config = Config(slide, out, model=model, min_axon_area_um2=0.2, border="all")
     analyse(config)
     return axonflow.open(config.out)
 

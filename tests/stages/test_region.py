@@ -17,6 +17,7 @@ from slides import Classes, analyse, command, contents, picture, tissue, write_l
 import axonflow
 from axonflow.errors import InputError, StoreError
 from axonflow.fiber.maps import centroid_pixels
+from axonflow.fiber.rules import LEFT_OUT
 from axonflow.fiber.table import COLUMNS, REGION
 from axonflow.workflow.config import Config
 
@@ -125,7 +126,7 @@ def test_regions_redo_no_measurement_and_leave_no_trace(config: Config, plain: C
         "tables/regions.parquet",
     }
     assert analyse(config) == []
-    assert list(axonflow.open(plain.out).fibers) == [*(column.name for column in COLUMNS), REGION.name]
+    assert list(axonflow.open(plain.out).fibers) == [*(column.name for column in COLUMNS), LEFT_OUT.name, REGION.name]
     assert analyse(plain)[0] == "measure.regions"
     assert contents(plain.out) == before
     with pytest.raises(StoreError, match="run it with --regions"):

@@ -25,6 +25,7 @@ import axonflow
 from axonflow.fiber.kinds import KIND, OF_MYELIN, UNMYELINATED
 from axonflow.fiber.myelin import reach_px
 from axonflow.fiber.region_table import UNMYELINATED_COLUMNS
+from axonflow.fiber.rules import LEFT_OUT
 from axonflow.fiber.table import COLUMNS
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.units import PixelSize
@@ -80,9 +81,9 @@ def test_a_run_is_as_whole_image_libraries_are(
         counted = np.where((kinds > 0) & (axons == 0), 0, labels)
         np.testing.assert_array_equal(result.counted.compute(scheduler="synchronous"), counted)
         table = result.fibers
-        assert list(table) == [*(column.name for column in COLUMNS), KIND.name]
+        assert list(table) == [*(column.name for column in COLUMNS), KIND.name, LEFT_OUT.name]
         assert_measured(table, axons, kinds)
-        assert_mapped(result, table, counted)
+        assert_mapped(result, result.counted_fibers(), counted)
 
 
 def assert_measured(table: pd.DataFrame, axons: NDArray[np.uint32], kinds: NDArray[np.uint8]) -> None:
@@ -91,7 +92,7 @@ def assert_measured(table: pd.DataFrame, axons: NDArray[np.uint32], kinds: NDArr
     assert table.loc[table[KIND.name] == UNMYELINATED, "axon_id"].tolist() == without.tolist()
     bare = table[table[KIND.name] == UNMYELINATED]
     assert table[[*OF_MYELIN]].isna().to_numpy().all(axis=1).tolist() == (table[KIND.name] == UNMYELINATED).tolist()
-    assert not table.drop(columns=[*OF_MYELIN]).isna().to_numpy().any()
+    assert not table.drop(columns=[*OF_MYELIN, LEFT_OUT.name]).isna().to_numpy().any()
     objects = measure.regionprops(np.where(np.isin(axons, without), axons, 0).astype(np.int32))
     expected = {
         "x0 (px)": [each.centroid[1] for each in objects],
@@ -182,8 +183,9 @@ def test_regions_count_them_apart(tmp_path: Path) -> None:
     labels, halves = two_kinds((120, 150), 8), tmp_path / "halves.png"
     Image.fromarray(np.array([[1, 2]], np.uint8)).save(halves)
     result = run_on(labels, tmp_path, regions=halves)
+    fibers = result.counted_fibers()
     for (_, row), part in zip(result.regions.iterrows(), (np.s_[:, :75], np.s_[:, 75:]), strict=True):
-        own = result.fibers[result.fibers["region"] == row["region"]]
+        own = fibers[fibers["region"] == row["region"]]
         bare = own[own[KIND.name] == UNMYELINATED]
         assert row["unmyelinated_count"] == len(bare)
         assert row["axon_count"] == len(own) - len(bare)
@@ -203,7 +205,7 @@ def test_a_store_of_one_kind_has_nothing_of_it(tmp_path: Path) -> None:
     assert survey.parameters == {"smallest_px": 0}
     analyse(config)
     result = axonflow.open(config.out)
-    assert list(result.fibers) == [column.name for column in COLUMNS]
+    assert list(result.fibers) == [*(column.name for column in COLUMNS), LEFT_OUT.name]
     assert not [name for name in result.maps if "myelinated" in str(name)]
     assert "classes" not in result.record["model"]
     assert list(result.record["labels"]) == ["shape", "pixel_size_um", "chunk", "min_axon_area_um2"]

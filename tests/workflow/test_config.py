@@ -46,6 +46,12 @@ def configs(draw: st.DrawFn) -> Config:
         keep_probabilities=draw(st.booleans()),
         min_axon_area_um2=maybe(st.floats(0, 100)),
         max_myelin_um=draw(st.floats(0.1, 50)),
+        rules=maybe(st.sampled_from(("none", "/rules.toml"))),
+        border=maybe(st.sampled_from(("frame", "inside", "all"))),
+        min_diameter_um=maybe(st.floats(0, 100)),
+        max_gratio=maybe(st.floats(0.1, 1)),
+        need_myelin=maybe(st.booleans()),
+        axon_shape=draw(st.sampled_from(("circle", "ellipse"))),
         **masks,
     )
 
@@ -91,6 +97,10 @@ def test_settings_of_another_version_are_refused() -> None:
         ({"max_myelin_um": float("inf")}, "--max-myelin"),
         ({"min_axon_area_um2": -0.5}, "--min-axon-area"),
         ({"min_axon_area_um2": float("nan")}, "--min-axon-area"),
+        ({"border": "left"}, "--border was expected to be frame, inside or all"),
+        ({"max_diameter_um": 0.0}, "--max-diameter"),
+        ({"min_solidity": 1.5}, "--min-solidity"),
+        ({"need_myelin": 1}, "--need-myelin"),
         ({"min_axon_area_um2": float("inf")}, "--min-axon-area"),
         ({"chunk": 0}, "multiple of 64"),
         ({"chunk": 100}, "multiple of 64"),

@@ -32,7 +32,8 @@ from axonflow.workflow.record import read_record
 CONVERT = ["convert"]
 SEGMENT = ["segment"]
 LABEL = ["label.survey", "label"]
-MEASURE = ["measure", "measure.regions"]
+RULES = ["measure.rules", "measure.regions"]
+MEASURE = ["measure", *RULES]
 MAP = ["map"]
 EVERYTHING = CONVERT + SEGMENT + LABEL + MEASURE + MAP
 
@@ -160,6 +161,8 @@ def store(given: Config) -> Config:
 
 CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "cell": ({"cell_um": 9.0}, MAP),
+    "border": ({"border": "all"}, RULES + MAP),
+    "axon shape": ({"axon_shape": "ellipse"}, MEASURE + MAP),
     "max myelin": ({"max_myelin_um": 0.4}, MEASURE + MAP),
     "min axon area": ({"min_axon_area_um2": 0.3}, LABEL + MEASURE + MAP),
     "chunk": ({"chunk": 192}, EVERYTHING),
@@ -190,8 +193,8 @@ def contents_of_a_new(config: Config) -> dict[str, str]:
 def test_a_mask_redoes_the_maps(store: Config, tmp_path: Path) -> None:
     for rows in (10, 20):  # the same file with another content is another mask
         mask = write_labels(tmp_path / "mask.png", (np.mgrid[:30, :42][0] < rows).astype(np.uint8))
-        assert analyse(replace(store, mask=mask)) == MAP
-    assert analyse(store) == MAP
+        assert analyse(replace(store, mask=mask)) == RULES + MAP
+    assert analyse(store) == RULES + MAP
 
 
 def test_another_mask_in_place_of_the_labels_redoes_all_but_the_conversion(store: Config, tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     classes = tissue(SHAPE)
     slide = write_slide(folder / "slide.tif", picture(classes))
     labels = write_labels(folder / "labels.png", classes)
-    return Case(classes, Config(slide, folder / "one", labels=labels, cell_um=6.0, chunk=512, max_myelin_um=1.0))
+    return Case(
+        classes, Config(slide, folder / "one", labels=labels, cell_um=6.0, chunk=512, max_myelin_um=1.0, border="all")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("network")
     classes = tissue((300, 270))
     slide = write_slide(folder / "slide.tif", picture(classes), 0.07)
-    config = Config(slide, folder / "one", model=str(write_model(folder)), keep_probabilities=True, cell_um=6.0)
+    model = str(write_model(folder))
+    config = Config(slide, folder / "one", model=model, keep_probabilities=True, cell_um=6.0, border="all")
     return Case(classes, config)
 
 
@@ -164,6 +167,7 @@ def test_any_tissue_in_any_chunks_is_that_of_the_whole_image(
         cell_um=data.draw(st.floats(0.7, 20)),
         min_axon_area_um2=data.draw(st.sampled_from((None, 0.05))),
         max_myelin_um=0.5,
+        border="all",
     )
     analyse(config)
     smallest = 0 if config.min_axon_area_um2 is None else 5
@@ -327,12 +331,14 @@ def write_region(folder: Path, how: str) -> dict[str, Any]:
 def test_a_region_is_the_same_however_it_is_given(tmp_path: Path) -> None:
     classes = tissue((300, 420), 2)
     slide = write_slide(tmp_path / "slide.tif", picture(classes))
-    config = Config(slide, tmp_path / "out", labels=write_labels(tmp_path / "l.png", classes), cell_um=7.0, chunk=128)
+    labels = write_labels(tmp_path / "l.png", classes)
+    config = Config(slide, tmp_path / "out", labels=labels, cell_um=7.0, chunk=128, border="all")
     analyse(config)
     everywhere = read_maps(config.out / "maps")
     found = []
     for how in ("fine.png", "coarse.png", "px.geojson", "um.geojson"):
-        assert analyse(replace(config, **write_region(tmp_path, how))) == ["map"]
+        redone = analyse(replace(config, **write_region(tmp_path, how)))
+        assert redone == ["measure.rules", "measure.regions", "map"]
         found.append(read_maps(config.out / "maps"))
     for maps in found[1:]:
         xr.testing.assert_identical(maps, found[0])

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from axonflow.errors import InputError
-from axonflow.kernel.classes import Classes
 from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.resample import Resampling, nearest_pixels
@@ -50,7 +49,7 @@ def write_uaxon_mask(analysis: Analysis, path: Path) -> None:
 
 
 def _write(analysis: Analysis, greys: NDArray[np.uint8], path: Path) -> None:
-    mask = _Mask(analysis.pyramid(), analysis.pyramid("semantic"), analysis.pyramid("axons"), analysis.classes, greys)
+    mask = _Mask(analysis, analysis.pyramid(), greys)
     (h, w), size = mask.slide.shape, mask.slide.pixel_size
     if path.suffix.lower() == ".png":
         if h * w > LARGEST_PNG_PX:
@@ -80,10 +79,8 @@ def _write(analysis: Analysis, greys: NDArray[np.uint8], path: Path) -> None:
 class _Mask:
     """The mask of a slide, computed where it is asked for."""
 
+    analysis: Analysis
     slide: Pyramid
-    semantic: Pyramid
-    axons: Pyramid
-    classes: Classes
     of_class: NDArray[np.uint8]
 
     def tiles(self) -> Iterator[NDArray[np.uint8]]:
@@ -95,10 +92,10 @@ class _Mask:
 
     def greys(self, box: Box) -> NDArray[np.uint8]:
         """Return the grey of each pixel of a box of the slide."""
-        labels = self.semantic
+        labels = self.analysis.pyramid("semantic")
         span = Resampling(labels.shape, labels.pixel_size, self.slide.pixel_size).span
         rows, columns = nearest_pixels(box, span, labels.shape)
         have = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-        counted = self.classes.counted(labels.read(have), self.axons.read(have))
+        counted = self.analysis.counted_in(have)
         greys: NDArray[np.uint8] = self.of_class[counted[np.ix_(rows - have.y0, columns - have.x0)]]
         return greys

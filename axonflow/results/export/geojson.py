@@ -53,12 +53,12 @@ COLOURS = {"Fiber": [227, 74, 51], "Axon": [64, 140, 242]}
 def write_geojson(analysis: Analysis, path: Path) -> None:
     """Write the outlines as a stream; compressed if the file's name ends in ``.gz``.
 
-    Each axon makes two features, detections of the classes ``Fiber`` and ``Axon``, named after its id; one of the class
-    without myelin makes a single one, of ``Unmyelinated axon``.
+    Each axon that counts makes two features, detections of the classes ``Fiber`` and ``Axon``, named after its id; one
+    of the class without myelin makes a single one, of ``Unmyelinated axon``.
     """
     slide, axons, fibers = analysis.pyramid(), analysis.pyramid("axons"), analysis.pyramid("fibers")
     scale = axons.pixel_size.x / slide.pixel_size.x, axons.pixel_size.y / slide.pixel_size.y
-    table = analysis.fibers
+    table = analysis.counted_fibers().reset_index(drop=True)
     fiber, axon = (_Features.of(kind, table, scale, COLOURS[kind]) for kind in ("Fiber", "Axon"))
     bare = next((each for each in analysis.classes if each.role == "unmyelinated"), None)
     alone = None if bare is None else replace(axon, head=_head("Unmyelinated axon", [*bare.rgb], "axon"))

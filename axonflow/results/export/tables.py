@@ -28,7 +28,7 @@ _COMPRESSIONS: dict[str, Literal["gzip", "bz2", "zip", "xz", "zstd"]] = {
 
 
 def write_ads(analysis: Analysis, path: Path) -> None:
-    """Write the columns of AxonDeepSeg as it does, places in the slide's own pixels."""
+    """Write the columns of AxonDeepSeg as it does, of the axons that count; places in the slide's own pixels."""
     from axonflow.fiber.table import write_ads_csv
 
     write_ads_csv(_on_the_slide(analysis), path)
@@ -42,11 +42,11 @@ def write_uaxons(analysis: Analysis, path: Path) -> None:
 
 
 def _on_the_slide(analysis: Analysis) -> pd.DataFrame:
-    """Return the table of axons with places in pixels of the slide, where the labels have pixels of their own.
+    """Return the axons that count with places in pixels of the slide, where the labels have pixels of their own.
 
     A bounding box becomes the smallest one of whole pixels of the slide that holds it.
     """
-    fibers, slide, labels = analysis.fibers, analysis.record["slide"], analysis.record["labels"]
+    fibers, slide, labels = analysis.counted_fibers(), analysis.record["slide"], analysis.record["labels"]
     if slide["pixel_size_um"] == labels["pixel_size_um"] and slide["shape"] == labels["shape"]:
         return fibers
     moved = {}

@@ -114,7 +114,7 @@ def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Fig
         for at, size, side, n in zip(_typical_place_um(result), (um.y, um.x), sides, semantic.shape, strict=True)
     )
     box = Box(y0, x0, y0 + sides[0], x0 + sides[1])
-    counted = result.classes.counted(semantic.read(box), result.pyramid("axons").read(box))
+    counted = result.counted_in(box)
     extent = sides[0] * um.y, sides[1] * um.x
     figures.draw_detail(image.read(box), counted, result.classes, extent, paths("detail"))
     where = f"{length(y0 * um.y)} from the top and {length(x0 * um.x)} from the left"

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from axonflow.fiber.tissue import MYELIN_AREA
+from axonflow.fiber.kinds import MYELINATED, of_kind
+from axonflow.fiber.tissue import DIAMETER, MYELIN_AREA
 from axonflow.kernel.words import area, count, number, share
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
@@ -64,9 +65,10 @@ def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         slide = result.record["slide"]
         whole = float(np.prod(slide["shape"]) * np.prod(slide["pixel_size_um"])) / 1e6
         outside = max(whole - float(maps["covered_area"].sum()), 0.0)
-        gone = count(result.axon_count - len(axons), "axon")
+        gone = count(result.left_out.get("mask", 0) if result.decided else result.axon_count - len(axons), "axon")
         said = f"and {gone} whose centroids lie there, by the mask {Path(config['mask']).name}"
         yield Fact("outside the mask", area(outside), said)
+    yield from _by_rules(result, axons)
     smallest = result.record["labels"].get("min_axon_area_um2", config["min_axon_area_um2"])  # not there at first
     if smallest == 0:
         yield Fact("too small", "nothing", "axons of every size count")
@@ -82,6 +84,52 @@ def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     um2 = float(np.prod(result.record["labels"]["pixel_size_um"]))
     said = f"of myelin lies farther than {config['max_myelin_um']:g} µm from its axon; it counts in the MVF alone"
     yield Fact("myelin out of reach", area(far * um2 / 1e6) if far else "nothing", said)
+
+
+_CUT = {
+    "frame": "axons are cut by the slide's lower or right side and do not count, those cut by the upper or left "
+    "side do (counting frame): were the tissue cut into pieces, each axon would count in one of them",
+    "border": "axons do not count because their fiber touches the slide's border; large ones touch it more often, so "
+    "density and mean diameter come out too small (--border frame does not have that)",
+}
+_JUDGED = {
+    "area": "axons have areas",
+    "diameter": "axons have diameters",
+    "solidity": "axons have a solidity",
+    "eccentricity": "axons have an eccentricity",
+    "gratio": "axons have g-ratios",
+}
+
+
+def _by_rules(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
+    """Yield what each rule has left out, and what the counting frame does to the numbers."""
+    for rule, words in _CUT.items():
+        if gone := result.left_out.get(rule, 0):
+            said = words + (_without_frame(result, axons) if rule == "frame" else "")
+            yield Fact("cut by the border", count(gone, "axon"), said)
+    for rule, bounds in result.record.get("rules", {}).items():
+        if rule == "border":
+            continue
+        said = "axons have no myelin that was found" if rule == "myelin" else f"{_JUDGED[rule]} {_range(*bounds)}"
+        said += ": they do not count, and neither do their pixels and those of their myelin"
+        yield Fact(f"left out by {rule}", count(result.left_out.get(rule, 0), "axon"), said)
+
+
+def _without_frame(result: Analysis, axons: pd.DataFrame) -> str:
+    """Say what density and mean diameter would be if every axon counted that the border cuts."""
+    if axons.empty:
+        return ""
+    cut = of_kind(result.left_out_by("frame", [DIAMETER, *result.kind_columns]), MYELINATED)[DIAMETER].to_numpy()
+    here = of_kind(axons, MYELINATED)[DIAMETER].to_numpy()
+    if not (len(cut) and len(here)):
+        return ""
+    mean = np.concatenate([here, cut]).mean() / here.mean() - 1
+    return f"; if all counted, density would differ by {len(cut) / len(here):+.1%} and mean diameter by {mean:+.1%}"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """Say what lies out of a range."""
+    return " or ".join(f"{word} {bound:g}" for word, bound in (("below", low), ("above", high)) if bound is not None)
 
 
 def _unfamiliar(result: Analysis) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from axonflow.fiber.maps import Cells
+from axonflow.fiber.rules import counts
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
 from axonflow.results.cells import colour_range, percentiles, shown
@@ -186,8 +187,9 @@ class Scene:
         found = {}
         labels = self.labels
         ids, bare = self.fibers["axon_id"].to_numpy(), (self.fibers["myelin_area (um^2)"] == 0).to_numpy()
+        counting = counts(self.fibers)
         for name, (column, words, unit, colours) in FIBERS.items():
-            values = self.fibers[column].to_numpy()
+            values = np.where(counting, self.fibers[column].to_numpy(), np.nan)
             image = ColouredLabels.by_label(words, labels, ids, values)
             found[name] = Scaled(name, _title(words, unit), colours, *_range(values[~bare]), image)
         maps = self.analysis.maps

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from axonflow.fiber.kinds import KIND, UNMYELINATED
+from axonflow.fiber.rules import LEFT_OUT, RULES
 
 __all__ = ["COLUMNS", "LARGEST_LIST", "LISTED", "QUERY", "listed_axons", "segment_properties"]
 
@@ -89,6 +90,13 @@ def segment_properties(table: pd.DataFrame) -> bytes:
     bare = table["myelin_area (um^2)"].to_numpy() == 0
     border = table["image_border_touching"].to_numpy(bool)
     tagged = [(BORDER, "fiber touches the slide's border", border), (BARE, "axon without myelin", bare)]
+    if LEFT_OUT.name in table:
+        of_rules = {rule: (table[LEFT_OUT.name] == rule).to_numpy() for rule in RULES}
+        tagged += [
+            (f"left_out_{rule}", f"axon that does not count, by the rule {rule}", there)
+            for rule, there in of_rules.items()
+            if there.any()
+        ]
     if KIND.name in table:
         without = (table[KIND.name] == UNMYELINATED).to_numpy()
         tagged.append((UNMYELINATED, "axon of the class without myelin", without))
