@@ -171,7 +171,8 @@ def _told(url: str) -> Iterator[None]:
         reason = getattr(error, "reason", error)
         raise RunError(
             f"{url} could not be fetched whole: {reason}. What came is kept: run again to continue. Behind a proxy, "
-            "set HTTPS_PROXY; if certificates are refused, SSL_CERT_FILE."
+            "set HTTPS_PROXY; if certificates are refused, SSL_CERT_FILE. Without a network here, fetch the file "
+            "elsewhere and copy it; a model is taken in with axonflow models import FILE."
         ) from error
 
 

@@ -7,7 +7,7 @@ thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class Evaluation:
         (fiber or axon) and threshold.
     seen : tuple of str
         Subjects that the model learned from: what is said of them is no test.
+    told : bool
+        Whether the model says from which subjects it learned.
     """
 
     data_set: DataSet
@@ -58,6 +60,15 @@ class Evaluation:
     pixels: pd.DataFrame
     sweep: pd.DataFrame
     seen: tuple[str, ...]
+    told: bool = True
+
+    @property
+    def doubt(self) -> str:
+        """Why the scores may be no test; nothing if the model learned from none of the subjects."""
+        if self.seen:
+            learned = ", ".join(self.seen)
+            return f"the model learned from {learned}, so these scores say little about images that it has not seen"
+        return "" if self.told else "the model does not say from which subjects it learned"
 
     def objects(self, kind: str) -> pd.DataFrame:
         """Return the table of fibers or of axons at ASTIH's threshold, one row per image."""
@@ -78,11 +89,8 @@ class Evaluation:
             f"{self.data_set.content}. DANDI {self.data_set.dandi}/{self.data_set.version}, test split: "
             f"{self.data_set.test_split}.",
         ]
-        if self.seen:
-            parts.append(
-                f"**Not a test:** the model learned from {', '.join(self.seen)}, so these scores say little about "
-                "images that it has not seen."
-            )
+        if self.doubt:
+            parts.append(f"**{'Not' if self.seen else 'Perhaps not'} a test:** {self.doubt}.")
         parts += ["## Pixels", _table(self.pixels)]
         parts += ["## Fibers, matched at IoU ≥ 0.5, as ASTIH does", _table(self.objects("fiber"))]
         parts += ["## Axons alone, matched at IoU ≥ 0.5", _table(self.objects("axon"))]
@@ -109,7 +117,14 @@ class Evaluation:
 
 
 def evaluate_set(
-    data_set: DataSet, model: str, folder: Path, out: Path, *, allow_seen: bool = False, workers: int | None = None
+    data_set: DataSet,
+    model: str,
+    folder: Path,
+    out: Path,
+    *,
+    allow_seen: bool = False,
+    workers: int | None = None,
+    shown: Callable[[Sequence[LabelledImage]], Iterable[LabelledImage]] = iter,
 ) -> Evaluation:
     """Score a model on the official test split of a data set.
 
@@ -126,6 +141,8 @@ def evaluate_set(
         Score subjects that the model learned from, and say so in the result, instead of refusing them.
     workers : int, optional
         Processes; one per core if None.
+    shown : callable
+        Hands the images on one by one, as a progress bar does.
 
     Raises
     ------
@@ -143,12 +160,13 @@ def evaluate_set(
         )
     make_folder(out)
     pixels, sweep = [], []
-    for image in images:
+    for image in shown(images):
         compared = compare(model, image, out, native=True, workers=workers)
         named = {"dataset": data_set.name, "image": image.image.name}
         pixels += [named | row for row in _of_pixels(compared)]
         sweep += [named | row for row in _of_objects(compared)]
-    return Evaluation(data_set, checkpoint.name, pd.DataFrame(pixels), pd.DataFrame(sweep), seen)
+    told = "subjects" in checkpoint.trained_on
+    return Evaluation(data_set, checkpoint.name, pd.DataFrame(pixels), pd.DataFrame(sweep), seen, told)
 
 
 def _of_pixels(compared: Compared) -> Iterator[dict[str, object]]:

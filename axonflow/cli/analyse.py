@@ -61,6 +61,8 @@ def run(slide: SlideOrStore, **given: Any) -> None:
     console.print(f"maps    {result.store / 'maps'}, drawn in {result.store / 'figures' / 'maps.png'}", soft_wrap=True)
     console.print(f"axons   {job.layout.table}", soft_wrap=True)
     console.print(f"next    axonflow export {result.store} --format ads-csv", soft_wrap=True)
+    if result.kind_columns:
+        console.print(f"        axonflow export {result.store} --format ads-csv --unmyelinated", soft_wrap=True)
 
 
 def _stage_command(group: str, text: str) -> None:

@@ -14,7 +14,11 @@ from axonflow.cli.transfer import bar
 from axonflow.kernel.words import count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pandas as pd
+
+    from axonflow.training.bids import LabelledImage
 
 __all__: list[str] = []
 
@@ -152,9 +156,10 @@ def evaluate_model(
     data_set = find_set(name)
     folder = data or Path(data_set.name)
     place = out or Path(f"evaluation-{data_set.name}-{Path(model).stem}")
-    result = evaluate_set(data_set, model, folder, place, allow_seen=allow_seen, workers=workers)
-    if result.seen:
-        console.print(Text.assemble(("not a test:", "bold yellow"), f" it learned from {', '.join(result.seen)}"))
+    result = evaluate_set(data_set, model, folder, place, allow_seen=allow_seen, workers=workers, shown=_named)
+    if result.doubt:
+        word = "not a test:" if result.seen else "perhaps not a test:"
+        console.print(Text.assemble((word, "bold yellow"), f" {result.doubt}"), soft_wrap=True)
     for title, frame in (
         ("pixels", result.pixels),
         ("fibers, matched at IoU ≥ 0.5, as ASTIH does", result.objects("fiber")),
@@ -164,6 +169,13 @@ def evaluate_model(
         console.print(_drawn(frame, title))
     for path in result.write(place):
         console.print(f"written: {path}", soft_wrap=True)
+
+
+def _named(images: Sequence[LabelledImage]) -> Iterator[LabelledImage]:
+    """Name each image as its turn comes: a large network takes minutes for it."""
+    for number, image in enumerate(images, 1):
+        console.print(f"image {number} of {len(images)}: {image.name}", soft_wrap=True)
+        yield image
 
 
 def _drawn(frame: pd.DataFrame, title: str) -> Table:

@@ -203,7 +203,7 @@ def _of_nnunet(model: Checkpoint) -> Iterator[tuple[str, str]]:
         f"of nnU-Net, {kind}, {len(plan.layers.features)} levels of {_listed(plan.layers.features)} features",
     )
     yield "folds", f"{_listed(plan.folds)}{', averaged' if len(plan.folds) > 1 else ''}"
-    yield "patch", "{} × {} px, each {:g} of it further".format(*plan.patch, plan.step)
+    yield "windows", "{} × {} px, the next begins after {:g} of that".format(*plan.patch, plan.step)
     yield "mirrored", " and ".join(("up and down", "left and right")[axis] for axis in sorted(plan.mirrors)) or "no"
     yield "channels", _listed([f"{n} ({s})" for n, s in zip(plan.channels, plan.normalisations, strict=True)])
     yield "classes", _listed([f"{each.number} {each.name}" for each in model.classes])

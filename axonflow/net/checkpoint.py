@@ -157,7 +157,8 @@ class Checkpoint:
                 f"A model of nnU-Net was expected with --working-pixel-size, {self.name!r} came, which works at "
                 f"{self.pixel_size_um:g} µm; leave it out."
             )
-        return replace(self, pixel_size_um=pixel_size_um, working_um=(pixel_size_um,), slides_um=None)
+        known = self.slides_um or ((self.pixel_size_um, self.pixel_size_um) if self.pixel_size_um else None)
+        return replace(self, pixel_size_um=pixel_size_um, working_um=(pixel_size_um,), slides_um=known)
 
     def working_size(self, slide: PixelSize) -> PixelSize:
         """Return the pixel size to which a slide is brought: the nearest by its ratio; of two as near the coarser.

@@ -36,8 +36,9 @@ def contract_of(model: str | Path) -> Path:
     if is_nnunet(Path(model)):
         return kept(Path(model))
     own = ", ".join(user_model_names())
+    there = "is none" if len(Path(model).parts) == 1 or Path(model).exists() else "is not there"
     raise ModelError(
-        f"A model was expected, {str(model)!r} is none; give one that is embedded ({', '.join(embedded_models())})"
+        f"A model was expected, {str(model)!r} {there}; give one that is embedded ({', '.join(embedded_models())})"
         f"{f', one of yours ({own}),' if own else ''} or the path of a model's .json file with its .safetensors beside "
-        "it, or of a folder of nnU-Net."
+        "it, or of a folder or .zip of nnU-Net. Those that AxonDeepSeg publishes come with axonflow models fetch NAME."
     )

@@ -335,7 +335,7 @@ class Analysis:
             "MVF": f"{mvf:.3f}",
             "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf and mvf else "–",
             "axon diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), len(counting), "µm"),
-            "without myelin": count(bare, "axon"),
+            "myelin missing": count(bare, "axon"),
         }
         if self.left_out:
             numbers["left out"] = ", ".join(f"{n:,} by {rule}" for rule, n in self.left_out.items())
@@ -344,6 +344,10 @@ class Analysis:
         if beyond:
             numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
         mapped = self.record["stages"]["map"]
+        if compared := self.record["stages"].get("segment.fast"):
+            numbers["other labels"] = (
+                f"{compared['disagrees']:.1%} of {compared['compared_px']:,} px are not nnU-Net's own (--fast)"
+            )
         if mapped.get("confidence") is not None:
             numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
         if mapped.get("unfamiliar_cells"):

@@ -83,6 +83,8 @@ def check(
     """
     path = Path(store)
     journal = path / ".axonflow" / "journal"
+    if not path.is_dir():
+        raise StoreError(f"A store made by axonflow was expected at {path}, but there is no such folder.")
     if not journal.is_dir():
         raise StoreError(
             f"A store made by axonflow was expected at {path}, but it has no journal; if it is a copy, copy its folder "

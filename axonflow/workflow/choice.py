@@ -14,7 +14,7 @@ from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint, embedded_models
 from axonflow.workflow.record import read_record
 
-__all__ = ["LARGEST_SCALE", "Choice", "choose_model", "nearest", "scale"]
+__all__ = ["LARGEST_SCALE", "Choice", "choose_model", "nearest", "pixels_of", "scale"]
 
 LARGEST_SCALE = 3.0
 """How many times the slide's pixels may be larger or smaller than the model's."""
@@ -38,15 +38,24 @@ class Choice(NamedTuple):
 
 
 def scale(model: Checkpoint, size: PixelSize) -> float:
-    """Return how many times the pixels that a model is for are larger or smaller than others, 1 or more.
+    """Return how many times the pixels that a model is for are larger or smaller than a slide's, 1 or more.
 
-    It is 1 if nobody knows which pixels a model of nnU-Net is for.
+    A model of nnU-Net sees the slide resampled if it was asked for; it is 1 if nobody knows which pixels it is for.
     """
-    if model.slides_um is None and not model.pixel_size_um:
-        return 1.0
+    return _away(*pixels_of(model, size))
+
+
+def pixels_of(model: Checkpoint, size: PixelSize) -> tuple[float, float]:
+    """Return the sides of the pixels that a model is for and of those that it sees, µm; the same if none are known."""
+    seen = size.geometric_um if model.plan is None else model.working_size(size).geometric_um
+    if model.slides_um is None and ((model.plan is not None and model.working_um) or not model.pixel_size_um):
+        return seen, seen
     low, high = model.slides_um or (model.pixel_size_um, model.pixel_size_um)
-    ratio = min(max(size.geometric_um, low), high) / size.geometric_um
-    return max(ratio, 1 / ratio)
+    return min(max(seen, low), high), seen
+
+
+def _away(meant: float, seen: float) -> float:
+    return max(meant / seen, seen / meant)
 
 
 def nearest(size: PixelSize) -> Checkpoint:
@@ -72,14 +81,14 @@ def choose_model(given: str | None, size: PixelSize, store: Path | None, working
     ------
     ModelError
         If it works at pixels more than :data:`LARGEST_SCALE` times larger or smaller than the slide's, unless the
-        labels of the store were begun with it.
+        labels of the store were begun with it. Models of nnU-Net take any pixels, as nnU-Net does; a warning is given.
     """
     begun = None if store is None else _begun_with(store)
     named = given or begun
     model = (Checkpoint.find(named) if named else nearest(size)).at(working_um)
     factor = scale(model, size)
     continues = begun is not None and begun in {named, model.name, str(model.path)} and _had_size(store, size)
-    if factor > LARGEST_SCALE * (1 + 1e-9) and not continues:
+    if model.plan is None and factor > LARGEST_SCALE * (1 + 1e-9) and not continues:
         raise ModelError(_far(model, size, factor, named=named is not None))
     return Choice(model, named or model.name, named is None)
 

@@ -30,7 +30,7 @@ from axonflow.stages.inverted import axons_upright_and_inverted
 from axonflow.stages.layout import Layout
 from axonflow.stages.plausible import plausibility
 from axonflow.stages.segmentation import Masks, Network, NnUNet
-from axonflow.workflow.choice import scale
+from axonflow.workflow.choice import pixels_of, scale
 from axonflow.workflow.config import Config
 
 __all__ = ["Evidence", "after", "before"]
@@ -118,6 +118,7 @@ class Evidence:
     model: str = ""
     model_um: float | None = None
     scale: float | None = None
+    model_sees_um: tuple[float, float] | None = None
     cells: int | None = None
     cell_um: float = 0.0
     fitting_um: float = 0.0
@@ -191,6 +192,7 @@ def before(
             model=model.name,
             model_um=model.pixel_size_um,
             scale=scale(model, size),
+            model_sees_um=pixels_of(model, size) if model.plan is not None else None,
         )
     return known
 

@@ -47,6 +47,8 @@ def read_record(store: Path) -> dict[str, Any]:
     StoreError
         If it is not a store of this program, or the record is not as its run wrote it.
     """
+    if not store.is_dir():
+        raise StoreError(f"A store made by axonflow was expected at {store}, but there is no such folder.")
     try:
         record: dict[str, Any] = parse_json(_content(store))
         _check(record)

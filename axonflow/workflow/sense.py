@@ -314,7 +314,30 @@ RULES = (
         "{factor:.3g}.",
         "What it finds means nothing; start over with --fresh and a model that fits.",
         lambda e: _if(
-            (e.scale or 1) > LARGEST_SCALE, model=e.model, model_um=e.model_um, pixel_um=e.pixel_um[0], factor=e.scale
+            (e.scale or 1) > LARGEST_SCALE and e.model_sees_um is None,
+            model=e.model,
+            model_um=e.model_um,
+            pixel_um=e.pixel_um[0],
+            factor=e.scale,
+        ),
+    ),
+    Rule(
+        "nnunet-scale",
+        f"a model of nnU-Net sees pixels more than {LARGEST_SCALE:g} times larger or smaller than those it is for, "
+        "as far as these are known",
+        "The model {model} is for pixels of {meant_um:.4g} µm, and sees pixels of {seen_um:.4g} µm: a factor of "
+        "{factor:.3g}.",
+        "Have the slide resampled for it: --working-pixel-size {meant_um:.4g}.",
+        lambda e: (
+            _if(
+                e.scale > LARGEST_SCALE,
+                model=e.model,
+                meant_um=e.model_sees_um[0],
+                seen_um=e.model_sees_um[1],
+                factor=e.scale,
+            )
+            if e.model_sees_um is not None and e.scale is not None
+            else ()
         ),
     ),
     Rule(

@@ -84,6 +84,11 @@ BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
         ({"pixel_size_source": THOUSAND}, True),
     ],
     "model-scale": [({"scale": 3.1}, True), ({"scale": 3.0}, False)],
+    "nnunet-scale": [
+        ({"scale": 7.0, "model_sees_um": (0.5, 0.07)}, True),
+        ({"scale": 3.0, "model_sees_um": (0.3, 0.1)}, False),
+        ({"scale": 7.0}, False),
+    ],
     "info-bar-kept": [({"bar_rows": 64}, True)],
     "not-measured": [
         ({"unmeasured": UNREAD | {"tiles": 1, "share": 0.1, "bad_tiles": [TILE]}, "touching": 3}, True),

@@ -49,8 +49,8 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     if axons.empty:
         return
     bare = int((axons[MYELIN_AREA] == 0).sum())
-    said = "axons have no myelin of their own: unmyelinated, or their myelin was missed; no g-ratio counts them"
-    yield Fact("axons without myelin", _of(bare, len(axons)), said)
+    said = "axons have no myelin of their own: it was missed, or there is none; no g-ratio counts them"
+    yield Fact("axons whose myelin is missing", _of(bare, len(axons)), said)
     cut = int(axons[BORDER].sum())
     said = "fibers touch the slide's border, which may cut them: they count, and may look too small"
     yield Fact("fibers at the border", _of(cut, len(axons)), said)
