@@ -215,7 +215,7 @@ MASKS = ("--axon-mask", "axon.png", "--myelin-mask", "myelin.png")
 USES = {
     "right": ((*MASKS,), set()),
     "no axons": (("--labels", "nothing.png"), {"no-axons", "one-label", "one-value"}),
-    "all axon": (("--labels", "everything.png"), {"avf-large", "one-label", "one-value", "axon-density", "no-myelin"}),
+    "all axon": (("--labels", "everything.png"), {"avf-large", "one-label", "one-value"}),
     "all myelin": (("--labels", "all-myelin.png"), {"no-axons", "one-label", "one-value"}),
     "nearly all axon": (("--labels", "nearly.png"), {"avf-large"}),
     "swapped": (("--axon-mask", "myelin.png", "--myelin-mask", "axon.png"), {"axon-myelin-swapped"}),
