@@ -44,8 +44,8 @@ class Written:
     Attributes
     ----------
     path : Path
-    sums : frozenset of Sum
-        What it may be: a file that several stages write may be as any of them wrote it.
+    whole : Sum
+        Its size and checksum, as the last of the stages that write it left it.
     entries : tuple of Path
         The files of the journal that say so; more than one if several stages write it.
     content : str or None
@@ -55,7 +55,7 @@ class Written:
     """
 
     path: Path
-    sums: frozenset[Sum]
+    whole: Sum
     entries: tuple[Path, ...]
     content: str | None = None
     at: float = 0.0
@@ -157,17 +157,14 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
                 continue
             for name, each in note.files.items():
                 # what a stage notes later takes the place of what it noted before
-                files[name][folder] = Written(
-                    store / name, frozenset({each}), (entry,), note.contents.get(name), note.at
-                )
+                files[name][folder] = Written(store / name, each, (entry,), note.contents.get(name), note.at)
     return [_together([*by_stage.values()]) for by_stage in files.values()], damages, unproved
 
 
 def _together(by_stage: Sequence[Written]) -> Written:
-    """Return what a file may be that several stages wrote."""
+    """Return what a file is that several stages wrote: what the last of them made of it."""
     last = max(by_stage, key=lambda file: file.at)
-    sums = frozenset(each for file in by_stage for each in file.sums)
-    return replace(last, sums=sums, entries=tuple(entry for file in by_stage for entry in file.entries))
+    return replace(last, entries=tuple(entry for file in by_stage for entry in file.entries))
 
 
 @lru_cache(maxsize=2**14)
@@ -218,12 +215,12 @@ def prove(
         Called with the bytes that were looked at and those of all files.
     """
     files, damages, unproved = written(journal)
-    total, done = sum(_size(each) for each in files), 0
+    total, done = sum(each.whole.size for each in files), 0
     with ThreadPoolExecutor(_AT_ONCE, "axonflow proof") as threads:
         for each, what in zip(files, threads.map(lambda each: _wrong(each, quick=quick), files), strict=True):
             if what:
                 damages.append(Damage(each.path, what, each))
-            done += _size(each)
+            done += each.whole.size
             progress(done, total)
     return Proof(len(files), done, tuple(damages), tuple(unproved))
 
@@ -277,10 +274,6 @@ class Proved:
         return self._seen[key]
 
 
-def _size(file: Written) -> int:
-    return max(each.size for each in file.sums)
-
-
 def _wrong(file: Written, *, quick: bool) -> str:
     """Say what is wrong with a file; nothing if it is as it was written."""
     if len({entry.parent.name for entry in file.entries}) > len({entry.parents[1] for entry in file.entries}):
@@ -290,9 +283,9 @@ def _wrong(file: Written, *, quick: bool) -> str:
         size = there.st_size
         if not S_ISREG(there.st_mode):
             return "is no file"
-        if size not in {each.size for each in file.sums}:
-            return f"is {size:,} bytes long, {_size(file):,} were written"
-        if (quick and file.pixels) or sum_of(file.path) in file.sums:
+        if size != file.whole.size:
+            return f"is {size:,} bytes long, {file.whole.size:,} were written"
+        if (quick and file.pixels) or sum_of(file.path) == file.whole:
             return ""
     except FileNotFoundError:
         return "is gone"
