@@ -51,6 +51,11 @@ def write_maps(path: Path, maps: xr.Dataset) -> None:
         zarr.open_group(part, mode="r+").attrs["ome"] = ome
 
 
+def _attributes(array: zarr.Array[Any]) -> dict[str, Any]:
+    """Return a map's attributes, without what xarray keeps there of the value of cells without tissue, NaN."""
+    return {name: value for name, value in array.attrs.items() if name != "_FillValue"}
+
+
 def read_maps(path: Path) -> xr.Dataset:
     """Read the maps back, whole.
 
@@ -69,7 +74,7 @@ def read_maps(path: Path) -> xr.Dataset:
                 open_file(file).close()
         arrays = zarr.open_group(path, mode="r", use_consolidated=False)
         found = {
-            name: xr.Variable(array.metadata.dimension_names, array[...], dict(array.attrs))
+            name: xr.Variable(array.metadata.dimension_names, array[...], _attributes(array))
             for name in sorted(ours)
             if isinstance(array := arrays[name], zarr.Array) and isinstance(array.metadata, ArrayV3Metadata)
         }
