@@ -78,7 +78,7 @@ def read_maps(path: Path) -> xr.Dataset:
             for name in sorted(ours)
             if isinstance(array := arrays[name], zarr.Array) and isinstance(array.metadata, ArrayV3Metadata)
         }
-        loaded: xr.Dataset = xr.decode_cf(xr.Dataset(found, attrs=dict(arrays.attrs)))
+        loaded: xr.Dataset = xr.decode_cf(xr.Dataset(found, attrs=dict(arrays.attrs))).load()
         if missing := {"avf", "mvf", "axon_count", "covered_area"} - {*map(str, loaded.data_vars)}:
             raise KeyError(*sorted(missing))
         if any(loaded[name].dims != ("y", "x") or loaded[name].dtype.kind != "f" for name in loaded.data_vars):

@@ -171,14 +171,14 @@ class Config:
         "What counts: an image of any resolution, or GeoJSON polygons.",
         flag="--mask",
         usual="the whole slide",
-        decides=("measure.regions", "map"),
+        decides=("measure.rules", "measure.regions", "map"),
     )
     mask_unit: MaskUnit = setting(
         _UNIT,
         "Unit of the polygons: px of the slide, or um.",
         default="px",
         flag="--mask-unit",
-        decides=("measure.regions", "map"),
+        decides=("measure.rules", "measure.regions", "map"),
     )
     regions: Path | None = setting(
         FILE,

@@ -67,6 +67,7 @@ def test_markup_in_names_is_printed_as_it_is(marked: Path, given: tuple[Path, Pa
         ("status",): (store,),
         ("check",): (store,),
         ("report",): (store,),
+        ("figure",): (store, "--out", tmp_path / f"{MARKED} figure"),
         ("export",): (store, "--format", "csv"),
         ("batch",): (marked, "--out", batch, *own),
         ("submit",): (marked, "--cluster", WORD, "--labels", given[1], "--out", tmp_path / f"{MARKED} submitted"),

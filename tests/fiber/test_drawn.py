@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
@@ -45,6 +45,8 @@ def test_any_chunking_gives_the_same(drawn: list[Area], chunk: tuple[int, int]) 
 @given(ring=rings)
 def test_the_pixels_are_those_whose_centres_shapely_finds_inside(ring: list[tuple[float, float]]) -> None:
     outline = shapely.Polygon(ring)
+    pieces = [frozenset(pair) for pair in zip(ring, [*ring[1:], ring[0]], strict=True)]
+    assume(len({*pieces}) == len(pieces))  # of a line that is drawn twice shapely makes what even and odd do not
     y, x = (axis.ravel() + 0.5 for axis in np.mgrid[: SHAPE[0], : SHAPE[1]])
     centres = shapely.points(y, x)
     clear = shapely.distance(outline.exterior, centres) > 1e-3  # on the line itself either answer is right

@@ -46,6 +46,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
         cell_um=6.0,
         chunk=64,
         max_myelin_um=1.0,
+        border="all",
         min_axon_area_um2=0.5,
         regions=folder / "r.geojson",
     )
@@ -72,6 +73,7 @@ def test_a_workbook_holds_the_tables(result: Analysis, tmp_path: Path) -> None:
     assert book.sheetnames == ["fibers", "regions", "columns", "origin"]
     names, *rows = book["fibers"].iter_rows(values_only=True)
     assert [*names] == [*result.fibers]
+    rows = [(*row, *(len(names) - len(row)) * (None,)) for row in rows]  # of empty cells at a row's end nothing is read
     for name, found in zip(names, zip(*rows, strict=True), strict=True):
         wanted: Any = as_written(result.fibers[name])
         if result.fibers[name].dtype.kind == "f":
@@ -171,7 +173,7 @@ def test_netcdf_says_what_it_is_of(result: Analysis, resampled: Analysis, tmp_pa
     for made in (result, resampled):
         record = made.record
         with xr.open_dataset(export_store(made, "netcdf", tmp_path / "m.nc"), engine="h5netcdf") as maps:
-            xr.testing.assert_identical(maps.drop_attrs(deep=False), made.maps.drop_attrs(deep=False))
+            xr.testing.assert_equal(maps.drop_vars(["y_bounds", "x_bounds"]), made.maps)
             assert maps.attrs["cell_side_um"] == made.maps.attrs["cell_side_um"]
             assert maps.attrs["slide"] == record["slide"]["path"]
             assert maps.attrs["slide_identity"] == record["slide"]["identity"]
@@ -186,7 +188,7 @@ def test_netcdf_says_what_it_is_of(result: Analysis, resampled: Analysis, tmp_pa
 def test_the_table_of_axondeepseg_is_in_the_slides_own_pixels(resampled: Analysis, tmp_path: Path) -> None:
     """Held against the mask that lies on these pixels, of which each label's pixel is one or two."""
     table = pd.read_csv(export_store(resampled, "ads-csv", tmp_path / "t.csv"), index_col=0)
-    fibers, (h, w) = resampled.fibers, resampled.record["slide"]["shape"]
+    fibers, (h, w) = resampled.counted_fibers().reset_index(drop=True), resampled.record["slide"]["shape"]
     np.testing.assert_allclose((table["x0 (px)"] + 0.5) * 0.07, fibers["x0 (um)"], rtol=1e-12)
     np.testing.assert_allclose((table["y0 (px)"] + 0.5) * 0.07, fibers["y0 (um)"], rtol=1e-12)
     labels = np.asarray(resampled.pyramid("fibers").array()[:])

@@ -124,6 +124,8 @@ def test_regions_redo_no_measurement_and_leave_no_trace(config: Config, plain: C
     assert {name for name in before | after if before.get(name) != after.get(name)} == {
         "tables/fibers.parquet",
         "tables/regions.parquet",
+        *(f"tables/{name}" for name in ("zarr.json", "fibers/table.parquet", "regions/table.parquet")),
+        "tables/regions/zarr.json",
     }
     assert analyse(config) == []
     assert list(axonflow.open(plain.out).fibers) == [*(column.name for column in COLUMNS), LEFT_OUT.name, REGION.name]

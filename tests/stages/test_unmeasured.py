@@ -120,7 +120,7 @@ def test_regions_leave_it_out_and_both_columns_stay(tmp_path: Path) -> None:
     run = replace(config(tmp_path), regions=tmp_path / "tracts.png")
     analyse(run)
     first, regions = axonflow.open(run.out).fibers, axonflow.open(run.out).regions
-    assert list(first.columns[-2:]) == ["touches_unmeasured", "region"]
+    assert list(first.columns[-3:]) == ["touches_unmeasured", "left_out", "region"]
     assert regions is not None
     halves = np.count_nonzero(GOOD[:, :130]), np.count_nonzero(GOOD[:, 130:])
     np.testing.assert_allclose(regions["area (mm^2)"], np.array(halves) * 1e-8)

@@ -34,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(np.eye(2, dtype=np.uint8)).save(folder / "drawn.png")
     triangle = '{"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 0]]]}'
     (folder / "drawn.geojson").write_text(triangle)
+    (folder / "rules.toml").write_text("min_axon_area_um2 = 0.5\nmin_solidity = 0.8\n")
     (folder / "more").mkdir()
     write_model(folder / "more", 128)
     write_model(folder)
@@ -74,6 +75,16 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         "min_axon_area_um2": (masks, {"min_axon_area_um2": 0.5}),
         "min_unmyelinated_area_um2": (named, {"min_unmyelinated_area_um2": 0.5}),
         "max_myelin_um": (masks, {"max_myelin_um": 2.0}),
+        "axon_shape": (masks, {"axon_shape": "ellipse"}),
+        "rules": (masks, {"rules": str(folder / "rules.toml")}),
+        "border": (masks, {"border": "all"}),
+        "need_myelin": (masks, {"need_myelin": True}),
+        **{
+            name: (masks, {name: 0.5})
+            for name in ("min_solidity", "max_eccentricity", "min_gratio", "max_gratio", "min_diameter_um")
+        },
+        "max_diameter_um": (masks, {"max_diameter_um": 2.0}),
+        "max_axon_area_um2": (masks, {"max_axon_area_um2": 2.0}),
     }
 
 

@@ -57,7 +57,7 @@ class Rats:
         parts = []
         for row in read_summary(self.out).to_dict("records"):
             if row["state"] == "done" and not row["exclude"]:
-                axons = axonflow.open(row["store"]).fibers
+                axons = axonflow.open(row["store"]).counted_fibers()
                 parts.append(axons.assign(animal=row["animal"], group=row["group"], place=row["region"]))
         return pd.concat(parts)
 
