@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.metadata import ArrayV3Metadata
@@ -74,11 +75,12 @@ def read_maps(path: Path) -> xr.Dataset:
                 open_file(file).close()
         arrays = zarr.open_group(path, mode="r", use_consolidated=False)
         found = {
-            name: xr.Variable(array.metadata.dimension_names, array[...], _attributes(array))
+            # on the fast path, as otherwise dask.array is loaded only to see that this is none
+            name: xr.Variable(array.metadata.dimension_names, np.asarray(array[...]), _attributes(array), fastpath=True)
             for name in sorted(ours)
             if isinstance(array := arrays[name], zarr.Array) and isinstance(array.metadata, ArrayV3Metadata)
         }
-        loaded: xr.Dataset = xr.decode_cf(xr.Dataset(found, attrs=dict(arrays.attrs))).load()
+        loaded: xr.Dataset = xr.Dataset(found, attrs=dict(arrays.attrs))
         if missing := {"avf", "mvf", "axon_count", "covered_area"} - {*map(str, loaded.data_vars)}:
             raise KeyError(*sorted(missing))
         if any(loaded[name].dims != ("y", "x") or loaded[name].dtype.kind != "f" for name in loaded.data_vars):
