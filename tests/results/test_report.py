@@ -152,8 +152,8 @@ def test_doubt_without_a_network_is_of_the_axons_alone(plain: Reported) -> None:
     bare, cut = int((axons["myelin_area (um^2)"] == 0).sum()), int(axons["image_border_touching"].sum())
     assert bare > 0 < cut
     doubts = report.facts("doubts")
-    assert list(doubts) == ["axons without myelin", "fibers at the border"]
-    assert doubts["axons without myelin"].startswith(f"{bare} of {len(axons)} (")
+    assert list(doubts) == ["axons whose myelin is missing", "fibers at the border"]
+    assert doubts["axons whose myelin is missing"].startswith(f"{bare} of {len(axons)} (")
     assert doubts["fibers at the border"].startswith(f"{cut} of {len(axons)} (")
     assert "no network can say" in report.text
     assert "as drawn in labels.png" in report.text
