@@ -218,5 +218,6 @@ def test_resin_is_silent_beside_tissue(seed: int, noise: float, grey: float, con
     padded = windows[0].copy()
     padded[:, : side * 3 // 4] = 0
     scale = 1.0 if dtype == "uint8" else contrast
-    found = [structure(np.clip(each * scale, 0, None).astype(dtype)) for each in (*windows, padded)]
+    largest = 255 if dtype == "uint8" else None
+    found = [structure(np.clip(each * scale, 0, largest).astype(dtype)) for each in (*windows, padded)]
     assert set(telling(found)) == {0, 1, 2}
