@@ -143,7 +143,7 @@ def written(journal: Path) -> tuple[list[Written], list[Damage], list[str]]:
     stages = Counter(folder.parent for folder in keys)
     for folder in keys:
         if stages[folder.parent] > 1:  # as where a copy of a store broke off that was to replace an older one
-            damages.append(Damage(folder, "is one of several journals of its stage, of runs with other settings"))
+            damages.append(Damage(folder / "begun.", "is of one of several runs with other settings"))
         if (folder / "begun").exists():
             unproved.append(folder.parent.name)
             continue
@@ -305,7 +305,7 @@ def mend(damages: Iterable[Damage]) -> Iterator[Path]:
     entries: set[Path] = set()
     for damage in damages:
         if damage.written is None:
-            entries |= {damage.path / "begun."} if damage.path.is_dir() else _with_end(damage.path)
+            entries |= _with_end(damage.path)
             continue
         store = damage.written.entries[0].parents[4]
         _make_way(damage.path, store)

@@ -348,7 +348,11 @@ def test_a_folder_that_is_gone_is_made_anew(made: Config, tmp_path: Path, name: 
 def test_a_folder_in_place_of_a_file_gives_way(made: Config, tmp_path: Path) -> None:
     config, before = copied(made, tmp_path), files(made.out)
     shards = [next(path for path in (config.out / name / "s0" / "c").rglob("*") if path.is_file()) for name in LEVELS]
-    for path in (*shards, config.out / "tables" / "fibers.parquet", config.out / "maps" / "avf" / "zarr.json"):
+    batch = next((config.out / ".axonflow" / "journal" / "measure").glob("*/*.npz"))
+    for path in (
+        *(*shards, batch),
+        *(config.out / name for name in ("tables/fibers.parquet", "maps/avf/zarr.json")),
+    ):
         path.unlink()
         (path / "deeper").mkdir(parents=True)
     analyse(config)
