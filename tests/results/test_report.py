@@ -24,7 +24,7 @@ from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.figures.style import COLUMN_MM, PAGE_MM, PRINT_DPI
 from axonflow.results.outlines import covered_pixels, region_pixels
 from axonflow.results.report import keep_report, write_batch_report, write_report
-from axonflow.results.report.methods import analysed_on
+from axonflow.results.report.methods import analysed_on, in_a_paper
 from axonflow.results.report.origin import network_in_words, origin_facts
 from axonflow.results.report.trust import left_out
 from axonflow.results.report.words import Fact
@@ -136,6 +136,15 @@ def test_a_paragraph_for_a_paper_holds_numbers_model_and_version(plain: Reported
         assert "nan" not in said
     assert doubted.result.record["model"]["sha256"][:12] in said
     assert "network tiny64" in said
+
+
+def test_a_paragraph_for_a_paper_says_what_was_not_counted(tmp_path: Path) -> None:
+    result = run(tmp_path, tissue((150, 210), 7), border="frame", max_gratio=0.8, axon_shape="ellipse")
+    said = in_a_paper(result, result.counted_fibers())
+    assert {"frame", "gratio"} <= result.left_out.keys()
+    assert f"{result.left_out['frame']:,} axon" in said.partition("cut by the slide's lower or right side")[0]
+    assert f"{result.left_out['gratio']:,} axons were not counted: because of their gratio" in said
+    assert "short axis of the ellipse" in said
 
 
 def test_the_day_is_that_of_the_record_and_stays(plain: Reported) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from axonflow.kernel.words import area, count, density, length, mean_and_spread,
 from axonflow.results.analysis import Analysis
 
 __all__ = ["analysed_on", "in_a_paper"]
+
+_DIAMETERS = {"circle": "of the circle of equal area", "ellipse": "short axis of the ellipse of equal moments"}
 
 MONTHS = ("Jan.", "Feb.", "March", "April", "May", "June", "July", "Aug.", "Sept.", "Oct.", "Nov.", "Dec.")
 """As English has them, whatever the locale is."""
@@ -84,9 +87,10 @@ def _found(result: Analysis, axons: pd.DataFrame) -> list[str]:
     diameters, own = axons[DIAMETER], axons[MYELIN_AREA] > 0
     gratios = axons[GRATIO][own]
     avf, mvf = (float(np.nansum(maps[name] * maps["covered_area"])) / mm2 for name in ("avf", "mvf"))
-    said = [
+    said = [*_left_out(result)]
+    said += [
         f"In {area(mm2)}, n = {n:,} {which} were measured ({density(n / mm2)} per mm²).",
-        "Their diameter (of the circle of equal area) was "
+        f"Their diameter ({_DIAMETERS[result.record['config'].get('axon_shape', 'circle')]}) was "
         f"{mean_and_spread(diameters.mean(), diameters.std(ddof=0), n, 'µm')} (mean ± SD; "
         f"median {number(float(diameters.median()), '.2f', 'µm')}).",
     ]
@@ -97,6 +101,22 @@ def _found(result: Analysis, axons: pd.DataFrame) -> list[str]:
         )
     said.append(f"The axon volume fraction was {avf:.3f}, the myelin volume fraction {mvf:.3f}.")
     return said
+
+
+def _left_out(result: Analysis) -> Iterator[str]:
+    """Say how many axons each rule left out: n is not what is seen in the pictures."""
+    for rule, n in result.left_out.items():
+        axons = f"{count(n, 'axon')} {'was' if n == 1 else 'were'} not counted: "
+        if rule == "frame":
+            yield f"{axons}cut by the slide's lower or right side (counting frame)."
+        elif rule == "border":
+            yield f"{axons}cut by the slide's border."
+        elif rule == "mask":
+            yield f"{axons}outside of what was analysed."
+        elif rule == "myelin":
+            yield f"{axons}no myelin of theirs was found."
+        else:
+            yield f"{axons}because of their {rule}."
 
 
 def _pixel(um: list[float]) -> str:

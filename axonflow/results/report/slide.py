@@ -133,7 +133,7 @@ def _unmyelinated(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
         Fact("unmyelinated axons", count(n), f"{number(share, '.1%')} of {count(len(axons), 'axon')} are myelinated"),
         Fact("their density", density(n / area_mm2 if area_mm2 else None), "unmyelinated axons per mm²"),
         Fact("their diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
-        Fact("their median diameter", number(median, ".2f", "µm"), "of the disk of an axon's area"),
+        Fact("their median diameter", number(median, ".2f", "µm"), "half of them are thinner"),
         Fact("their volume fraction", number(avf, ".3f"), "part of the area that is unmyelinated axon"),
     ]
 
