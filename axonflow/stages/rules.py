@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.columns import Column
 from axonflow.fiber.rules import LEFT_OUT, RULES, Rules, counts, judged, left_out
 from axonflow.fiber.table import COLUMNS, REGION, count_axons, extra_columns, read_parts, write_parquet
 from axonflow.kernel.classes import Labels
@@ -122,12 +121,8 @@ def _decide(layout: Layout, rules: Rules, results: Iterable[tuple[Box, Result]])
             yield decided
 
     with new_file(_judged_path(layout)) as unnamed, unnamed.open("wb") as out:
-        write_parquet(parts(out), layout.table, _columns(extra))
+        write_parquet(parts(out), layout.table, [*extra, LEFT_OUT])
     return {"left_out": {name: number for name, number in found.items() if number}}
-
-
-def _columns(extra: list[Column]) -> list[Column]:
-    return [*extra, LEFT_OUT]
 
 
 def _on_last_sides(layout: Layout) -> Iterator[NDArray[np.uint32]]:

@@ -22,8 +22,9 @@ from slides import analyse, picture, tissue, write_labels, write_model, write_sl
 import axonflow
 from axonflow.errors import InputError
 from axonflow.kernel import extras
+from axonflow.results import workbook
 from axonflow.results.analysis import LABELS, Analysis
-from axonflow.results.export import export_store, scverse, xlsx
+from axonflow.results.export import export_store, scverse
 from axonflow.workflow.config import Config
 
 SHAPE = (301, 423)
@@ -100,7 +101,7 @@ def test_no_text_of_a_workbook_is_a_formula(result: Analysis, tmp_path: Path) ->
 def test_axons_beyond_the_end_of_a_sheet_go_on_in_the_next(
     result: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(xlsx, "ROWS", 20)
+    monkeypatch.setattr(workbook, "ROWS", 20)
     book = openpyxl.load_workbook(export_store(result, "xlsx", tmp_path / "t.xlsx"), read_only=True)
     count = -(-len(result.fibers) // 20)
     sheets = ["fibers", *(f"fibers {k}" for k in range(2, count + 1))]
