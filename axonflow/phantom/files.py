@@ -107,8 +107,9 @@ def write(
             axons = phantom.truth()
             with new_file(truth_dir / "axons.parquet") as part:
                 axons.to_parquet(part, index=False)
-            with new_file(truth_dir / "maps.nc") as part:
-                cells.maps(axons).to_netcdf(part, engine="h5netcdf")
+            maps = cells.maps(axons)
+            with new_file(truth_dir / "maps.nc") as part, maps.to_netcdf(engine="h5netcdf") as content:
+                part.write_bytes(content)  # from memory, since HDF5 does not survive a full disk
             for name, outlines in phantom.outlines().items():
                 with new_file(truth_dir / name) as part:
                     part.write_text(outlines)
