@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,10 +49,14 @@ class Outputs(NamedTuple):
 
     def write(self, planes: NDArray[np.uint8], box: Box) -> Result:
         """Write the planes of a box."""
+        self.keep({i: planes[i] for i in self.images}, block_sums(planes[CONFIDENCE], planes[GREY]), box)
+        return {}
+
+    def keep(self, planes: Mapping[int, NDArray[np.uint8]], sums: NDArray[np.uint32], box: Box) -> None:
+        """Write those planes of a box that are images, and the sums over its blocks."""
         for i, image in self.images.items():
             image.write(box, planes[i])
-        self.traits.write(box, block_sums(planes[CONFIDENCE], planes[GREY]))
-        return {}
+        self.traits.write(box, sums)
 
 
 def outputs_of(layout: Layout, *, keep_probabilities: bool) -> Outputs:

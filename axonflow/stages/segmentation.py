@@ -30,6 +30,9 @@ class Network:
     keep_probabilities : bool
     adapted : bool
         Whether batch norm goes by the slide's own statistics, too.
+    mended_from : float or None
+        Share of the pixels beside a seam, given different classes by its two windows, from which on the cores on its
+        sides are computed again and see all that can reach them. None if none is.
     """
 
     checkpoint: Checkpoint
@@ -37,6 +40,7 @@ class Network:
     precision: Precision
     keep_probabilities: bool
     adapted: bool
+    mended_from: float | None
 
     @property
     def classes(self) -> Classes:

@@ -1,0 +1,215 @@
+"""The network over the lattice, and once more where two windows disagree about the pixels beside their seam.
+
+The first pass is that of :mod:`axonflow.stages.segment`; what it makes is hidden in the store, with what each window
+predicts just beyond its core. The second pass compares every core with its neighbours' and computes those again, seeing
+all that can reach them, of which a seam shows. What it reads of others is of the first pass alone, whatever became of
+them: so it depends on the lattice and not on who does what in which order. It writes the labels, and nothing that the
+first pass has written: a run that is stopped between two files finds both passes' files as they were left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from axonflow.engine.stage import Overlap, Result, Stage
+from axonflow.kernel.grid import Box, Grid
+from axonflow.net.familiarity import BLOCK, block_sums
+from axonflow.net.lattice import Lattice
+from axonflow.net.seams import DOWN, Seams, straight_edges
+from axonflow.ngff import Pyramid
+from axonflow.ngff.plane import Plane
+from axonflow.stages.layout import Layout
+from axonflow.stages.levels import levels
+from axonflow.stages.normalised import normalisation_of
+from axonflow.stages.predicted import CLASS, CONFIDENCE, GREY, Outputs, outputs_of
+from axonflow.stages.segment import (
+    EXACT_WINDOW_BYTES,
+    NETWORK_BYTES,
+    WINDOW_BYTES,
+    device_of,
+    measure_seams,
+    parameters_of,
+    predictor_of,
+)
+from axonflow.stages.segmentation import Network
+
+__all__ = ["FIRST", "MENDED_FROM", "segment_mended"]
+
+FIRST = "segment.first"
+"""The stage of the first pass."""
+
+MENDED_FROM = 0.05
+"""Share of disagreement at a seam from which on the cores on its sides are computed again."""
+
+
+def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Declare the segmentation by a network whose cores are computed again where a seam shows.
+
+    Parameters
+    ----------
+    layout : Layout
+    network : Network
+        With ``mended_from``.
+    after : tuple of Stage
+        As for :func:`axonflow.stages.segment.segment`.
+    """
+    lattice = _lattice(layout, network, network.halo)
+    seams = Seams.of(lattice)
+    grid = Grid(lattice.shape, (layout.chunk, layout.chunk), smallest=lattice.halo)
+    outputs = outputs_of(layout, keep_probabilities=network.keep_probabilities)
+    hidden = _hidden(layout, outputs)
+    parameters = parameters_of(layout, network)
+    looked = parameters | {"keep_probabilities": network.keep_probabilities, "depth": seams.depth}
+    mended = {"mended_from": network.mended_from}
+    largest, read = (max(box.grow(by, grid.shape).size for box in grid) for by in (0, lattice.halo))
+    pixels = grid.shape[0] * grid.shape[1]
+    itemsize = np.dtype(layout.dtype).itemsize
+    first = Stage(
+        name=FIRST,
+        revision=1,
+        parameters=looked,
+        after=after,
+        shape=grid.shape,
+        batches=tuple(grid.batches(2)),
+        task=hidden.write,
+        prepare=hidden.create,
+        overlap=Overlap(
+            source=partial(Plane, layout.input),
+            depth=lattice.halo,
+            planes=hidden.planes,
+            dtype="uint8",
+            apply=partial(_look, layout, network, seams, outputs.planes),
+            device=device_of,
+        ),
+        accelerated=True,
+        resident={"network": NETWORK_BYTES},
+        memory=WINDOW_BYTES + read * (2 * itemsize + 5 + hidden.planes),
+        disk=pixels // 6,
+    )
+    second = Stage(
+        name="segment",
+        revision=2,
+        parameters=looked | mended,
+        after=(first, *after),
+        shape=grid.shape,
+        batches=tuple(grid.batches(1)),
+        task=partial(_mend, layout, network, seams, outputs),
+        prepare=outputs.create,
+        finish=partial(_note, seams),
+        accelerated=True,
+        resident={"network": NETWORK_BYTES},
+        memory=EXACT_WINDOW_BYTES + largest * (5 + len(outputs.images)),
+        disk=pixels // 6,
+    )
+    pyramids = [stage for image in outputs.images.values() for stage in levels(image, image.path.name, second)]
+    return (first, second, *pyramids, measure_seams(layout, network, lattice, parameters | mended, (second, *after)))
+
+
+def _lattice(layout: Layout, network: Network, halo: int) -> Lattice:
+    return Lattice(layout.work.shape, network.checkpoint.lattice_px, halo, network.checkpoint.shape.stride)
+
+
+def _hidden(layout: Layout, outputs: Outputs) -> Outputs:
+    """Return where the first pass writes: the same as the second, without levels, and what lies beyond the cores."""
+    top = layout.private / "first"
+
+    def image(name: str) -> Pyramid:
+        return Pyramid(top / name, layout.work.shape, "uint8", layout.work.pixel_size, shard=layout.chunk, count=1)
+
+    images = {i: image(str(each.path.relative_to(layout.store))) for i, each in outputs.images.items()}
+    beyond = {outputs.planes + i: image(name) for i, name in enumerate(("beyond/across", "beyond/down"))}
+    return Outputs(images | beyond, replace(layout.traits, path=top / layout.traits.path.name), outputs.colours)
+
+
+def _look(
+    layout: Layout, network: Network, seams: Seams, planes: int, pixels: NDArray[Any], box: Box
+) -> NDArray[np.uint8]:
+    """Predict every core of a box, and what lies just beyond it: the planes of a plain run, then two of strips."""
+    lattice, depth = seams.lattice, seams.depth
+    have = box.grow(lattice.halo, lattice.shape)
+    codes, table, grey = normalisation_of(layout, network)
+    out = np.empty((planes + DOWN + 1, *box.shape), np.uint8)
+    out[GREY] = grey[codes(pixels[box.relative_to(have).slices])]
+    predictor = predictor_of(layout, network, lattice)
+    for core, made in predictor.each(lattice.cores(box), lambda _: (pixels, have), table, planes - CLASS, depth):
+        h, w = core.shape
+        at = core.relative_to(box).slices
+        out[CLASS:planes, *at] = made[:, depth : depth + h, depth : depth + w]
+        out[planes:, *at] = seams.folded(made[0], core)
+    return out
+
+
+def _mend(layout: Layout, network: Network, seams: Seams, outputs: Outputs, box: Box) -> Result:
+    """Write the labels of a box: of the first pass, or made anew where it disagrees with a neighbour too much."""
+    hidden = _hidden(layout, outputs)
+    have = box.grow(seams.depth, layout.work.shape)
+    looked = hidden.images[CLASS].read(have)
+    beyond = np.stack([hidden.images[outputs.planes + i].read(have) for i in range(DOWN + 1)])
+    disagrees = seams.disagreement(box, looked, beyond, have)
+    del beyond
+    before = looked[box.relative_to(have).slices]
+    planes: dict[int, NDArray[np.uint8]] = {CLASS: before.copy()}
+    planes |= {i: hidden.images[i].read(box) for i in outputs.images if i != CLASS}
+    sums = hidden.traits.read(box)
+
+    exact = _lattice(layout, network, network.checkpoint.shape.radius)
+    codes, table, grey = normalisation_of(layout, network)
+    assert network.mended_from is not None
+    chosen = [
+        core
+        for core, share in zip(exact.cores(box), disagrees.ravel().tolist(), strict=True)
+        if share >= network.mended_from
+    ]
+
+    def read(core: Box) -> tuple[NDArray[Any], Box]:
+        seen = core.grow(exact.halo, exact.shape)
+        return layout.input.read(seen), seen
+
+    if chosen:
+        predictor = predictor_of(layout, network, exact)
+        for core, made in predictor.each(chosen, read, table, outputs.planes - CLASS):
+            at = core.relative_to(box)
+            for i, plane in planes.items():
+                plane[at.slices] = made[i - CLASS]
+            greys = grey[codes(layout.input.read(core))]
+            sums[:, *at.coarser(BLOCK).slices] = block_sums(made[CONFIDENCE - CLASS], greys)
+    outputs.keep(planes, sums, box)
+
+    now = planes[CLASS]
+    both = np.stack([before, now])
+    return {
+        "counts": np.array([disagrees.size, len(chosen), before.size, np.count_nonzero(before != now)], np.int64),
+        "straight": np.array([seams.straight(box, labels) for labels in both], np.int64),
+        "upper": both[:, 0].copy(),
+        "lower": both[:, -1].copy(),
+        "left": both[:, :, 0].copy(),
+        "right": both[:, :, -1].copy(),
+    }
+
+
+def _note(seams: Seams, results: Iterable[tuple[Box, Result]]) -> dict[str, Any]:
+    """Sum up what was mended; straight edges on the seams between boxes are counted from the lines on their sides."""
+    counts, straight = np.zeros(4, np.int64), np.zeros((2, 2), np.int64)
+    above: dict[int, NDArray[np.uint8]] = {}
+    before = np.zeros((2, 0), np.uint8)
+    for box, result in results:  # in raster order
+        counts += result["counts"]
+        straight += result["straight"]
+        sides = []
+        if box.x0 > 0:
+            sides.append((before, result["left"], seams.ends(box, 0)))
+        if box.y0 > 0:
+            sides.append((above[box.x0], result["upper"], seams.ends(box, 1)))
+        for ones, others, ends in sides:
+            straight[:, 0] += [straight_edges(*lines, ends) for lines in zip(ones, others, strict=True)]
+        before, above[box.x0] = result["right"], result["lower"]
+    cores, again, pixels, changed = counts.tolist()
+    (first, _), (now, elsewhere) = straight.tolist()
+    edges = {"before": first, "now": now, "elsewhere": elsewhere}
+    return {"mended": {"cores": cores, "again": again, "changed": changed / pixels, "straight_edges": edges}}
