@@ -11,6 +11,8 @@ seam is nowhere to be seen. Where they do not, an object may end in a straight l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.lattice import Lattice
 
-__all__ = ["ACROSS", "DEPTH", "DOWN", "STRAIGHT_PX", "Seams", "straight_edges"]
+__all__ = ["ACROSS", "DEPTH", "DOWN", "REACH", "STRAIGHT_PX", "Seam", "Seams", "straight_edges"]
 
 ACROSS, DOWN = 0, 1
 """The planes of what is kept: beyond the left and right sides of cores, and beyond the upper and lower ones."""
@@ -26,8 +28,34 @@ ACROSS, DOWN = 0, 1
 DEPTH = 8
 """How far from a seam windows are compared, px: farther out they disagree everywhere, as their own edge is near."""
 
+REACH = 64
+"""How far from a seam its traces reach, px.
+
+Beside seams that show, at 0.1 µm, 5 % of the labels change with all that a network can see where the seam is near, 1.3 %
+48 to 64 px from it, and from there on as many as in the middle of a core.
+"""
+
 STRAIGHT_PX = 15
 """From how many pixels on an edge is called straight."""
+
+
+class Seam(NamedTuple):
+    """A side that two cores share.
+
+    Attributes
+    ----------
+    beside : Box
+        What lies within reach of it, on both of its sides.
+    disagreement : float
+        Of the pixels within the depth of it, on both sides, the share that the two windows give different classes.
+    own : bool
+        Whether the core to the right of it, or below, lies in the box that was asked about: of two boxes that share a
+        seam, it is one's own.
+    """
+
+    beside: Box
+    disagreement: float
+    own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +67,20 @@ class Seams:
     lattice : Lattice
     depth : int
         How far from a seam windows are compared, px; not more than the halo, nor than half a core.
+    reach : int
+        How far from a seam labels are made again where it shows, px; a multiple of the stride.
     """
 
     lattice: Lattice
     depth: int
+    reach: int
 
     @classmethod
     def of(cls, lattice: Lattice) -> Seams:
-        """Return the seams of a lattice, compared up to :data:`DEPTH`."""
-        return cls(lattice, min(DEPTH, lattice.halo, lattice.core // 2))
+        """Return the seams of a lattice, with :data:`DEPTH` and :data:`REACH` as far as halo and cores allow."""
+        half = lattice.core // 2
+        reach = max(min(REACH, half // lattice.stride * lattice.stride), lattice.stride)
+        return cls(lattice, min(DEPTH, lattice.halo, half), reach)
 
     def folded(self, around: NDArray[np.uint8], core: Box) -> NDArray[np.uint8]:
         """Fold what a window predicts beyond its core into the core's own place.
@@ -70,10 +103,10 @@ class Seams:
         _fold(around[:, d : d + w].T, out[DOWN].T, core.y0, core.y1, self.lattice.shape[0], d)
         return out
 
-    def disagreement(
+    def compared(
         self, box: Box, labels: NDArray[np.uint8], beyond: NDArray[np.uint8], have: Box
-    ) -> NDArray[np.float64]:
-        """Compare each core with its neighbours.
+    ) -> tuple[list[Seam], list[Seam]]:
+        """Compare windows at every seam that has a core in a box.
 
         Parameters
         ----------
@@ -88,16 +121,27 @@ class Seams:
 
         Returns
         -------
-        (rows, columns) float64
-            Of each core of the box: the share of the pixels within the depth of a seam, on both of its sides, that the
-            two windows give different classes; the largest over its seams. 0 without a neighbour.
+        upright, level : list of Seam
+            Those between neighbours in a row, then those between one row and the next, both in raster order.
         """
         down, across = box.relative_to(have).slices
-        (y, x), (h, w) = (self._edges(box, axis) for axis in (0, 1)), self.lattice.shape
+        (y, x), (h, w), reach = (self._edges(box, axis) for axis in (0, 1)), self.lattice.shape, self.reach
         upright = self._shares(labels[down], beyond[ACROSS, down], x, have.x0, w, y)
         level = self._shares(labels[:, across].T, beyond[DOWN, :, across].T, y, have.y0, h, x).T
-        found: NDArray[np.float64] = np.maximum.reduce([upright[:, :-1], upright[:, 1:], level[:-1], level[1:]])
-        return found
+        return (
+            [
+                Seam(Box(top, at - reach, bottom, min(at + reach, w)), share, at < box.x1)
+                for (top, bottom), shares in zip(pairwise(y.tolist()), upright.tolist(), strict=True)
+                for at, share in zip(x.tolist(), shares, strict=True)
+                if 0 < at < w
+            ],
+            [
+                Seam(Box(at - reach, left, min(at + reach, h), right), share, at < box.y1)
+                for at, shares in zip(y.tolist(), level.tolist(), strict=True)
+                for (left, right), share in zip(pairwise(x.tolist()), shares, strict=True)
+                if 0 < at < h
+            ],
+        )
 
     def straight(self, box: Box, labels: NDArray[np.uint8]) -> tuple[int, int]:
         """Count straight edges inside a box: on its seams, and on lines through the middle of its cores.

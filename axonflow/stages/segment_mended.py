@@ -1,15 +1,16 @@
-"""The network over the lattice, and once more where two windows disagree about the pixels beside their seam.
+"""The network over the lattice, and once more beside seams that show.
 
 The first pass is that of :mod:`axonflow.stages.segment`; what it makes is hidden in the store, with what each window
-predicts just beyond its core. The second pass compares every core with its neighbours' and computes those again, seeing
-all that can reach them, of which a seam shows. What it reads of others is of the first pass alone, whatever became of
-them: so it depends on the lattice and not on who does what in which order. It writes the labels, and nothing that the
-first pass has written: a run that is stopped between two files finds both passes' files as they were left.
+predicts just beyond its core. The second pass compares windows at every seam, and where they disagree too much it
+computes what lies near the seam again, seeing all that can reach it. What it reads of others is of the first pass alone,
+whatever became of them: so labels depend on the lattice and not on who does what in which order. It writes the labels,
+and nothing that the first pass has written: a run that is stopped between two files finds both passes' files as they
+were left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -45,11 +46,15 @@ FIRST = "segment.first"
 """The stage of the first pass."""
 
 MENDED_FROM = 0.05
-"""Share of disagreement at a seam from which on the cores on its sides are computed again."""
+"""Share of disagreement at a seam from which on what lies beside it is computed again.
+
+Tried on nine images of rat cord: from 3 % on half as many seams again are computed, and no straight edge fewer is left;
+from 8 % on a half of the straight edges stay.
+"""
 
 
 def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """Declare the segmentation by a network whose cores are computed again where a seam shows.
+    """Declare the segmentation by a network whose labels are made again where a seam shows.
 
     Parameters
     ----------
@@ -66,7 +71,7 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
     hidden = _hidden(layout, outputs)
     parameters = parameters_of(layout, network)
     looked = parameters | {"keep_probabilities": network.keep_probabilities, "depth": seams.depth}
-    mended = {"mended_from": network.mended_from}
+    mended = {"mended_from": network.mended_from, "reach": seams.reach}
     largest, read = (max(box.grow(by, grid.shape).size for box in grid) for by in (0, lattice.halo))
     pixels = grid.shape[0] * grid.shape[1]
     itemsize = np.dtype(layout.dtype).itemsize
@@ -146,51 +151,63 @@ def _look(
 
 
 def _mend(layout: Layout, network: Network, seams: Seams, outputs: Outputs, box: Box) -> Result:
-    """Write the labels of a box: of the first pass, or made anew where it disagrees with a neighbour too much."""
+    """Write the labels of a box: those of the first pass, and beside seams that show those of windows that see all."""
     hidden = _hidden(layout, outputs)
     have = box.grow(seams.depth, layout.work.shape)
     looked = hidden.images[CLASS].read(have)
     beyond = np.stack([hidden.images[outputs.planes + i].read(have) for i in range(DOWN + 1)])
-    disagrees = seams.disagreement(box, looked, beyond, have)
+    compared = seams.compared(box, looked, beyond, have)
     del beyond
     before = looked[box.relative_to(have).slices]
     planes: dict[int, NDArray[np.uint8]] = {CLASS: before.copy()}
     planes |= {i: hidden.images[i].read(box) for i in outputs.images if i != CLASS}
     sums = hidden.traits.read(box)
-
-    exact = _lattice(layout, network, network.checkpoint.shape.radius)
-    codes, table, grey = normalisation_of(layout, network)
     assert network.mended_from is not None
-    chosen = [
-        core
-        for core, share in zip(exact.cores(box), disagrees.ravel().tolist(), strict=True)
-        if share >= network.mended_from
-    ]
-
-    def read(core: Box) -> tuple[NDArray[Any], Box]:
-        seen = core.grow(exact.halo, exact.shape)
-        return layout.input.read(seen), seen
-
-    if chosen:
-        predictor = predictor_of(layout, network, exact)
-        for core, made in predictor.each(chosen, read, table, outputs.planes - CLASS):
-            at = core.relative_to(box)
-            for i, plane in planes.items():
-                plane[at.slices] = made[i - CLASS]
-            greys = grey[codes(layout.input.read(core))]
-            sums[:, *at.coarser(BLOCK).slices] = block_sums(made[CONFIDENCE - CLASS], greys)
+    found = own = 0
+    for direction in compared:  # those at level seams last, whoever computes them: both reach into the corners of cores
+        shown = [seam for seam in direction if seam.disagreement >= network.mended_from]
+        _again(layout, network, outputs, box, [seam.beside for seam in shown], planes, sums)
+        found, own = found + sum(seam.own for seam in direction), own + sum(seam.own for seam in shown)
     outputs.keep(planes, sums, box)
 
     now = planes[CLASS]
     both = np.stack([before, now])
     return {
-        "counts": np.array([disagrees.size, len(chosen), before.size, np.count_nonzero(before != now)], np.int64),
+        "counts": np.array([found, own, before.size, np.count_nonzero(before != now)], np.int64),
         "straight": np.array([seams.straight(box, labels) for labels in both], np.int64),
         "upper": both[:, 0].copy(),
         "lower": both[:, -1].copy(),
         "left": both[:, :, 0].copy(),
         "right": both[:, :, -1].copy(),
     }
+
+
+def _again(
+    layout: Layout,
+    network: Network,
+    outputs: Outputs,
+    box: Box,
+    places: Sequence[Box],
+    planes: Mapping[int, NDArray[np.uint8]],
+    sums: NDArray[np.uint32],
+) -> None:
+    """Predict places that reach into a box with the exact halo, into its planes and sums."""
+    if not places:
+        return
+    exact = _lattice(layout, network, network.checkpoint.shape.radius)
+    codes, table, grey = normalisation_of(layout, network)
+
+    def read(place: Box) -> tuple[NDArray[Any], Box]:
+        seen = place.grow(exact.halo, exact.shape)
+        return layout.input.read(seen), seen
+
+    for place, made in predictor_of(layout, network, exact).each(places, read, table, outputs.planes - CLASS):
+        part = place & box
+        new, at = made[:, *part.relative_to(place).slices], part.relative_to(box)
+        for i, plane in planes.items():
+            plane[at.slices] = new[i - CLASS]
+        greys = grey[codes(layout.input.read(part))]
+        sums[:, *at.coarser(BLOCK).slices] = block_sums(new[CONFIDENCE - CLASS], greys)
 
 
 def _note(seams: Seams, results: Iterable[tuple[Box, Result]]) -> dict[str, Any]:
@@ -209,7 +226,7 @@ def _note(seams: Seams, results: Iterable[tuple[Box, Result]]) -> dict[str, Any]
         for ones, others, ends in sides:
             straight[:, 0] += [straight_edges(*lines, ends) for lines in zip(ones, others, strict=True)]
         before, above[box.x0] = result["right"], result["lower"]
-    cores, again, pixels, changed = counts.tolist()
+    found, again, pixels, changed = counts.tolist()
     (first, _), (now, elsewhere) = straight.tolist()
     edges = {"before": first, "now": now, "elsewhere": elsewhere}
-    return {"mended": {"cores": cores, "again": again, "changed": changed / pixels, "straight_edges": edges}}
+    return {"mended": {"seams": found, "again": again, "changed": changed / pixels, "straight_edges": edges}}

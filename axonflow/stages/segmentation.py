@@ -31,8 +31,8 @@ class Network:
     adapted : bool
         Whether batch norm goes by the slide's own statistics, too.
     mended_from : float or None
-        Share of the pixels beside a seam, given different classes by its two windows, from which on the cores on its
-        sides are computed again and see all that can reach them. None if none is.
+        Share of the pixels right beside a seam, given different classes by its two windows, from which on what lies
+        near the seam is computed again and sees all that can reach it. None if nothing is.
     """
 
     checkpoint: Checkpoint

@@ -144,7 +144,7 @@ _FORM: dict[str, Any] = {
             "disagrees?": NUMBER,
             "windows?": list_of(list_of(COUNT)),
             "left_out?": each_of(COUNT),
-            "mended?": maybe({"cores": COUNT, "again": COUNT, "changed": NUMBER, "straight_edges": each_of(COUNT)}),
+            "mended?": maybe({"seams": COUNT, "again": COUNT, "changed": NUMBER, "straight_edges": each_of(COUNT)}),
         }
     ),
     "analysed?": str,
