@@ -1,11 +1,10 @@
 """The network over the lattice, and once more beside seams that show.
 
 The first pass is that of :mod:`axonflow.stages.segment`; what it makes is hidden in the store, with what each window
-predicts just beyond its core. The second pass compares windows at every seam, and where they disagree too much it
-computes what lies near the seam again, seeing all that can reach it. What it reads of others is of the first pass alone,
-whatever became of them: so labels depend on the lattice and not on who does what in which order. It writes the labels,
-and nothing that the first pass has written: a run that is stopped between two files finds both passes' files as they
-were left.
+predicts just beyond its core. The second compares windows at every seam, and where they disagree too much it computes
+what lies near the seam again, seeing all that can reach it. What it reads of others is of the first pass alone: so
+labels depend on the lattice, and not on who does what in which order. It writes the labels, and nothing that the first
+pass has written: a run that is stopped between two files finds both passes' files as they were left.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ FIRST = "segment.first"
 MENDED_FROM = 0.05
 """Share of disagreement at a seam from which on what lies beside it is computed again.
 
-Tried on nine images of rat cord: from 3 % on half as many seams again are computed, and no straight edge fewer is left;
-from 8 % on a half of the straight edges stay.
+Tried on nine images of rat cord, where 19 of 113 seams reach it. From 4 % on it would be 30 seams, and no straight edge
+fewer would be left; from 8 % on 10 seams, and of 22 straight edges 10 would stay.
 """
 
 

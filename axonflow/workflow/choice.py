@@ -12,6 +12,7 @@ from typing import NamedTuple
 from axonflow.errors import ModelError, StoreError
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint, embedded_models
+from axonflow.stages.segment_mended import FIRST
 from axonflow.workflow.record import read_record
 
 __all__ = ["LARGEST_SCALE", "Choice", "choose_model", "nearest", "pixels_of", "scale"]
@@ -104,7 +105,8 @@ def _begun_with(store: Path) -> str | None:
         model = read_record(store).get("model", {})
     except StoreError:
         return None
-    if "name" not in model or not any((store / ".axonflow" / "journal" / "segment").glob("*")):
+    journal = store / ".axonflow" / "journal"
+    if "name" not in model or not any(found for name in ("segment", FIRST) for found in (journal / name).glob("*")):
         return None
     embedded = model.get("embedded", model["name"] in embedded_models())
     return str(model["name"] if embedded else model["path"])

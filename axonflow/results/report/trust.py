@@ -11,6 +11,7 @@ import pandas as pd
 from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, MYELIN_AREA
 from axonflow.kernel.words import area, count, number, share
+from axonflow.net.seams import STRAIGHT_PX
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
 
@@ -43,6 +44,16 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         yield Fact("pixels that depend on the cutting", share(seams["exact_halo_disagrees"]), said)
         said = "of the pixels right beside a cut get another class from the square on its other side, at the worst"
         yield Fact("disagreement at the cuts", share(seams["neighbours_disagree"]), said)
+    mended = result.record["stages"].get("segment", {}).get("mended")
+    if mended and mended["seams"]:
+        edges = mended["straight_edges"]
+        said = (
+            f"cuts showed and were computed again, with all that the network can see, which changed "
+            f"{share(mended['changed'])} of the pixels; of {count(edges['before'], 'straight edge')} of at least "
+            f"{STRAIGHT_PX} px on a cut {edges['now']:,} {'is' if edges['now'] == 1 else 'are'} left, where lines "
+            f"through the middle of the squares, which cut nothing, have {edges['elsewhere']:,}"
+        )
+        yield Fact("cuts that were mended", _of(mended["again"], mended["seams"]), said)
     if compared := result.record["stages"].get("segment.fast"):
         said = f"of {compared['compared_px']:,} px that were computed in nnU-Net's own way, too, as it takes longer"
         yield Fact("pixels other than nnU-Net's", share(compared["disagrees"]), said)
