@@ -166,7 +166,8 @@ class Seams:
     def ends(self, box: Box, axis: int) -> NDArray[np.int64]:
         """Return where cores meet along a side of a box, from its first pixel on, px."""
         edges = self._edges(box, axis)
-        return edges[1:-1] - edges[0]
+        inner: NDArray[np.int64] = edges[1:-1] - edges[0]
+        return inner
 
     def _edges(self, box: Box, axis: int) -> NDArray[np.int64]:
         """Return where the cores of a box begin along an axis, and where the last of them ends."""

@@ -100,11 +100,12 @@ def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: 
             "left out; leave it out."
         )
     exact = checkpoint.shape.radius
-    halo = checkpoint.halo_px if config.halo is None else config.halo
-    if halo == "mend":
-        halo = max(checkpoint.halo_px, DEPTH)
-    elif halo == "exact":
+    if config.halo == "exact":
         halo = exact
+    elif config.halo == "mend":
+        halo = max(checkpoint.halo_px, DEPTH)
+    else:
+        halo = checkpoint.halo_px if config.halo is None else config.halo
     return Network(
         checkpoint,
         halo,

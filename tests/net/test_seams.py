@@ -49,7 +49,8 @@ def test_windows_are_compared_where_both_look(
                 expected[DOWN if below else ACROSS, place] = np.mean(
                     said[one][looked.slices] != said[other][looked.slices]
                 )
-    seen, own = {}, []
+    seen: dict[tuple[int, Box], float] = {}
+    own: list[tuple[int, Box]] = []
     for box in Grid(shape, (core * cores_in_chunk,) * 2, smallest=halo):
         have = box.grow(depth, shape)
         compared = seams.compared(box, labels[have.slices], beyond[:, *have.slices], have)

@@ -172,6 +172,23 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_bytes(mended: Config
     assert check(config.out).sound
 
 
+def test_a_first_pass_that_was_begun_keeps_its_model_and_precision(mended: Config, tmp_path: Path) -> None:
+    config = replace(mended, out=tmp_path / "store")
+    with mending_from(SOME), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("axonflow.stages.segment_mended.Seams.compared", stopped)
+        with pytest.raises(Stopped):
+            analyse(config)
+        job = prepare(replace(config, model=None), lambda: "float32")
+    begun = prepare(mended).segmentation
+    assert isinstance(begun, Network)
+    assert isinstance(job.segmentation, Network)
+    assert (job.segmentation.checkpoint, job.segmentation.precision) == (begun.checkpoint, begun.precision)
+
+
+def stopped(*_: object) -> None:
+    raise Stopped
+
+
 def test_the_setting_changes_to_and_fro(plain: Config, mended: Config, tmp_path: Path) -> None:
     config = replace(plain, out=tmp_path / "store")
     other = replace(config, halo="mend")

@@ -20,7 +20,7 @@ from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
 from axonflow.net.nnunet.plan import NnUNetPlan
 from axonflow.ngff import Pyramid
 from axonflow.slide.luminance import rec601
-from axonflow.workflow.config import Config
+from axonflow.workflow.config import Config, Halo
 from axonflow.workflow.estimate import estimate_seconds, windows_of_nnunet
 from axonflow.workflow.job import prepare, run_job
 from axonflow.workflow.record import read_record
@@ -190,8 +190,10 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
     grey, coloured = CASES["plain"], CASES["colours"]
     with pytest.raises(InputError, match="RGB of 8 bits"):
         prepare(config_of(tmp_path / "grey", Case(coloured.plan, grey.pixels)))
-    with pytest.raises(InputError, match="no seams"):
-        prepare(config_of(tmp_path / "halo", grey, halo=25))
+    halos: tuple[Halo, ...] = (25, "exact", "mend")
+    for halo in halos:
+        with pytest.raises(InputError, match="no seams"):
+            prepare(config_of(tmp_path / f"halo {halo}", grey, halo=halo))
     plan = plan_of(normalisations=("ZScoreNormalization",))
     floats = Case(plan, grey.pixels.astype(np.float32))
     with pytest.raises(InputError, match="integers"):

@@ -35,7 +35,7 @@ def configs(draw: st.DrawFn) -> Config:
         keep_bar=draw(st.booleans()),
         on_bad_tile=draw(st.sampled_from(("stop", "fill"))),
         pixel_size=maybe(st.builds(PixelSize, st.floats(0.001, 5), st.floats(0.001, 5))),
-        halo=maybe(st.integers(0, 300) | st.just("exact")),
+        halo=maybe(st.integers(0, 300) | st.sampled_from(("exact", "mend"))),
         chunk=maybe(st.integers(1, 100).map(lambda k: 64 * k)),
         cell_um=draw(st.floats(0.1, 1000)),
         mask=maybe(paths),
