@@ -140,12 +140,15 @@ def _look(
     codes, table, grey = normalisation_of(layout, network)
     out = np.empty((planes + DOWN + 1, *box.shape), np.uint8)
     out[GREY] = grey[codes(pixels[box.relative_to(have).slices])]
-    predictor = predictor_of(layout, network, lattice)
-    for core, made in predictor.each(lattice.cores(box), lambda _: (pixels, have), table, planes - CLASS, depth):
+
+    def take(core: Box, made: NDArray[np.uint8]) -> None:
         h, w = core.shape
         at = core.relative_to(box).slices
         out[CLASS:planes, *at] = made[:, depth : depth + h, depth : depth + w]
         out[planes:, *at] = seams.folded(made[0], core)
+
+    cores, predictor = lattice.cores(box), predictor_of(layout, network, lattice)
+    predictor.each(cores, lambda _: (pixels, have), table, planes - CLASS, take, depth)
     return out
 
 
@@ -200,13 +203,15 @@ def _again(
         seen = place.grow(exact.halo, exact.shape)
         return layout.input.read(seen), seen
 
-    for place, made in predictor_of(layout, network, exact).each(places, read, table, outputs.planes - CLASS):
+    def take(place: Box, made: NDArray[np.uint8]) -> None:
         part = place & box
         new, at = made[:, *part.relative_to(place).slices], part.relative_to(box)
         for i, plane in planes.items():
             plane[at.slices] = new[i - CLASS]
         greys = grey[codes(layout.input.read(part))]
         sums[:, *at.coarser(BLOCK).slices] = block_sums(new[CONFIDENCE - CLASS], greys)
+
+    predictor_of(layout, network, exact).each(places, read, table, outputs.planes - CLASS, take)
 
 
 def _note(seams: Seams, results: Iterable[tuple[Box, Result]]) -> dict[str, Any]:

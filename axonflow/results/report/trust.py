@@ -48,10 +48,10 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     if mended and mended["seams"]:
         edges = mended["straight_edges"]
         said = (
-            f"cuts showed and were computed again, with all that the network can see, which changed "
-            f"{share(mended['changed'])} of the pixels; of {count(edges['before'], 'straight edge')} of at least "
-            f"{STRAIGHT_PX} px on a cut {edges['now']:,} {'is' if edges['now'] == 1 else 'are'} left, where lines "
-            f"through the middle of the squares, which cut nothing, have {edges['elsewhere']:,}"
+            "cuts showed, and what lies beside them was computed again with all that the network can see; this changed "
+            f"{share(mended['changed'])} of the pixels. Borders of at least {STRAIGHT_PX} px that run straight along a "
+            f"cut: {edges['before']:,} before, {edges['now']:,} now; along lines where nothing is cut: "
+            f"{edges['elsewhere']:,}"
         )
         yield Fact("cuts that were mended", _of(mended["again"], mended["seams"]), said)
     if compared := result.record["stages"].get("segment.fast"):
