@@ -134,12 +134,12 @@ def _seams(seams: dict[str, Any] | None) -> Iterator[Row]:
 
 def _mended(mended: dict[str, Any] | None) -> Iterator[Row]:
     """Say what was computed again where seams showed."""
-    from axonflow.kernel.words import share
+    from axonflow.kernel.words import count, share
 
     if mended:
         edges = mended["straight_edges"]
         yield "mended", f"{mended['again']:,} of {mended['seams']:,} seams, {share(mended['changed'])} of the labels"
-        yield "mended", f"{edges['before']:,} straight edges on seams before, {edges['now']:,} now"
+        yield "mended", f"{count(edges['before'], 'straight edge')} on seams before, {edges['now']:,} now"
 
 
 def _faster(compared: dict[str, Any] | None) -> Iterator[Row]:
