@@ -1,4 +1,4 @@
-"""What any network leaves of a pixel: planes of a byte, written as images and as sums over blocks."""
+"""What any network leaves of a pixel: planes of a byte, written as images, and summed over blocks and over axons."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result
+from axonflow.fiber.probability import sum_pieces
+from axonflow.kernel.classes import Classes
 from axonflow.kernel.grid import Box
 from axonflow.net.familiarity import block_sums
 from axonflow.ngff import Blocks, Pyramid
@@ -27,12 +29,14 @@ class Outputs(NamedTuple):
     images : dict of int to Pyramid
         By the plane that is written as it.
     traits : Blocks
+    classes : Classes
     colours : Colours
         Of the classes.
     """
 
     images: dict[int, Pyramid]
     traits: Blocks
+    classes: Classes
     colours: Any
 
     @property
@@ -47,11 +51,12 @@ class Outputs(NamedTuple):
         self.traits.create()
 
     def write(self, planes: NDArray[np.uint8], box: Box) -> Result:
-        """Write the planes of a box."""
+        """Write the planes of a box; return what the network's confidence sums up to over each piece of an axon."""
         for i, image in self.images.items():
             image.write(box, planes[i])
         self.traits.write(box, block_sums(planes[CONFIDENCE], planes[GREY]))
-        return {}
+        kinds = self.classes.kinds(planes[CLASS])
+        return sum_pieces(kinds, planes[CONFIDENCE], box, self.images[CLASS].shape)._asdict()
 
 
 def outputs_of(layout: Layout, *, keep_probabilities: bool) -> Outputs:
@@ -59,4 +64,4 @@ def outputs_of(layout: Layout, *, keep_probabilities: bool) -> Outputs:
     images = {CLASS: layout.semantic}
     if keep_probabilities:
         images |= {FIRST_PROBABILITY + i: probability for i, probability in enumerate(layout.probabilities)}
-    return Outputs(images, layout.traits, layout.colours)
+    return Outputs(images, layout.traits, layout.classes, layout.colours)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from axonflow.fiber.kinds import MYELINATED, UNMYELINATED, of_kind
+from axonflow.fiber.probability import PROBABILITY
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.grid import Box
 from axonflow.kernel.words import count, length, number
@@ -208,7 +209,9 @@ def _examples(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[F
     if chosen.empty:
         return
     maps, sure = result.maps, None
-    if "confidence" in maps:
+    if result.network_columns:
+        sure = chosen[PROBABILITY.name].to_numpy()
+    elif "confidence" in maps:  # of a store whose table does not say it yet
         cells = [
             np.clip(np.searchsorted(edges_um(maps, axis), chosen[f"{axis}0 (um)"], side="right") - 1, 0, n - 1)
             for axis, n in zip("yx", maps["confidence"].shape, strict=True)
