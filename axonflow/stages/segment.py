@@ -62,11 +62,12 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     parameters |= {"lattice": checkpoint.lattice_px}
     if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
         parameters["classes"] = _told_apart(layout.classes)
+    summed = {} if layout.classes.unmyelinated is None else {"unmyelinated": layout.classes.unmyelinated}
     largest = max(box.grow(halo, layout.work.shape).size for box in grid)
     first = Stage(
         name="segment",
         revision=3,
-        parameters=parameters | {"keep_probabilities": network.keep_probabilities},
+        parameters=parameters | {"keep_probabilities": network.keep_probabilities} | summed,
         after=after,
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,14 @@ from axonflow.fiber.kinds import KIND, MYELINATED, UNMYELINATED
 from axonflow.fiber.probability import PROBABILITY
 from axonflow.fiber.rules import LEFT_OUT, RULES
 from axonflow.kernel.classes import WITH_UNMYELINATED
+from axonflow.kernel.words import count
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
+from axonflow.results.export import export_store
+from axonflow.results.report.drawing import how_sure
+from axonflow.results.report.methods import in_a_paper
+from axonflow.results.report.trust import left_out as facts_left_out
+from axonflow.results.viewer.segments import segment_properties
 from axonflow.workflow.config import Config
 
 SHAPE = (140, 200)
@@ -81,12 +88,33 @@ def test_the_rule_leaves_out_exactly_those_below(config: Config, tmp_path: Path)
     pd.testing.assert_frame_equal(result.counted_fibers(), result.fibers[~below])
     assert result.record["rules"] == {"border": "all", "probability": [least, None]}
     assert result.left_out == {"probability": int(below.sum())}
+    said = {fact.name: fact for fact in facts_left_out(result, result.counted_fibers())}["left out by probability"]
+    assert said.value == count(int(below.sum()), "axon")
+    assert said.note.startswith(f"axons have a mean probability of their class below {least:g}: ")
+    assert "the mean probability that the network gave" in in_a_paper(result, result.counted_fibers())
     fibers = result.labels["fibers"].compute(scheduler="synchronous")
     gone = np.isin(fibers, every["axon_id"][below])
     assert not result.counted.compute(scheduler="synchronous")[gone].any()
     assert axonflow.check(plain.out).faults == ()
     analyse(plain)
     assert contents(plain.out) == before
+
+
+def test_report_viewer_and_exports_have_it(config: Config, tmp_path: Path) -> None:
+    result = axonflow.open(config.out)
+    table = result.fibers
+    np.testing.assert_array_equal(how_sure(result, table), table[PROBABILITY.name])
+    listed = json.loads(segment_properties(table))["inline"]["properties"]
+    (values,) = (each["values"] for each in listed if each["id"] == "probability")
+    np.testing.assert_allclose(values, table[PROBABILITY.name], atol=0.51e-3)
+    features = json.loads(export_store(result, "geojson", tmp_path / "f.geojson").read_text())["features"]
+    carried = {}
+    for feature in (each["properties"] for each in features):
+        if not feature["name"].startswith("fiber"):
+            carried[int(feature["name"].split()[1])] = feature["measurements"][PROBABILITY.name]
+        else:
+            assert PROBABILITY.name not in feature["measurements"]
+    assert carried == pytest.approx(dict(zip(table["axon_id"], table[PROBABILITY.name], strict=True)), rel=1e-6)
 
 
 def test_own_masks_have_none_and_their_tables_do_not_speak_of_it(config: Config, tmp_path: Path) -> None:
@@ -96,6 +124,7 @@ def test_own_masks_have_none_and_their_tables_do_not_speak_of_it(config: Config,
     analyse(masks)
     result = axonflow.open(masks.out)
     assert PROBABILITY.name not in result.fibers
+    assert how_sure(result, result.fibers) is None
     from pyarrow import parquet
 
     said = {}
