@@ -25,7 +25,7 @@ from axonflow.training.evaluate import Compared, compare
 __all__ = ["area_under_curve", "f1", "judge"]
 
 COLUMNS = (PROBABILITY.name, "axon_area (um^2)", "solidity")
-LEAST = {PROBABILITY.name: (0.0, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9), "axon_area (um^2)": (0.3, 0.4, 0.5, 0.7, 1.0)}
+LEAST = {PROBABILITY.name: (0.0, 0.55, 0.6, 0.65, 0.7, 0.8), "axon_area (um^2)": (0.3, 0.4, 0.5, 0.7, 1.0)}
 
 
 def judge(compared: Compared) -> tuple[pd.DataFrame, int]:
