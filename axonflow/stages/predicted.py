@@ -51,12 +51,15 @@ class Outputs(NamedTuple):
         self.traits.create()
 
     def write(self, planes: NDArray[np.uint8], box: Box) -> Result:
-        """Write the planes of a box; return what the network's confidence sums up to over each piece of an axon."""
+        """Write the planes of a box; return what :meth:`pieces` does."""
         for i, image in self.images.items():
             image.write(box, planes[i])
         self.traits.write(box, block_sums(planes[CONFIDENCE], planes[GREY]))
-        kinds = self.classes.kinds(planes[CLASS])
-        return sum_pieces(kinds, planes[CONFIDENCE], box, self.images[CLASS].shape)._asdict()
+        return self.pieces(planes[CLASS], planes[CONFIDENCE], box)
+
+    def pieces(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8], box: Box) -> Result:
+        """Return the sums of the confidence over each piece of an axon in a box, for the end of the stage to keep."""
+        return sum_pieces(self.classes.kinds(labels), confidence, box, self.images[CLASS].shape)._asdict()
 
 
 def outputs_of(layout: Layout, *, keep_probabilities: bool) -> Outputs:
