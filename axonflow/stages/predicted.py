@@ -42,7 +42,7 @@ class Outputs(NamedTuple):
     @property
     def planes(self) -> int:
         """How many there are."""
-        return FIRST_PROBABILITY + len(self.images) - 1
+        return max(FIRST_PROBABILITY, *(i + 1 for i in self.images))
 
     def create(self) -> None:
         """Make all of them, empty."""

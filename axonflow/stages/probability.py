@@ -19,7 +19,12 @@ from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.tally import Ints
 from axonflow.stages.layout import Layout
 
-__all__ = ["keep_sums", "sums_of_axons"]
+__all__ = ["keep_sums", "summed", "sums_of_axons"]
+
+
+def summed(layout: Layout) -> dict[str, int]:
+    """Return what the sums depend on beside the labels, as a stage that makes them names it in its key."""
+    return {} if layout.classes.unmyelinated is None else {"unmyelinated": layout.classes.unmyelinated}
 
 
 def keep_sums(layout: Layout, results: Iterable[tuple[Box, Result]]) -> None:
@@ -60,7 +65,8 @@ def _rows(layout: Layout, across: int, results: Iterable[tuple[Box, Result]]) ->
     """
     for _, row in groupby(results, key=lambda result: result[0].y0):
         first, confidence = (
-            np.concatenate(parts) for parts in zip(*(PieceSums(**found) for _, found in row), strict=True)
+            np.concatenate(parts)
+            for parts in zip(*([found[name] for name in PieceSums._fields] for _, found in row), strict=True)
         )
         y, x = np.divmod(first, layout.work.shape[1])
         rank = y // layout.chunk * across + x // layout.chunk

@@ -24,7 +24,7 @@ from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 from axonflow.stages.normalised import normalisation_of, statistics_of
 from axonflow.stages.predicted import CLASS, GREY, outputs_of
-from axonflow.stages.probability import keep_sums
+from axonflow.stages.probability import keep_sums, summed
 from axonflow.stages.segmentation import Network
 
 if TYPE_CHECKING:
@@ -62,12 +62,11 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     parameters |= {"lattice": checkpoint.lattice_px}
     if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
         parameters["classes"] = _told_apart(layout.classes)
-    summed = {} if layout.classes.unmyelinated is None else {"unmyelinated": layout.classes.unmyelinated}
     largest = max(box.grow(halo, layout.work.shape).size for box in grid)
     first = Stage(
         name="segment",
         revision=3,
-        parameters=parameters | {"keep_probabilities": network.keep_probabilities} | summed,
+        parameters=parameters | {"keep_probabilities": network.keep_probabilities} | summed(layout),
         after=after,
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),

@@ -348,7 +348,7 @@ def test_a_plan_refuses_what_does_not_fit_with_both_numbers(slide: Path, tmp_pat
     ran = command("plan", slide, "--out", tmp_path / "out", "--model", model, "--memory", 0.3, "--workers", 1)
     assert ran.code == 2
     assert "0.30 GiB per worker are there" in ran.err
-    assert "the stage 'map'" in ran.err  # by then, all that the others loaded is there
+    assert "the stage 'segment.seams'" in ran.err  # whose windows come on top of the network and compiled loops
     assert re.search(r"need \d\.\d\d GiB", ran.err)
     assert "smaller --chunk" in ran.err
 
