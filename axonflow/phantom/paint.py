@@ -172,7 +172,7 @@ def paint(
 @compiled
 def _outside(rim: float, fine: float, coarse: float) -> float:
     """Return the grey of a pixel of the surroundings: cloudy resin, and the arachnoid's leaves near the pia."""
-    ground = 64 + 30 * coarse + 5 * fine
+    ground = 64 + 8 * coarse + 5 * fine
     leaf = min(max(1.6 * np.cos(rim * 2.6 + 4 * coarse) - 0.5, 0.0), 1.0) if rim > -6 else 0.0
     grey: float = ground + (132 + 30 * fine - ground) * leaf
     return grey

@@ -68,7 +68,8 @@ def declare(
     classes = next(stage for stage in segmented if stage.name == "segment")
     labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, classes)
     gaps = stages[0] if on_bad_tile == "fill" else None
-    measured = measure(layout, max_myelin_um, labelled[1], gaps, axon_shape)
+    by_network = isinstance(segmentation, Network)
+    measured = measure(layout, max_myelin_um, labelled[1], gaps, axon_shape, by_network=by_network)
     decided = apply_rules(layout, rules, coverage, measured[0])
     described = describe_regions(layout, regions, rules, coverage, decided)
     familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None

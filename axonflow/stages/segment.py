@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from axonflow.engine.cpus import cpus, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
+from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.lattice import Lattice
@@ -23,6 +24,7 @@ from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 from axonflow.stages.normalised import normalisation_of, statistics_of
 from axonflow.stages.predicted import CLASS, GREY, outputs_of
+from axonflow.stages.probability import keep_sums, summed
 from axonflow.stages.segmentation import Network
 
 if TYPE_CHECKING:
@@ -69,13 +71,14 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     largest = max(box.grow(halo, layout.work.shape).size for box in grid)
     first = Stage(
         name="segment",
-        revision=2,
-        parameters=parameters | {"keep_probabilities": network.keep_probabilities},
+        revision=3,
+        parameters=parameters | {"keep_probabilities": network.keep_probabilities} | summed(layout),
         after=after,
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),
         task=outputs.write,
         prepare=outputs.create,
+        finish=partial(keep_sums, layout),
         overlap=Overlap(
             source=partial(Plane, layout.input),
             depth=halo,
@@ -85,7 +88,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
             device=device_of,
         ),
         accelerated=True,
-        resident={"network": NETWORK_BYTES},
+        resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
     )

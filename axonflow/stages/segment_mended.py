@@ -10,7 +10,6 @@ pass has written: a run that is stopped between two files finds both passes' fil
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Overlap, Result, Stage
+from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.grid import Box, Grid
-from axonflow.net.familiarity import BLOCK, block_sums
 from axonflow.net.lattice import Lattice
 from axonflow.net.seams import DOWN, Seams, straight_edges
 from axonflow.ngff import Pyramid
@@ -28,6 +27,7 @@ from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 from axonflow.stages.normalised import normalisation_of
 from axonflow.stages.predicted import CLASS, CONFIDENCE, GREY, Outputs, outputs_of
+from axonflow.stages.probability import keep_sums, summed
 from axonflow.stages.segment import (
     EXACT_WINDOW_BYTES,
     NETWORK_BYTES,
@@ -67,7 +67,7 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
     seams = Seams.of(lattice)
     grid = Grid(lattice.shape, (layout.chunk, layout.chunk), smallest=lattice.halo)
     outputs = outputs_of(layout, keep_probabilities=network.keep_probabilities)
-    hidden = _hidden(layout, outputs)
+    hidden, planes = _hidden(layout, outputs), outputs.planes + DOWN + 1
     parameters = parameters_of(layout, network)
     looked = parameters | {"keep_probabilities": network.keep_probabilities, "depth": seams.depth}
     mended = {"mended_from": network.mended_from, "reach": seams.reach}
@@ -81,34 +81,34 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
         after=after,
         shape=grid.shape,
         batches=tuple(grid.batches(2)),
-        task=hidden.write,
-        prepare=hidden.create,
+        task=partial(_hide, hidden),
+        prepare=partial(_create, hidden),
         overlap=Overlap(
             source=partial(Plane, layout.input),
             depth=lattice.halo,
-            planes=hidden.planes,
+            planes=planes,
             dtype="uint8",
             apply=partial(_look, layout, network, seams, outputs.planes),
             device=device_of,
         ),
         accelerated=True,
         resident={"network": NETWORK_BYTES},
-        memory=WINDOW_BYTES + read * (2 * itemsize + 5 + hidden.planes),
-        disk=pixels // 6,
+        memory=WINDOW_BYTES + read * (2 * itemsize + 5 + planes),
+        disk=pixels // 3,
     )
     second = Stage(
         name="segment",
         revision=2,
-        parameters=looked | mended,
+        parameters=looked | mended | summed(layout),
         after=(first, *after),
         shape=grid.shape,
         batches=tuple(grid.batches(1)),
         task=partial(_mend, layout, network, seams, outputs),
         prepare=outputs.create,
-        finish=partial(_note, seams),
+        finish=partial(_finish, layout, seams),
         accelerated=True,
-        resident={"network": NETWORK_BYTES},
-        memory=EXACT_WINDOW_BYTES + largest * (5 + len(outputs.images)),
+        resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
+        memory=EXACT_WINDOW_BYTES + largest * (2 * itemsize + 5 + planes),
         disk=pixels // 6,
     )
     pyramids = [stage for image in outputs.images.values() for stage in levels(image, image.path.name, second)]
@@ -119,16 +119,27 @@ def _lattice(layout: Layout, network: Network, halo: int) -> Lattice:
     return Lattice(layout.work.shape, network.checkpoint.lattice_px, halo, network.checkpoint.shape.stride)
 
 
-def _hidden(layout: Layout, outputs: Outputs) -> Outputs:
-    """Return where the first pass writes: the same as the second, without levels, and what lies beyond the cores."""
-    top = layout.private / "first"
+def _hidden(layout: Layout, outputs: Outputs) -> dict[int, Pyramid]:
+    """Return where the first pass writes: by their planes all that the second needs, and what lies beyond the cores."""
 
     def image(name: str) -> Pyramid:
-        return Pyramid(top / name, layout.work.shape, "uint8", layout.work.pixel_size, shard=layout.chunk, count=1)
+        path = layout.private / "first" / name
+        return Pyramid(path, layout.work.shape, "uint8", layout.work.pixel_size, shard=layout.chunk, count=1)
 
     images = {i: image(str(each.path.relative_to(layout.store))) for i, each in outputs.images.items()}
     beyond = {outputs.planes + i: image(name) for i, name in enumerate(("beyond/across", "beyond/down"))}
-    return Outputs(images | beyond, replace(layout.traits, path=top / layout.traits.path.name), outputs.colours)
+    return images | {CONFIDENCE: image("confidence")} | beyond
+
+
+def _create(hidden: Mapping[int, Pyramid]) -> None:
+    for image in hidden.values():
+        image.create()
+
+
+def _hide(hidden: Mapping[int, Pyramid], planes: NDArray[np.uint8], box: Box) -> Result:
+    for i, image in hidden.items():
+        image.write(box, planes[i])
+    return {}
 
 
 def _look(
@@ -156,25 +167,27 @@ def _mend(layout: Layout, network: Network, seams: Seams, outputs: Outputs, box:
     """Write the labels of a box: those of the first pass, and beside seams that show those of windows that see all."""
     hidden = _hidden(layout, outputs)
     have = box.grow(seams.depth, layout.work.shape)
-    looked = hidden.images[CLASS].read(have)
-    beyond = np.stack([hidden.images[outputs.planes + i].read(have) for i in range(DOWN + 1)])
+    looked = hidden[CLASS].read(have)
+    beyond = np.stack([hidden[outputs.planes + i].read(have) for i in range(DOWN + 1)])
     compared = seams.compared(box, looked, beyond, have)
     del beyond
     before = looked[box.relative_to(have).slices]
     planes: dict[int, NDArray[np.uint8]] = {CLASS: before.copy()}
-    planes |= {i: hidden.images[i].read(box) for i in outputs.images if i != CLASS}
-    sums = hidden.traits.read(box)
+    planes |= {i: hidden[i].read(box) for i in {CONFIDENCE, *outputs.images} - {CLASS}}
     assert network.mended_from is not None
     found = own = 0
     for direction in compared:  # those at level seams last, whoever computes them: both reach into the corners of cores
         shown = [seam for seam in direction if seam.disagreement >= network.mended_from]
-        _again(layout, network, outputs, box, [seam.beside for seam in shown], planes, sums)
+        if shown:
+            _again(layout, network, box, [seam.beside for seam in shown], planes)
         found, own = found + sum(seam.own for seam in direction), own + sum(seam.own for seam in shown)
-    outputs.keep(planes, sums, box)
+    codes, _, grey = normalisation_of(layout, network)
+    summed_up = outputs.write(planes | {GREY: grey[codes(layout.input.read(box))]}, box)
 
     now = planes[CLASS]
     both = np.stack([before, now])
     return {
+        **summed_up,
         "counts": np.array([found, own, before.size, np.count_nonzero(before != now)], np.int64),
         "straight": np.array([seams.straight(box, labels) for labels in both], np.int64),
         "upper": both[:, 0].copy(),
@@ -185,19 +198,10 @@ def _mend(layout: Layout, network: Network, seams: Seams, outputs: Outputs, box:
 
 
 def _again(
-    layout: Layout,
-    network: Network,
-    outputs: Outputs,
-    box: Box,
-    places: Sequence[Box],
-    planes: Mapping[int, NDArray[np.uint8]],
-    sums: NDArray[np.uint32],
+    layout: Layout, network: Network, box: Box, places: Sequence[Box], planes: Mapping[int, NDArray[np.uint8]]
 ) -> None:
-    """Predict places that reach into a box with the exact halo, into its planes and sums."""
-    if not places:
-        return
+    """Predict places that reach into a box with the exact halo, into its planes."""
     exact = _lattice(layout, network, network.checkpoint.shape.radius)
-    codes, table, grey = normalisation_of(layout, network)
 
     def read(place: Box) -> tuple[NDArray[Any], Box]:
         seen = place.grow(exact.halo, exact.shape)
@@ -205,13 +209,17 @@ def _again(
 
     def take(place: Box, made: NDArray[np.uint8]) -> None:
         part = place & box
-        new, at = made[:, *part.relative_to(place).slices], part.relative_to(box)
+        new, at = made[:, *part.relative_to(place).slices], part.relative_to(box).slices
         for i, plane in planes.items():
-            plane[at.slices] = new[i - CLASS]
-        greys = grey[codes(layout.input.read(part))]
-        sums[:, *at.coarser(BLOCK).slices] = block_sums(new[CONFIDENCE - CLASS], greys)
+            plane[at] = new[i - CLASS]
 
-    predictor_of(layout, network, exact).each(places, read, table, outputs.planes - CLASS, take)
+    table = normalisation_of(layout, network).table
+    predictor_of(layout, network, exact).each(places, read, table, max(planes), take)
+
+
+def _finish(layout: Layout, seams: Seams, results: Iterable[tuple[Box, Result]]) -> dict[str, Any]:
+    keep_sums(layout, results)
+    return _note(seams, results)
 
 
 def _note(seams: Seams, results: Iterable[tuple[Box, Result]]) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _contract(checkpoint: Checkpoint) -> str:
     if checkpoint.slides_um is not None:
         contract["for slides of"] = "{:g} to {:g} µm".format(*checkpoint.slides_um)
     for name, value in checkpoint.trained_on.items():
-        if name == "notice":
+        if name == "notice" or value in (None, []):
             continue
         if isinstance(value, Mapping):
             value = ", ".join(f"{key} {_plain(item)}" for key, item in value.items())

@@ -282,6 +282,12 @@ class Config:
     max_gratio: float | None = _rule(
         "Leave out axons with myelin of a greater g-ratio.", "--max-gratio", above=0, most=1
     )
+    min_axon_probability: float | None = _rule(
+        "Leave out axons of which the network was less sure: of a smaller mean probability of their class.",
+        "--min-axon-probability",
+        least=0,
+        most=1,
+    )
     max_myelin_um: float = setting(
         NUMBER,
         "Longest way from an axon through its myelin, µm; myelin farther away belongs to none.",

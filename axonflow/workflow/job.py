@@ -34,7 +34,7 @@ from axonflow.stages.layout import Frame, Layout, default_chunk, whole_chunk
 from axonflow.stages.segment_mended import FIRST
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.stages.unmeasured import WhereMeasured
-from axonflow.workflow.changes import changed_settings
+from axonflow.workflow.changes import changes_since
 from axonflow.workflow.choice import choose_model
 from axonflow.workflow.config import Config
 from axonflow.workflow.evidence import Evidence, after, before
@@ -237,7 +237,7 @@ def _complete(job: Job, profile: Profile, pool: Pool | None, stages: Sequence[St
     from axonflow.engine.runner import run_stages
 
     layout = job.layout
-    if changes := changed_settings(layout.store, job.config, layout.native.pixel_size):
+    if changes := changes_since(layout.store, job.config, layout.native.pixel_size, job.segmentation):
         on_event(Noted(f"The store was made with {'; '.join(changes)}. What that decides is made anew."))
     Plan.of(stages, job.journal, job.config.out, profile).check()
     remove(layout.store / "report.html", layout.store / "figures")  # they show what is about to change

@@ -18,6 +18,7 @@ from slides import write_model
 import axonflow
 from axonflow.cli import app
 from axonflow.fiber.kinds import KIND
+from axonflow.fiber.probability import PROBABILITY
 from axonflow.fiber.region_table import REGION_COLUMNS, UNMYELINATED_COLUMNS
 from axonflow.fiber.rules import LEFT_OUT
 from axonflow.fiber.table import AXES, COLUMNS, REGION, TOUCHES
@@ -72,7 +73,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, ...]:
 
 def test_the_columns_are_listed() -> None:
     listed = rows("docs/reference/columns.md", 0, 1, 2, 3)
-    columns = (*COLUMNS, KIND, *AXES, TOUCHES, LEFT_OUT, REGION, *REGION_COLUMNS, *UNMYELINATED_COLUMNS)
+    columns = (*COLUMNS, KIND, PROBABILITY, *AXES, TOUCHES, LEFT_OUT, REGION, *REGION_COLUMNS, *UNMYELINATED_COLUMNS)
     assert listed == [(column.name, column.unit, column.dtype, column.meaning) for column in columns]
 
 

@@ -75,6 +75,7 @@ def said_plainly(result: Analysis, border: str, bounds: dict[str, Any], covered:
             "eccentricity": axon["eccentricity"] > bounds.get("max_eccentricity", 1),
             "myelin": bounds.get("need_myelin", False) and not sheathed,
             "gratio": sheathed and not bounds.get("min_gratio", 0) <= axon["gratio"] <= bounds.get("max_gratio", 1),
+            "probability": False,  # masks have none
             "mask": not inside,
             "border": border == "inside" and axon["image_border_touching"],
             "frame": border == "frame" and axon["axon_id"] in last,

@@ -12,8 +12,10 @@ import torch
 from nnunet_models import blobs, content_of, networks, plan_of, seen_by, write_nnunet
 from numpy.typing import NDArray
 from oracles import nnunet_scores
+from scipy import ndimage
 from slides import LOCAL, contents, processes, write_slide
 
+import axonflow
 from axonflow.engine.profile import Profile
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
@@ -114,6 +116,11 @@ def test_threads_and_processes_leave_the_same(tmp_path: Path, monkeypatch: pytes
     config = config_of(tmp_path, case, "processes", chunk=64, keep_probabilities=True)
     run_job(prepare(config), processes(monkeypatch))
     assert stores["one"] == stores["threads"] == contents(config.out)
+    result = axonflow.open(config.out)
+    stored = Pyramid.open(config.out / "probabilities" / result.classes.names[result.classes.axon]).array(0)
+    axons = result.labels["axons"].compute(scheduler="synchronous")
+    means = ndimage.mean(np.squeeze(np.asarray(stored[:])), axons, result.fibers["axon_id"]) / 255
+    np.testing.assert_allclose(result.fibers["axon_probability"], means, rtol=1e-12)
 
 
 def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:

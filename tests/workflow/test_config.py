@@ -50,6 +50,7 @@ def configs(draw: st.DrawFn) -> Config:
         border=maybe(st.sampled_from(("frame", "inside", "all"))),
         min_diameter_um=maybe(st.floats(0, 100)),
         max_gratio=maybe(st.floats(0.1, 1)),
+        min_axon_probability=maybe(st.floats(0, 1)),
         need_myelin=maybe(st.booleans()),
         axon_shape=draw(st.sampled_from(("circle", "ellipse"))),
         **masks,

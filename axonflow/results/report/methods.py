@@ -115,6 +115,8 @@ def _left_out(result: Analysis) -> Iterator[str]:
             yield f"{axons}outside of what was analysed."
         elif rule == "myelin":
             yield f"{axons}no myelin of theirs was found."
+        elif rule == "probability":
+            yield f"{axons}the mean probability that the network gave them was too small."
         else:
             yield f"{axons}because of their {rule}."
 

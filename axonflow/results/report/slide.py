@@ -64,7 +64,7 @@ def write_report(result: Analysis) -> Path:
     from axonflow.results.report.drawing import NEEDED, draw_figures
 
     report, figures = result.store / "report.html", result.store / "figures"
-    axons = result.counted_fibers([*dict.fromkeys((*NEEDED, BORDER, *result.kind_columns))])
+    axons = result.counted_fibers([*dict.fromkeys((*NEEDED, BORDER, *result.kind_columns, *result.network_columns))])
     with new_folder(figures, durable=False) as part:
         drawn = draw_figures(result, axons, part)
         remove(report)  # it must not outlive its figures

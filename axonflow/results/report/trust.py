@@ -109,6 +109,7 @@ _JUDGED = {
     "solidity": "axons have a solidity",
     "eccentricity": "axons have an eccentricity",
     "gratio": "axons have g-ratios",
+    "probability": "axons have a mean probability of their class",
 }
 
 
