@@ -94,7 +94,7 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
         accelerated=True,
         resident={"network": NETWORK_BYTES},
         memory=WINDOW_BYTES + read * (2 * itemsize + 5 + planes),
-        disk=pixels // 3,
+        disk=pixels,
     )
     second = Stage(
         name="segment",
