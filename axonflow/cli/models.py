@@ -189,6 +189,8 @@ def export_one(
         raise InputError(f"The format onnx was expected, {form!r} came; it is the only one so far.")
     checkpoint = Checkpoint.find(model)
     path = out or Path(f"{checkpoint.name}.onnx")
+    if not path.name or path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"A file in a folder that is there was expected for --out, {str(path)!r} came; name one.")
     found = export_onnx(checkpoint, path)
     console.print(f"written: {path}", soft_wrap=True)
     if found is None:

@@ -193,5 +193,5 @@ def _judgements(table: pd.DataFrame, rules: Rules) -> Iterator[tuple[str, NDArra
 
 
 def _bounds(pair: tuple[float, float]) -> list[float | None] | None:
-    low, high = (None if value in (0, inf) else value for value in pair)
+    low, high = None if pair[0] == 0 else pair[0], None if pair[1] == inf else pair[1]
     return None if low is high is None else [low, high]

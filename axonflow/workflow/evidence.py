@@ -190,7 +190,7 @@ def before(
             known,
             coloured=None if sees_colours else coloured_share(slide, config.series, config.channel),
             model=model.name,
-            model_um=model.pixel_size_um,
+            model_um=model.pixel_size_um if model.on_own_pixels else model.working_size(size).geometric_um,
             scale=scale(model, size),
             model_sees_um=pixels_of(model, size) if model.plan is not None else None,
         )

@@ -103,6 +103,17 @@ def _found(result: Analysis, axons: pd.DataFrame) -> list[str]:
     return said
 
 
+_JUDGED = {
+    "area": ("an area", " µm²"),
+    "diameter": ("a diameter", " µm"),
+    "solidity": ("a solidity", ""),
+    "eccentricity": ("an eccentricity", ""),
+    "gratio": ("a g-ratio", ""),
+    "probability": ("a mean probability by the network", ""),
+}
+"""Rules that bound a quantity: what it is called, and its unit."""
+
+
 def _left_out(result: Analysis) -> Iterator[str]:
     """Say how many axons each rule left out: n is not what is seen in the pictures."""
     for rule, n in result.left_out.items():
@@ -115,10 +126,11 @@ def _left_out(result: Analysis) -> Iterator[str]:
             yield f"{axons}outside of what was analysed."
         elif rule == "myelin":
             yield f"{axons}no myelin of theirs was found."
-        elif rule == "probability":
-            yield f"{axons}the mean probability that the network gave them was too small."
         else:
-            yield f"{axons}because of their {rule}."
+            low, high = result.record["rules"][rule]
+            bounds = ((word, bound) for word, bound in (("below", low), ("above", high)) if bound is not None)
+            said = " or ".join(f"{word} {bound:g}{_JUDGED[rule][1]}" for word, bound in bounds)
+            yield f"{axons}{_JUDGED[rule][0]} {said}."
 
 
 def _pixel(um: list[float]) -> str:
