@@ -222,9 +222,7 @@ def test_an_embedded_model_has_its_card(name: str) -> None:
         assert (checkpoint.folder / link).exists()
 
 
-def test_a_network_is_no_worse_on_what_it_learned_from_than_its_card_says_of_others(
-    real_data: Path, tmp_path: Path
-) -> None:
+def test_a_network_is_no_worse_on_what_it_learned_from(real_data: Path, tmp_path: Path) -> None:
     (image,) = select(real_data / "sem", ["sub-rat8"])
     (row,) = evaluate("sem", [image], tmp_path, workers=1).to_dict("records")
     (line,) = (
