@@ -91,7 +91,7 @@ def test_the_rule_leaves_out_exactly_those_below(config: Config, tmp_path: Path)
     said = {fact.name: fact for fact in facts_left_out(result, result.counted_fibers())}["left out by probability"]
     assert said.value == count(int(below.sum()), "axon")
     assert said.note.startswith(f"axons have a mean probability of their class below {least:g}: ")
-    assert "the mean probability that the network gave" in in_a_paper(result, result.counted_fibers())
+    assert f": a mean probability by the network below {least:g}." in in_a_paper(result, result.counted_fibers())
     fibers = result.labels["fibers"].compute(scheduler="synchronous")
     gone = np.isin(fibers, every["axon_id"][below])
     assert not result.counted.compute(scheduler="synchronous")[gone].any()
