@@ -12,7 +12,7 @@ import pandas as pd
 from axonflow.fiber import kinds
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
-from axonflow.kernel.words import area, count, density, length, mean_and_spread, number, size
+from axonflow.kernel.words import area, count, density, length, mean_and_spread, number, outside, size
 from axonflow.results.analysis import Analysis
 
 __all__ = ["analysed_on", "in_a_paper"]
@@ -104,8 +104,8 @@ def _found(result: Analysis, axons: pd.DataFrame) -> list[str]:
 
 
 _JUDGED = {
-    "area": ("an area", " µm²"),
-    "diameter": ("a diameter", " µm"),
+    "area": ("an area", "µm²"),
+    "diameter": ("a diameter", "µm"),
     "solidity": ("a solidity", ""),
     "eccentricity": ("an eccentricity", ""),
     "gratio": ("a g-ratio", ""),
@@ -127,10 +127,9 @@ def _left_out(result: Analysis) -> Iterator[str]:
         elif rule == "myelin":
             yield f"{axons}no myelin of theirs was found."
         else:
+            what, unit = _JUDGED[rule]
             low, high = result.record["rules"][rule]
-            bounds = ((word, bound) for word, bound in (("below", low), ("above", high)) if bound is not None)
-            said = " or ".join(f"{word} {bound:g}{_JUDGED[rule][1]}" for word, bound in bounds)
-            yield f"{axons}{_JUDGED[rule][0]} {said}."
+            yield f"{axons}{what} {outside(low, high, unit)}."
 
 
 def _pixel(um: list[float]) -> str:

@@ -137,8 +137,8 @@ def _unmyelinated(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
         Fact("their volume fraction", number(avf, ".3f"), "part of the area that is unmyelinated axon"),
     ]
     if "masks" not in result.record["model"]:
-        said = "those that a network sees run together count as one: the volume fraction is more certain than the rest"
-        facts.append(Fact("bundles", "one axon", said))
+        said = "that a network sees run together: the volume fraction is more certain than the other numbers"
+        facts.append(Fact("counted as one", "neighbours", said))
     return facts
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, MYELIN_AREA
-from axonflow.kernel.words import area, count, number, share
+from axonflow.kernel.words import area, count, number, outside, share
 from axonflow.net.seams import STRAIGHT_PX
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
@@ -122,7 +122,7 @@ def _by_rules(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     for rule, bounds in result.record.get("rules", {}).items():
         if rule == "border":
             continue
-        said = "axons have no myelin that was found" if rule == "myelin" else f"{_JUDGED[rule]} {_range(*bounds)}"
+        said = "axons have no myelin that was found" if rule == "myelin" else f"{_JUDGED[rule]} {outside(*bounds)}"
         said += ": they do not count, and neither do their pixels and those of their myelin"
         yield Fact(f"left out by {rule}", count(result.left_out.get(rule, 0), "axon"), said)
 
@@ -137,11 +137,6 @@ def _without_frame(result: Analysis, axons: pd.DataFrame) -> str:
         return ""
     mean = np.concatenate([here, cut]).mean() / here.mean() - 1
     return f"; if all counted, density would differ by {len(cut) / len(here):+.1%} and mean diameter by {mean:+.1%}"
-
-
-def _range(low: float | None, high: float | None) -> str:
-    """Say what lies out of a range."""
-    return " or ".join(f"{word} {bound:g}" for word, bound in (("below", low), ("above", high)) if bound is not None)
 
 
 def _unfamiliar(result: Analysis) -> tuple[int, int]:
