@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 PX_PER_UM = 10.0
 SIDE = 2600
-"""Of a field, px; four times as much of the grey matter, where fibers are rare."""
+"""Of a field, px."""
 
 DRAWN = 1.03
 """Radius of a disc as large as a fiber that is drawn, in radii of its circle."""
@@ -56,14 +56,13 @@ def wanted(tract: Tract) -> Floats:
 
 def packed(number: int, offers: Floats, seed: int) -> Floats:
     """Return the fibers of each size that a field of a tract gets, per mm²."""
-    side = 2 * SIDE if number == GREY_MATTER else SIDE
     far = np.full((40, 40), 1e3, np.float32)
     everywhere = Atlas(far, far if number == GREY_MATTER else -far, np.full((40, 40), number, np.uint8))
-    box, table = Box(0, 0, side, side), tuple(map(tuple, offers.tolist()))
-    rows = pack(seed, box, box.shape, (side / 2, side / 2, 10.0 * side), everywhere, PX_PER_UM, table).rows
-    inside = (rows[:, 3] == FIBER) & ((rows[:, :2] >= 0) & (rows[:, :2] < side)).all(axis=1)
+    box, table = Box(0, 0, SIDE, SIDE), tuple(map(tuple, offers.tolist()))
+    rows = pack(seed, box, box.shape, (SIDE / 2, SIDE / 2, 10.0 * SIDE), everywhere, PX_PER_UM, table).rows
+    inside = (rows[:, 3] == FIBER) & ((rows[:, :2] >= 0) & (rows[:, :2] < SIDE)).all(axis=1)
     counts = np.histogram(-rows[inside, 2] / PX_PER_UM, bins=-np.array(RADII_UM))[0]
-    density: Floats = counts / (side / PX_PER_UM / 1e3) ** 2
+    density: Floats = counts / (SIDE / PX_PER_UM / 1e3) ** 2
     return density
 
 

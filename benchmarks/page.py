@@ -19,17 +19,29 @@ PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
 ORDER = ("convert", "segment", "measure-axondeepseg", "measure-skimage", "growth", "memory", "cord", "resume", "start")
 """How the results follow one another; any others come after these, by name."""
 
-INTRODUCTION = """\
-# Performance
+TITLE = "# Performance"
 
-How fast axonflow is, in how much memory, beside the programs that do the same and beside what the machine can do. A
-figure comes from a script in `benchmarks/`, which runs all sides of a comparison in turn, each in processes of its
-own, several times: what disturbs the machine befalls all alike. Seconds and processor time are medians, with the
-range of all runs; the peak of memory is that of a command and of all processes it starts, a page that some share
-counted once. Peers run in environments of their own, in the versions that are named.
+EXPECT = (
+    ("a whole rat cord, 34,000² px, from the file to maps and report", "cord", "axonflow run"),
+    ("8192² px segmented by `sem`", "segment", "axonflow"),
+    ("16384² px of TIFF made an OME-Zarr with all levels", "convert", "axonflow convert"),
+    ("10,000 axons labelled and measured, libraries loaded", "growth", "10,000 axons"),
+    ("1,000,000 axons labelled and measured", "growth", "1,000,000 axons"),
+    ("`axonflow run` of a store in which nothing is left to do", "resume", "axonflow run"),
+    ("`axonflow info STORE`", "start", "axonflow info STORE"),
+)
+"""What a user asks first: the question, and the result and the side that answer it."""
 
-`python -m benchmarks.NAME`, in a clone of the repository, measures one of them again, and `python -m benchmarks.page`
-makes this page of what was measured. Where the time goes, and what was done about it, stands in [speed](speed.md)."""
+EXPLAINED = """\
+With a network, nearly all the time is the network's: it grows with the pixels, shrinks with the cores, and hardly hangs
+on how many axons there are. Memory does not grow with the slide: a worker takes 0.4 to 0.5 GiB."""
+
+METHOD = """\
+Every figure comes from a script in `benchmarks/`, which runs all sides of a comparison in turn, each in processes of
+its own: what disturbs the machine befalls all alike. Seconds and processor time are medians, with the range of all
+runs; the peak of memory is that of a command and of all processes it starts. Peers run in environments of their own.
+`python -m benchmarks.NAME`, in a clone of the repository, measures one again, and `python -m benchmarks.page` makes
+this page. Where the time goes, and what was done about it, stands in [speed](speed.md)."""
 
 
 def results(folder: Path = RESULTS) -> list[dict[str, Any]]:
@@ -41,7 +53,16 @@ def results(folder: Path = RESULTS) -> list[dict[str, Any]]:
 
 def page(measured: Sequence[Mapping[str, Any]]) -> str:
     """Return the page, as Markdown."""
-    parts = [INTRODUCTION, *([_summary(measured)] if measured else []), *map(_section, measured)]
+    parts = [TITLE]
+    if measured:
+        parts += [
+            _expected(measured),
+            EXPLAINED,
+            METHOD,
+            _summary(measured),
+            *map(_section, measured),
+            _where(measured),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -50,6 +71,24 @@ def figure(value: float, digits: int = 3) -> str:
     if value and abs(value) < 100:
         return f"{value:.{digits}g}" if abs(value) >= 1e-3 else f"{value:.1e}"
     return f"{value:,.0f}"
+
+
+def _expected(measured: Sequence[Mapping[str, Any]]) -> str:
+    by_name = {result["name"]: result for result in measured}
+    rows = [
+        (
+            what,
+            _spoken(median(run["seconds"] for run in runs)),
+            f"{median(run['peak_bytes'] for run in runs) / GIB:.2g} GiB",
+        )
+        for what, name, side in EXPECT
+        if (runs := by_name.get(name, {"sides": {}})["sides"].get(side))
+    ]
+    return "Without a GPU, on two cores:\n\n" + _table(("", "takes", "and of memory, in all"), rows)
+
+
+def _spoken(seconds: float) -> str:
+    return f"{figure(seconds / 60)} min" if seconds >= 120 else f"{figure(seconds)} s"
 
 
 def _summary(measured: Sequence[Mapping[str, Any]]) -> str:
@@ -71,16 +110,17 @@ def _with_unit(goal: Mapping[str, Any]) -> str:
 
 def _section(result: Mapping[str, Any]) -> str:
     rows = [(side, *_row(runs)) for side, runs in result["sides"].items()]
-    goals = [f"- {goal['what']}: {_with_unit(goal)}, {_met(goal)}" for goal in result["goals"]]
-    parts = [
-        f"## {_capital(result['question'])}",
-        _table(("", "median, s", "from – to, s", "processor time, s", "peak, GiB", "runs"), rows),
-        "\n".join(goals),
-        *result["notes"],
-        f"Measured with `python -m benchmarks.{result['name'].partition('-')[0]}` on {result['date']}: "
-        f"{_machine(result['machine'])}. {_versions(result['versions'])}.",
-    ]
-    return "\n\n".join(part for part in parts if part)
+    head = ("", "median, s", "from – to, s", "processor time, s", "peak, GiB", "runs")
+    return "\n\n".join([f"## {_capital(result['question'])}", _table(head, rows), *result["notes"]])
+
+
+def _where(measured: Sequence[Mapping[str, Any]]) -> str:
+    alike: dict[str, list[str]] = {}
+    for result in measured:
+        on = f"{result['date']}, {_machine(result['machine'])}; {_versions(result['versions'])}"
+        alike.setdefault(on, []).append(f"`{result['name'].partition('-')[0]}`")
+    lines = [f"- {', '.join(dict.fromkeys(names))}: {on}." for on, names in alike.items()]
+    return "## On what, and when\n\n" + "\n".join(lines)
 
 
 def _row(runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ TRACTS = (
     ),
 )
 
-GREY_FIBERS = Tract("grey matter", GREY, 1.2, 0.45, 7_000, 0.66)
+GREY_FIBERS = Tract("grey matter", GREY, 1.2, 0.45, 42_000, 0.66)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -96,7 +96,7 @@ class Cord:
             drawn.inside, drawn.grey, STEP, um, top, left, grey,
         )  # fmt: skip
         charge(seed, um, top, left, grey)
-        light = self._noise(box, 603, (320, 0.025), (1500, 0.04))
+        light = self._noise(box, 603, (320, 0.015), (1500, 0.025))
         focus = self._noise(box, 604, (900, 0.5), (2600, 0.5))
         knife = self._noise(box, 605, (260, 1.0))
         out = np.empty(box.shape, np.uint8)

@@ -102,7 +102,7 @@ def test_they_are_those_of_the_windows_that_are_named(adapted: Config) -> None:
     job, content = prepare(adapted), json.loads(kept(adapted))
     network = job.segmentation
     assert isinstance(network, Network)
-    table, lattice = lookup_table(histogram(PIXELS)), Lattice(SHAPE, 64, 25, 16)
+    table, lattice = lookup_table(histogram(PIXELS)), Lattice(SHAPE, 64, 0, 16)
     windows = [lattice.window(Box(*each), PIXELS, Box.whole(SHAPE))[0] for each in content["windows"]]
     found = adapted_statistics(network.checkpoint, network.precision, np.stack([table[w] for w in windows]), WEIGHT)
     assert Statistics.from_json(content["layers"]) == found
