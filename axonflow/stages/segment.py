@@ -82,9 +82,14 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         resident={"network": NETWORK_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
+        rehearse=_load_torch,
     )
     pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]
     return (first, *pyramids, _seams(layout, network, lattice, parameters, after))
+
+
+def _load_torch() -> None:
+    import axonflow.net.predict  # noqa: F401  # a second
 
 
 def device_of() -> str:

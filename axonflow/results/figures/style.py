@@ -133,13 +133,13 @@ def save(
         figure.set_layout_engine(None)  # laid out once, for all files; one of any other kind is drawn twice a file
     for path in paths:
         kind = path.suffix[1:].lower()
-        how = {
+        how: dict[str, Any] = {
             "png": {"pil_kwargs": {"compress_level": COMPRESSION}},
             "svg": {"metadata": {"Date": None}},
             "pdf": {"metadata": {"CreationDate": None}},
-        }.get(kind, {})
+        }
         with rc_context({"svg.hashsalt": "axonflow", "svg.fonttype": letters}), new_file(path, durable=False) as part:
-            figure.savefig(part, dpi=dpi, format=kind, **how)
+            figure.savefig(part, dpi=dpi, format=kind, **how.get(kind, {}))
 
 
 def in_words(values: xr.DataArray) -> str:
