@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from axonflow.kernel.grid import Box
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.device import Device, computing_device, faults, turn
+from axonflow.net.device import Device, computing_device, faults, turn, use_cores
 from axonflow.net.lattice import Lattice
 from axonflow.net.loaded import PLANES, LoadedNetwork, load_network
 from axonflow.net.normalise import Codes, grey_codes
@@ -36,6 +36,8 @@ class Predictor:
         The slide's grey codes, on which its normalisation is built.
     statistics : Statistics, optional
         By which batch norm goes; those of the training if None.
+    cores : callable, optional
+        Says before each window how many cores of the processor it may use; as this thread has it if None.
 
     Notes
     -----
@@ -50,6 +52,7 @@ class Predictor:
     device: Device = field(default_factory=computing_device)
     codes: Codes = grey_codes
     statistics: Statistics | None = None
+    cores: Callable[[], int] | None = None
 
     def probabilities(
         self, core: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]
@@ -82,7 +85,7 @@ class Predictor:
         with turn(self.device), faults():
             net = self._network()
             work = partial(net.shares, net.table(table), Box.whole((window.shape[0], window.shape[1])))
-            (shares,) = net.batches.through(work, self.codes, [window])
+            (shares,) = net.batches.through(work, self._codes, [window])
         return shares, inner
 
     def predict(
@@ -119,7 +122,7 @@ class Predictor:
             out = np.empty((len(PLANES) + len(self.checkpoint.classes), *box.shape), np.uint8)
 
         def cut(core: Box) -> NDArray[np.uint16]:
-            return self.codes(self.lattice.window(core, pixels, have)[0])
+            return self._codes(self.lattice.window(core, pixels, have)[0])
 
         with turn(self.device), faults():
             net = self._network()
@@ -127,12 +130,33 @@ class Predictor:
             for alike in _of_one_shape(self.lattice.cores(box)):
                 _, inner = self.lattice.window(alike[0], pixels, have)
                 work = partial(net.planes, codes, inner, len(out))
-                done = net.batches.through(work, cut, alike)
-                for core, planes in zip(alike, done, strict=True):
+                same = self._same(alike, pixels, have)
+                computed = [core for core in alike if core not in same]
+                for core, planes in zip(computed, net.batches.through(work, cut, computed), strict=True):
                     out[:, *core.relative_to(box).slices] = planes
+                for core, other in same.items():
+                    out[:, *core.relative_to(box).slices] = out[:, *other.relative_to(box).slices]
             if self.device.where.type == "cpu":
                 self.device.forget()  # other stages follow; on a GPU nobody else waits for it
         return out
+
+    def _codes(self, window: NDArray[np.generic]) -> NDArray[np.uint16]:
+        if self.cores is not None:
+            use_cores(self.cores())
+        return self.codes(window)
+
+    def _same(self, alike: Iterable[Box], pixels: NDArray[np.generic], have: Box) -> dict[Box, Box]:
+        """Return the cores whose windows are of one grey throughout, each with the first one of that grey."""
+        first: dict[object, Box] = {}
+        same: dict[Box, Box] = {}
+        for core in alike:
+            seen = pixels[core.grow(self.lattice.halo, self.lattice.shape).relative_to(have).slices]
+            grey = seen[0, 0]
+            if grey == seen[-1, -1] and (seen[0] == grey).all() and (seen == grey).all():
+                other = first.setdefault(grey.item(), core)
+                if other != core:
+                    same[core] = other
+        return same
 
     def _network(self) -> LoadedNetwork:
         if self.statistics is None:  # one network of a process, however it was asked for

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.cpus import cpus, tasks_side_by_side
+from axonflow.engine.cpus import cores_of_a_task, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box, Grid
@@ -134,13 +134,11 @@ def _predict(
 
 
 def _predictor(layout: Layout, network: Network, lattice: Lattice) -> Predictor:
-    from axonflow.net.device import use_cores  # torch is loaded where it is used
-    from axonflow.net.predict import Predictor
+    from axonflow.net.predict import Predictor  # torch is loaded where it is used
 
-    if tasks_side_by_side() > 1:
-        use_cores(max(cpus() // tasks_side_by_side(), 1))
+    cores = cores_of_a_task if tasks_side_by_side() > 1 else None
     codes, statistics = normalisation_of(layout, network).codes, statistics_of(layout, network)
-    return Predictor(network.checkpoint, lattice, network.precision, codes=codes, statistics=statistics)
+    return Predictor(network.checkpoint, lattice, network.precision, codes=codes, statistics=statistics, cores=cores)
 
 
 def _told_apart(classes: Classes) -> list[dict[str, Any]]:
