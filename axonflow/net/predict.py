@@ -17,7 +17,13 @@ from axonflow.net.loaded import PLANES, LoadedNetwork, load_network
 from axonflow.net.normalise import Codes, grey_codes
 from axonflow.net.statistics import Statistics
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "Read", "Take"]
+
+Read = Callable[[Box], tuple[NDArray[np.generic], Box]]
+"""From a core to pixels that hold it with its halo, and where they lie."""
+
+Take = Callable[[Box, NDArray[np.uint8]], None]
+"""What becomes of a core and its planes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,42 +127,83 @@ class Predictor:
         if out is None:
             out = np.empty((len(PLANES) + len(self.checkpoint.classes), *box.shape), np.uint8)
 
-        def cut(core: Box) -> NDArray[np.uint16]:
-            return self._codes(self.lattice.window(core, pixels, have)[0])
+        def take(core: Box, planes: NDArray[np.uint8]) -> None:
+            out[:, *core.relative_to(box).slices] = planes
+
+        groups = self.groups(self.lattice.cores(box), pixels, have)
+        self.each(groups, lambda _: (pixels, have), table, len(out), take)
+        return out
+
+    def groups(self, cores: Iterable[Box], pixels: NDArray[np.generic], have: Box) -> list[tuple[Box, ...]]:
+        """Put together cores of one shape whose windows are of one grey throughout; any other is a group of its own.
+
+        Parameters
+        ----------
+        cores : iterable of Box
+        pixels, have
+            As for :meth:`probabilities`.
+        """
+        groups: dict[object, list[Box]] = {}
+        for core in cores:
+            seen = pixels[core.grow(self.lattice.halo, self.lattice.shape).relative_to(have).slices]
+            grey = seen[0, 0]
+            even = grey == seen[-1, -1] and (seen[0] == grey).all() and (seen == grey).all()
+            groups.setdefault((core.shape, grey.item()) if even else core, []).append(core)
+        return [tuple(group) for group in groups.values()]
+
+    def each(
+        self,
+        groups: Iterable[tuple[Box, ...]],
+        read: Read,
+        table: NDArray[np.float32],
+        count: int,
+        take: Take,
+        around: int = 0,
+    ) -> None:
+        """Predict cores of the lattice, wherever they lie.
+
+        Parameters
+        ----------
+        groups : iterable of tuple of Box
+            Cores; those of one shape that see the same are given together, and are computed once.
+        read : callable
+            From a core to pixels that hold it with its halo, and where they lie.
+        table : (65536,) float32
+            As for :meth:`probabilities`.
+        count : int
+            How many planes of :meth:`predict` are wanted, at least two.
+        take : callable
+            Called with each core and its (count, h + 2·around, w + 2·around) uint8 planes; those of one shape follow
+            each other.
+        around : int
+            How much of what surrounds a core is wanted, too, px; at most the halo.
+
+        Raises
+        ------
+        DeviceError
+            If the GPU fails, or has no memory for a single window.
+        """
+
+        def cut(group: tuple[Box, ...]) -> NDArray[np.uint16]:
+            return self._codes(self.lattice.window(group[0], *read(group[0]))[0])
 
         with turn(self.device), faults():
             net = self._network()
             codes = net.table(table)
-            for alike in _of_one_shape(self.lattice.cores(box)):
-                _, inner = self.lattice.window(alike[0], pixels, have)
-                work = partial(net.planes, codes, inner, len(out))
-                same = self._same(alike, pixels, have)
-                computed = [core for core in alike if core not in same]
-                for core, planes in zip(computed, net.batches.through(work, cut, computed), strict=True):
-                    out[:, *core.relative_to(box).slices] = planes
-                for core, other in same.items():
-                    out[:, *core.relative_to(box).slices] = out[:, *other.relative_to(box).slices]
+            for alike in _of_one_shape(groups):
+                inner = self.lattice.inner(alike[0][0])
+                wanted = Box(inner.y0 - around, inner.x0 - around, inner.y1 + around, inner.x1 + around)
+                work = partial(net.planes, codes, wanted, count)
+                for group, planes in zip(alike, net.batches.through(work, cut, alike), strict=True):
+                    for core in group:
+                        take(core, planes)
             if self.device.where.type == "cpu":
                 self.device.forget()  # other stages follow; on a GPU nobody else waits for it
-        return out
 
     def _codes(self, window: NDArray[np.generic]) -> NDArray[np.uint16]:
         if self.cores is not None:
             use_cores(self.cores())
         return self.codes(window)
-
-    def _same(self, alike: Iterable[Box], pixels: NDArray[np.generic], have: Box) -> dict[Box, Box]:
-        """Return the cores whose windows are of one grey throughout, each with the first one of that grey."""
-        first: dict[object, Box] = {}
-        same: dict[Box, Box] = {}
-        for core in alike:
-            seen = pixels[core.grow(self.lattice.halo, self.lattice.shape).relative_to(have).slices]
-            grey = seen[0, 0]
-            if grey == seen[-1, -1] and (seen[0] == grey).all() and (seen == grey).all():
-                other = first.setdefault(grey.item(), core)
-                if other != core:
-                    same[core] = other
-        return same
 
     def _network(self) -> LoadedNetwork:
         if self.statistics is None:  # one network of a process, however it was asked for
@@ -164,9 +211,9 @@ class Predictor:
         return load_network(self.checkpoint, self.precision, self.device, self.statistics)
 
 
-def _of_one_shape(cores: Iterable[Box]) -> list[list[Box]]:
+def _of_one_shape(groups: Iterable[tuple[Box, ...]]) -> list[list[tuple[Box, ...]]]:
     """Part cores by their shape, which is also what tells the shapes of their windows."""
-    parts: dict[tuple[int, int], list[Box]] = {}
-    for core in cores:
-        parts.setdefault(core.shape, []).append(core)
+    parts: dict[tuple[int, int], list[tuple[Box, ...]]] = {}
+    for group in groups:
+        parts.setdefault(group[0].shape, []).append(group)
     return list(parts.values())
