@@ -94,6 +94,20 @@ class Predictor:
             (shares,) = net.batches.through(work, self._codes, [window])
         return shares, inner
 
+    def classes(
+        self, core: Box, part: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """Predict the classes in a part of a core's window, (part.shape) uint8; the rest of it is not computed.
+
+        Parameters and errors are those of :meth:`probabilities`, and ``part`` lies in the window.
+        """
+        with turn(self.device), faults():
+            net = self._network()
+            work = partial(net.planes, net.table(table), part, len(PLANES))
+            (planes,) = net.batches.through(work, self._codes, [self.lattice.window(core, pixels, have)[0]])
+        classes: NDArray[np.uint8] = planes[PLANES.index("class")]
+        return classes
+
     def predict(
         self,
         pixels: NDArray[np.generic],

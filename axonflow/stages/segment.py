@@ -189,26 +189,24 @@ def _told_apart(classes: Classes) -> list[dict[str, Any]]:
 
 
 def _disagreement(layout: Layout, network: Network, lattice: Lattice, pair: Box) -> Result:
-    """Compare two neighbours where both see the same pixels, and one of them with what an exact halo gives."""
+    """Compare two neighbours beside their seam, and the labels of one of them with what an exact halo gives."""
     exact = Lattice(lattice.shape, lattice.core, network.checkpoint.shape.radius, lattice.stride)
     have = pair.grow(exact.halo, lattice.shape)
     pixels, table = layout.input.read(have), normalisation_of(layout, network).table
     left, right = lattice.cores(pair)
-    width, halo = left.x1 - left.x0, min(lattice.halo, right.x1 - right.x0)
+    halo, usual = min(lattice.halo, right.x1 - right.x0), predictor_of(layout, network, lattice)
 
-    def classes(core: Box) -> tuple[NDArray[np.int64], Box]:
-        shares, inner = predictor_of(layout, network, lattice).probabilities(core, pixels, have, table)
-        return np.argmax(shares, axis=0), inner
+    def beside_seam(core: Box) -> NDArray[np.uint8]:
+        inner = lattice.inner(core)
+        seam = inner.x0 + right.x0 - core.x0
+        return usual.classes(core, Box(inner.y0, seam - halo, inner.y1, seam + halo), pixels, have, table)
 
-    (ours, at), (theirs, beside) = classes(left), classes(right)
+    ours, theirs = beside_seam(left), beside_seam(right)
     planes = np.empty((2, *left.shape), np.uint8)
     truth = predictor_of(layout, network, exact).predict(pixels, have, left, table, planes)[0]
-    seam, start = at.x0 + width, beside.x0
-    ours_strip = ours[at.y0 : at.y1, seam - halo : seam + halo]
-    theirs_strip = theirs[beside.y0 : beside.y1, start - halo : start + halo]
-    core_differs = truth != (ours[at.slices] if network.mended_from is None else layout.semantic.read(left))
+    core_differs = truth != layout.semantic.read(left)
     return {
-        "strip": np.array([ours_strip.size, np.count_nonzero(ours_strip != theirs_strip)]),
+        "strip": np.array([ours.size, np.count_nonzero(ours != theirs)]),
         "core": np.array([core_differs.size, np.count_nonzero(core_differs)]),
     }
 
