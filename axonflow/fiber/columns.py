@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from axonflow.errors import DamageError, StoreError
 from axonflow.kernel.documents import open_file, said
@@ -17,7 +20,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import parquet
 
-__all__ = ["ROWS", "Column", "column_names", "count_rows", "for_csv", "read_columns", "read_groups", "write_columns"]
+__all__ = [
+    "ROWS",
+    "Column",
+    "column_names",
+    "count_rows",
+    "for_csv",
+    "read_columns",
+    "read_groups",
+    "read_numbers",
+    "write_columns",
+]
 
 ROWS = 2**16
 """Of a group in a file: what is read at once, a few MB."""
@@ -121,6 +134,43 @@ def read_columns(path: Path, columns: Sequence[Column], what: str) -> pd.DataFra
     StoreError
         If there is no such table, it lacks one of them, or the file is something else.
     """
+    table = _read(path, columns, what)
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame
+
+
+def read_numbers(
+    path: Path, columns: Sequence[Column], what: str, where: Mapping[Column, str | None]
+) -> tuple[NDArray[np.float64], ...]:
+    """Read columns of numbers without pandas, which takes a third of a second to load.
+
+    Parameters
+    ----------
+    path, columns, what
+        As of :func:`read_columns`.
+    where : Mapping
+        Columns of text, and what stands there in the rows that are wanted; None is nothing.
+
+    Raises
+    ------
+    StoreError
+        As :func:`read_columns`.
+    """
+    import pyarrow.compute as pc
+
+    table = _read(path, [*columns, *where], what)
+    for column, text in where.items():
+        cells = table[column.name]
+        table = table.filter(pc.is_null(cells) if text is None else pc.equal(cells, text))
+    return tuple(np.concatenate([np.zeros(0), *map(_numbers, table[column.name].chunks)]) for column in columns)
+
+
+def _numbers(part: pa.Array) -> NDArray[np.float64]:
+    # an array's own way to numpy loads pandas
+    return np.asarray(part.to_numpy(zero_copy_only=False) if part.null_count else np.from_dlpack(part), np.float64)
+
+
+def _read(path: Path, columns: Sequence[Column], what: str) -> pa.Table:
     from pyarrow import parquet
 
     names = [column.name for column in columns]
@@ -132,7 +182,8 @@ def read_columns(path: Path, columns: Sequence[Column], what: str) -> pd.DataFra
             "run the measure stage again."
         )
     try:
-        return _as_written(parquet.read_table(path, columns=names, page_checksum_verification=True), columns)
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:  # read_table would load pandas
+            return _checked(file.read(columns=names).select(names), columns)
     except _reasons() as reason:
         raise _unreadable(path, what, reason) from reason
 
@@ -158,7 +209,8 @@ def read_groups(
             for i in range(file.num_row_groups):
                 group = file.metadata.row_group(i)
                 if within is None or _reaches(group.column(file.schema_arrow.get_field_index(within[0])), *within[1:]):
-                    yield first, _as_written(file.read_row_group(i, columns=names), columns)
+                    group_of_rows = _checked(file.read_row_group(i, columns=names), columns)
+                    yield first, group_of_rows.to_pandas(ignore_metadata=True)
                 first += group.num_rows
     except _reasons() as reason:
         raise _unreadable(path, what, reason) from reason
@@ -171,14 +223,13 @@ def _reasons() -> tuple[type[Exception], ...]:
     return ArrowException, LookupError, OSError, TypeError, ValueError
 
 
-def _as_written(table: pa.Table, columns: Sequence[Column]) -> pd.DataFrame:
+def _checked(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
     """Return a table whose columns are of the kinds that were written; a ValueError says of which that is not so."""
     for column in columns:
         wanted, found = column.field, table.schema.field(column.name)
         if found.type != wanted.type or (table[column.name].null_count and not wanted.nullable):
             raise ValueError(f"{column.name} is {found.type}, and not {wanted.type} throughout")
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-    return frame
+    return table
 
 
 def _opened(path: Path, what: str) -> parquet.ParquetFile:

@@ -13,8 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from axonflow.fiber.columns import ROWS, Column, column_names, count_rows, read_columns, read_groups, write_columns
+from axonflow.fiber.columns import (
+    ROWS,
+    Column,
+    column_names,
+    count_rows,
+    read_columns,
+    read_groups,
+    read_numbers,
+    write_columns,
+)
 from axonflow.fiber.gratio import gratio
 from axonflow.fiber.kinds import KIND, MYELINATED, OF_MYELIN, UNMYELINATED, of_kind
 from axonflow.fiber.measure import SUMS
@@ -39,6 +49,7 @@ __all__ = [
     "TOUCHES",
     "by_ellipses",
     "count_axons",
+    "counting_numbers",
     "extra_columns",
     "fiber_table",
     "mark_kinds",
@@ -299,6 +310,18 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
     if columns is None:
         columns = [column.name for column in (*COLUMNS, *extra_columns(path))]
     return read_columns(path, _columns(columns, path), "axons")
+
+
+def counting_numbers(path: Path, columns: Sequence[str], kind: str | None = None) -> tuple[NDArray[np.float64], ...]:
+    """Read columns of numbers of the axons that count, in a table that says which do; of one kind, or of all.
+
+    Raises
+    ------
+    StoreError
+        As :func:`read_parquet`.
+    """
+    where = {LEFT_OUT: None} | ({} if kind is None else {KIND: kind})
+    return read_numbers(path, _columns(columns, path), "axons", where)
 
 
 def _columns(names: Sequence[str], path: Path) -> list[Column]:

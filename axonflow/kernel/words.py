@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 __all__ = [
+    "MISSING",
     "area",
     "count",
     "density",

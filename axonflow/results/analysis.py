@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +18,10 @@ from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.kinds import KIND, MYELINATED, UNMYELINATED, of_kind
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
-from axonflow.kernel.words import area, count, density, mean_and_spread
+from axonflow.kernel.words import MISSING, area, count, density, mean_and_spread
 from axonflow.net.familiarity import SQUARE, square_traits
 from axonflow.ngff import Blocks, Pyramid
-from axonflow.ngff.maps import read_maps
+from axonflow.ngff.maps import read_map_arrays, read_maps
 from axonflow.ngff.plane import Plane
 from axonflow.workflow.record import read_record
 from axonflow.workflow.sense import Given, read_warnings
@@ -217,6 +217,15 @@ class Analysis:
             )
         return fibers if rows is None else fibers.iloc[rows]
 
+    def _counting_numbers(self, kind: str, *columns: str) -> tuple[NDArray[np.float64], ...]:
+        """Return columns of the axons of one kind that count, as :meth:`counted_fibers` does, without pandas."""
+        from axonflow.fiber.table import counting_numbers
+
+        if self.decided:
+            return counting_numbers(self._table, columns, kind if self.kind_columns else None)
+        fibers = of_kind(self.counted_fibers([*columns, *self.kind_columns]), kind)
+        return tuple(fibers[name].to_numpy() for name in columns)
+
     @property
     def left_out(self) -> dict[str, int]:
         """How many axons each rule has left out, by the names in the table's column ``left_out``."""
@@ -262,6 +271,11 @@ class Analysis:
         """The maps over (y, x) in µm, with units and long names."""
         self._need("maps")
         return read_maps(self.store / "maps")
+
+    @cached_property
+    def _map_arrays(self) -> Mapping[str, NDArray[np.floating[Any]]]:
+        self._need("maps")
+        return read_map_arrays(self.store / "maps")
 
     @cached_property
     def block_sums(self) -> da.Array:
@@ -324,15 +338,14 @@ class Analysis:
     @cached_property
     def summary(self) -> dict[str, str]:
         """The numbers a reader asks for first, over all that counts, with their units."""
-        maps = self.maps
+        maps = self._map_arrays
         area_mm2, axons = _total(maps, "covered_area"), int(_total(maps, "axon_count"))
         avf, mvf = (_total(maps, name, "covered_area") / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf"))
-        every = self.counted_fibers(["axon_diam (um)", "myelin_area (um^2)", *self.kind_columns])
-        counting = of_kind(every, MYELINATED)
-        diameter = counting["axon_diam (um)"]
-        bare = int((counting["myelin_area (um^2)"] == 0).sum())
+        diameters, myelin = self._counting_numbers(MYELINATED, "axon_diam (um)", "myelin_area (um^2)")
+        (others,) = self._counting_numbers(UNMYELINATED, "axon_diam (um)") if self.kind_columns else (np.zeros(0),)
+        every, bare = len(diameters) + len(others), int((myelin == 0).sum())
         beyond = self.record["stages"]["measure"].get("myelin_px_beyond_reach")
-        said = f"of {self.axon_count:,} found" if len(every) != self.axon_count else ""
+        said = f"of {self.axon_count:,} found" if every != self.axon_count else ""
         if self.kind_columns:
             said = f"myelinated{f'; {said}, of both kinds' if said else ''}"
         numbers = {
@@ -342,13 +355,13 @@ class Analysis:
             "AVF": f"{avf:.3f}",
             "MVF": f"{mvf:.3f}",
             "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf and mvf else "–",
-            "axon diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), len(counting), "µm"),
+            "axon diameter": _spread(diameters),
             "myelin missing": count(bare, "axon"),
         }
         if self.left_out:
             numbers["left out"] = ", ".join(f"{n:,} by {rule}" for rule, n in self.left_out.items())
         if self.kind_columns:
-            numbers |= _unmyelinated(of_kind(every, UNMYELINATED), len(every), maps)
+            numbers |= _unmyelinated(others, every, maps)
         if beyond:
             numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
         mapped = self.record["stages"]["map"]
@@ -359,7 +372,7 @@ class Analysis:
         if mapped.get("confidence") is not None:
             numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
         if mapped.get("unfamiliar_cells"):
-            judged = int(np.isfinite(maps["unfamiliar"].to_numpy()).sum())
+            judged = int(np.isfinite(maps["unfamiliar"]).sum())
             which = f"{mapped['unfamiliar_cells']:,} of {judged:,} cells look"
             which = "the one cell that can be judged looks" if judged == 1 else which
             numbers["unfamiliar"] = f"{which} unlike anything the network was trained on; see maps/unfamiliar"
@@ -396,20 +409,25 @@ def _noted_rows(journal: Path) -> NDArray[np.int64]:
     return np.sort(np.concatenate(found))
 
 
-def _total(maps: xr.Dataset, *names: str) -> float:
-    """Return the sum over all cells of a map, or of the product of several; xarray's own loads dask.array first."""
-    return float(np.nansum(np.prod([maps[name].to_numpy() for name in names], axis=0)))
+def _total(maps: Mapping[str, NDArray[Any]], *names: str) -> float:
+    """Return the sum over all cells of a map, or of the product of several."""
+    return float(np.nansum(np.prod([maps[name] for name in names], axis=0)))
 
 
-def _unmyelinated(counting: pd.DataFrame, every: int, maps: xr.Dataset) -> dict[str, str]:
+def _spread(diameters: NDArray[np.float64]) -> str:
+    n = len(diameters)
+    return mean_and_spread(float(diameters.mean()), float(diameters.std()), n, "µm") if n else MISSING
+
+
+def _unmyelinated(diameters: NDArray[np.float64], every: int, maps: Mapping[str, NDArray[Any]]) -> dict[str, str]:
     """Return the numbers of the axons without myelin, of ``every`` axon that counts."""
-    n, diameter = len(counting), counting["axon_diam (um)"]
+    n = len(diameters)
     area_mm2 = _total(maps, "covered_area")
     avf = _total(maps, "unmyelinated_avf", "covered_area") / area_mm2 if area_mm2 else 0.0
     per_mm2 = f"{density(n / area_mm2)} axons/mm²" if area_mm2 else "–"
     return {
         "unmyelinated": f"{count(n, 'axon')}, {per_mm2}, AVF {avf:.3f}",
-        "their diameter": mean_and_spread(diameter.mean(), diameter.std(ddof=0), n, "µm"),
+        "their diameter": _spread(diameters),
         "myelinated": f"{(every - n) / every:.1%} of the axons" if every else "–",
     }
 

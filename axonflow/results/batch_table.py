@@ -6,14 +6,16 @@ What a manifest says of animals, and its further columns, stand after ``level`` 
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from axonflow.errors import StoreError
 from axonflow.fiber.columns import Column, for_csv
 from axonflow.fiber.region_table import HISTOGRAM, REGION_COLUMNS, UNMYELINATED_COLUMNS
 from axonflow.kernel.files import write_file
 from axonflow.kernel.text import from_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["COLUMNS", "SUBJECT_COLUMNS", "columns_of", "further_columns", "read_summary", "write_summary"]
 
@@ -69,6 +71,8 @@ def read_summary(folder: Path) -> pd.DataFrame:
     StoreError
         If there is none.
     """
+    import pandas as pd
+
     path = folder / "summary.csv"
     try:
         table = pd.read_csv(path, dtype="object", keep_default_na=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.cpus import cpus, tasks_side_by_side
+from axonflow.engine.cpus import cores_of_a_task, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.classes import AXON_MYELIN, Classes
@@ -23,7 +23,7 @@ from axonflow.ngff.plane import Plane
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 from axonflow.stages.normalised import normalisation_of, statistics_of
-from axonflow.stages.predicted import CLASS, GREY, outputs_of
+from axonflow.stages.predicted import CLASS, GREY, Outputs, outputs_of
 from axonflow.stages.probability import keep_sums, summed
 from axonflow.stages.segmentation import Network
 
@@ -35,6 +35,7 @@ __all__ = [
     "NETWORK_BYTES",
     "WINDOW_BYTES",
     "device_of",
+    "load_torch",
     "measure_seams",
     "parameters_of",
     "predictor_of",
@@ -91,6 +92,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
+        rehearse=partial(_rehearse, outputs),
     )
     pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]
     return (first, *pyramids, measure_seams(layout, network, lattice, parameters, after))
@@ -104,6 +106,16 @@ def parameters_of(layout: Layout, network: Network) -> dict[str, Any]:
     if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
         parameters["classes"] = _told_apart(layout.classes)
     return parameters
+
+
+def load_torch() -> None:
+    """Load what predicts."""
+    import axonflow.net.predict  # noqa: F401  # a second
+
+
+def _rehearse(outputs: Outputs) -> None:
+    load_torch()
+    outputs.rehearse()
 
 
 def device_of() -> str:
@@ -161,13 +173,11 @@ def _predict(
 
 def predictor_of(layout: Layout, network: Network, lattice: Lattice) -> Predictor:
     """Return the network at work on a slide, over the windows of a lattice."""
-    from axonflow.net.device import use_cores  # torch is loaded where it is used
-    from axonflow.net.predict import Predictor
+    from axonflow.net.predict import Predictor  # torch is loaded where it is used
 
-    if tasks_side_by_side() > 1:
-        use_cores(max(cpus() // tasks_side_by_side(), 1))
+    cores = cores_of_a_task if tasks_side_by_side() > 1 else None
     codes, statistics = normalisation_of(layout, network).codes, statistics_of(layout, network)
-    return Predictor(network.checkpoint, lattice, network.precision, codes=codes, statistics=statistics)
+    return Predictor(network.checkpoint, lattice, network.precision, codes=codes, statistics=statistics, cores=cores)
 
 
 def _told_apart(classes: Classes) -> list[dict[str, Any]]:
@@ -179,26 +189,24 @@ def _told_apart(classes: Classes) -> list[dict[str, Any]]:
 
 
 def _disagreement(layout: Layout, network: Network, lattice: Lattice, pair: Box) -> Result:
-    """Compare two neighbours where both see the same pixels, and one of them with what an exact halo gives."""
+    """Compare two neighbours beside their seam, and the labels of one of them with what an exact halo gives."""
     exact = Lattice(lattice.shape, lattice.core, network.checkpoint.shape.radius, lattice.stride)
     have = pair.grow(exact.halo, lattice.shape)
     pixels, table = layout.input.read(have), normalisation_of(layout, network).table
     left, right = lattice.cores(pair)
-    width, halo = left.x1 - left.x0, min(lattice.halo, right.x1 - right.x0)
+    halo, usual = min(lattice.halo, right.x1 - right.x0), predictor_of(layout, network, lattice)
 
-    def classes(core: Box) -> tuple[NDArray[np.int64], Box]:
-        shares, inner = predictor_of(layout, network, lattice).probabilities(core, pixels, have, table)
-        return np.argmax(shares, axis=0), inner
+    def beside_seam(core: Box) -> NDArray[np.uint8]:
+        inner = lattice.inner(core)
+        seam = inner.x0 + right.x0 - core.x0
+        return usual.classes(core, Box(inner.y0, seam - halo, inner.y1, seam + halo), pixels, have, table)
 
-    (ours, at), (theirs, beside) = classes(left), classes(right)
+    ours, theirs = beside_seam(left), beside_seam(right)
     planes = np.empty((2, *left.shape), np.uint8)
     truth = predictor_of(layout, network, exact).predict(pixels, have, left, table, planes)[0]
-    seam, start = at.x0 + width, beside.x0
-    ours_strip = ours[at.y0 : at.y1, seam - halo : seam + halo]
-    theirs_strip = theirs[beside.y0 : beside.y1, start - halo : start + halo]
-    core_differs = truth != (ours[at.slices] if network.mended_from is None else layout.semantic.read(left))
+    core_differs = truth != layout.semantic.read(left)
     return {
-        "strip": np.array([ours_strip.size, np.count_nonzero(ours_strip != theirs_strip)]),
+        "strip": np.array([ours.size, np.count_nonzero(ours != theirs)]),
         "core": np.array([core_differs.size, np.count_nonzero(core_differs)]),
     }
 

@@ -38,8 +38,9 @@ _CORNER_PX = 1024
 _FIBER_UM = 5.0
 """From the centre of a fiber to that of the next in what is drawn: some 40,000 axons per mm²."""
 
-_SEAM_WINDOWS = 4.25
-"""Windows' worth of a sampled seam: two, and one with an exact halo, which is as large as two and a quarter."""
+_SEAM_WINDOWS = 3.75
+"""Windows' worth of a sampled seam: two of which only what lies beside it is computed, three quarters each, and one
+with an exact halo, which is as large as two and a quarter."""
 
 _FIRST_WINDOWS = 1.04
 """Windows' worth of one that also predicts what lies just beyond its core."""

@@ -100,6 +100,25 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_neither_info_nor_a_run_that_is_done_loads_what_draws_and_counts(slide: Path, store: Path) -> None:
+    labels = str(slide.with_name("labels.png"))
+    for words in (
+        ["info", str(store)],
+        ["run", str(slide), "--labels", labels, "--cell", "7", "--workers", "1", "--out", str(store)],
+    ):
+        code = (
+            "import sys\n"
+            "from axonflow.cli import app\n"
+            "try:\n"
+            f"    app({words!r})\n"
+            "except SystemExit as end:\n"
+            "    assert end.code == 0\n"
+            f"print('loaded', [name for name in {HEAVY!r} if name in sys.modules])\n"
+        )
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert said.splitlines()[-1] == "loaded ['zarr']"
+
+
 def test_a_run_says_what_it_found_and_where(slide: Path, store: Path) -> None:
     ran = command("run", slide, "--labels", slide.with_name("labels.png"), "--cell", 7, "--workers", 1)
     assert ran.code == 0

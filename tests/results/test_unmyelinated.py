@@ -19,6 +19,7 @@ import axonflow
 from axonflow.errors import InputError
 from axonflow.fiber.kinds import MYELINATED, UNMYELINATED, of_kind
 from axonflow.fiber.table import ADS_COLUMNS, ADS_UNMYELINATED
+from axonflow.kernel.words import mean_and_spread
 from axonflow.results.analysis import Analysis
 from axonflow.results.check import check
 from axonflow.results.export import FORMATS, export_store
@@ -161,6 +162,9 @@ def test_its_words_and_its_check_know_both(result: Analysis) -> None:
     assert result.summary["axons"] == f"{len(every) - len(bare)} (myelinated)"
     assert result.summary["unmyelinated"].startswith(f"{len(bare)} axons, ")
     assert result.summary["myelinated"] == f"{1 - len(bare) / len(every):.1%} of the axons"
+    diameters = {kind: of_kind(every, kind)["axon_diam (um)"] for kind in (MYELINATED, UNMYELINATED)}
+    for name, of in (("axon diameter", diameters[MYELINATED]), ("their diameter", diameters[UNMYELINATED])):
+        assert result.summary[name] == mean_and_spread(of.mean(), of.std(ddof=0), len(of), "µm")
     assert check(result.store).sound
     ran = command("info", result.store)
     assert f"unmyelinated   {len(bare)} axons" in ran.out

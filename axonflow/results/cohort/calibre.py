@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from axonflow.fiber.columns import Column
 from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, GRATIO
 from axonflow.results.cohort.pooling import THICKNESS, Sample, with_myelin
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["CALIBRES", "CALIBRE_COLUMNS", "EDGES_UM", "by_calibre"]
 

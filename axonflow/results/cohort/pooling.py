@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from axonflow.errors import StoreError
@@ -25,6 +24,9 @@ from axonflow.fiber.table import REGION
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.results.analysis import open_store
 from axonflow.workflow.animals import EVERYTHING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["POOLED", "POOLED_UNMYELINATED", "THICKNESS", "Sample", "pool", "samples_of", "with_myelin"]
 
@@ -149,6 +151,8 @@ def with_myelin(axons: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is(sample: Sample, name: str) -> bool:
+    import pandas as pd
+
     value = sample.numbers.get(name)
     return value is not None and not pd.isna(value)
 

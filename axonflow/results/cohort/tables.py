@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from axonflow.fiber.columns import Column
 from axonflow.results.batch_table import columns_of, further_columns
@@ -38,6 +37,9 @@ from axonflow.results.cohort.columns import (
 from axonflow.results.cohort.effects import Effect, compare
 from axonflow.results.cohort.pooling import POOLED, POOLED_UNMYELINATED, Sample, pool, samples_of
 from axonflow.workflow.animals import EVERYTHING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Cohort", "Table", "gather"]
 
@@ -309,6 +311,8 @@ def _effect(found: Effect) -> dict[str, Any]:
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]], columns: tuple[Column, ...]) -> Table:
+    import pandas as pd
+
     kinds = {"str": ("object", ""), "int64": ("Int64", None)}  # which know a missing value
     frame = {}
     for column in columns:

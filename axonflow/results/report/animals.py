@@ -7,8 +7,6 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from axonflow.kernel.files import new_folder, remove
 from axonflow.kernel.words import count, number
 from axonflow.results.cohort import Cohort, write_tables
@@ -19,6 +17,8 @@ from axonflow.results.report.words import TISSUE, UNMYELINATED
 from axonflow.workflow.animals import EVERYTHING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from axonflow.results.figures import Apart
 
 __all__ = ["ANIMALS", "forget_animals", "write_animals"]

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from axonflow.fiber import kinds
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.words import area, count, density, length, mean_and_spread, number, outside, size
 from axonflow.results.analysis import Analysis
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["analysed_on", "in_a_paper"]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from axonflow.fiber import kinds
 from axonflow.fiber.gratio import aggregate_gratio
@@ -22,6 +21,8 @@ from axonflow.results.report.trust import BORDER, doubts, left_out
 from axonflow.results.report.words import TISSUE, UNMYELINATED, Fact
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from axonflow.results.report.drawing import Figure
 
 __all__ = ["keep_report", "write_report"]

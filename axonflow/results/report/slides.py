@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from axonflow.errors import StoreError
 from axonflow.fiber.kinds import MYELINATED, of_kind
@@ -19,6 +18,9 @@ from axonflow.results.cohort import gather
 from axonflow.results.report.animals import ANIMALS, forget_animals, write_animals
 from axonflow.results.report.page import vector, write_page
 from axonflow.results.report.words import TISSUE, UNMYELINATED, Fact
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["FIGURES", "write_batch_report", "write_comparison"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, MYELIN_AREA
@@ -14,6 +14,9 @@ from axonflow.kernel.words import area, count, number, outside, share
 from axonflow.net.seams import STRAIGHT_PX
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["BORDER", "doubts", "left_out"]
 
