@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from axonflow.results.figures import Apart, Panel, draw_animals, draw_effects
+from axonflow.results.figures.animals import _look
 
 MANY = tuple(f"group {i} with a rather long name" for i in range(9))
+VERY_MANY = tuple(f"group {i}" for i in range(150))
 
 
 def points(path: Path) -> int:
@@ -18,7 +20,7 @@ def points(path: Path) -> int:
     return len(re.findall(r'<use [^>]*style="[^"]*stroke: #ffffff', path.read_text()))
 
 
-@pytest.mark.parametrize("groups", [("all",), ("WT", "KO"), MANY])
+@pytest.mark.parametrize("groups", [("all",), ("WT", "KO"), MANY, VERY_MANY[:30], VERY_MANY])
 @pytest.mark.parametrize("categories", [1, 12])
 def test_every_animal_is_a_point(tmp_path: Path, groups: tuple[str, ...], categories: int) -> None:
     random = np.random.default_rng(categories)
@@ -37,6 +39,10 @@ def test_every_animal_is_a_point(tmp_path: Path, groups: tuple[str, ...], catego
     draw_animals(panels, groups, [two], categories="tracts")
     assert points(one) == sum(len(known) - 1 for of in values.values() for known in of.values())
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_up_to_49_groups_look_different() -> None:
+    assert len({_look(i) for i in range(49)}) == 49
 
 
 def test_effects_without_an_interval_are_drawn(tmp_path: Path) -> None:

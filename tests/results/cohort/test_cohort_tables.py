@@ -284,6 +284,26 @@ def test_several_groups_are_compared_in_pairs(rats: Rats, groups: tuple[str, ...
     assert pairs == [[a, b] for i, a in enumerate(groups) for b in groups[i + 1 :]]
 
 
+def test_many_groups_are_compared_with_the_first(rats: Rats, tmp_path: Path) -> None:
+    """All pairs of hundreds of groups take hours, and no figure has room for them."""
+    done = read_summary(rats.out).query("state == 'done'")
+    names = [f"group {i}" for i in range(30)]
+    table = pd.concat(
+        [done.iloc[[i % len(done)]].assign(animal=f"rat {i}", group=name) for i, name in enumerate(names)]
+    )
+    cohort = gather(table.reset_index(drop=True))
+    assert cohort is not None
+    pairs = cohort.rows("effects")[["group_a", "group_b"]].drop_duplicates().to_numpy().tolist()
+    assert pairs == [[names[0], other] for other in names[1:]]
+    shown = write_animals(cohort, tmp_path)
+    assert [name for name, _, _ in shown["figures"]] == ["groups", "effects", "tracts", "calibres"]
+    assert "30 animals in 30 groups" in shown["said"]
+    assert "each with the first of the list, group 0" in shown["effects"]["said"]
+    assert "the first 12 of 29 pairs" in shown["effects"]["said"]
+    with Image.open(tmp_path / "animals" / "effects.png") as figure:
+        assert max(figure.size) < 2**14
+
+
 def test_names_of_results_are_taken(tmp_path: Path) -> None:
     for name in TAKEN:
         with pytest.raises(InputError, match=re.escape(f"{name!r} came; rename it")):
