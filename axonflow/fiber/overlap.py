@@ -77,7 +77,7 @@ def overlaps(polygons: Polygons, least: float) -> tuple[Overlap, ...]:
             taken[there & (taken < 0)] = names[area]
             mine |= there & (names[area] == number)
         for rival in np.unique(names[rivals]).tolist():
-            share = np.count_nonzero(mine & (taken == rival)) / max(int(np.count_nonzero(mine)), 1)
+            share = int(np.count_nonzero(mine & (taken == rival))) / max(int(np.count_nonzero(mine)), 1)
             if share >= least:
                 found.append(Overlap(regions[number], regions[rival], share))
     return tuple(found)
