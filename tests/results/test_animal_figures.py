@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from axonflow.results.figures import Apart, Panel, draw_animals, draw_effects
 from axonflow.results.figures.animals import _look
+from axonflow.results.figures.style import new_figure, save
 
 MANY = tuple(f"group {i} with a rather long name" for i in range(9))
 VERY_MANY = tuple(f"group {i}" for i in range(150))
@@ -43,6 +45,15 @@ def test_every_animal_is_a_point(tmp_path: Path, groups: tuple[str, ...], catego
 
 def test_up_to_49_groups_look_different() -> None:
     assert len({_look(i) for i in range(49)}) == 49
+
+
+@pytest.mark.parametrize("sides", [(9_000.0, 20.0), (20.0, 9_000.0)])
+def test_a_figure_of_very_much_is_drawn_with_fewer_dots(tmp_path: Path, sides: tuple[float, float]) -> None:
+    """Beyond 65,535 px along a side nothing would be drawn at all."""
+    figure = new_figure(*sides)
+    save(figure, [tmp_path / "large.png"])
+    with Image.open(tmp_path / "large.png") as drawn:
+        assert 65_000 < max(drawn.size) < 2**16
 
 
 def test_effects_without_an_interval_are_drawn(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysis]
     ):
         out, regions = folder / f"{name}.ome.zarr", folder / "r.geojson"
         config = Config(slide, out, labels=labels, cell_um=6.0, max_myelin_um=1.0, regions=regions)
-        analyse(replace(config, **rules))  # type: ignore[arg-type]  # of several kinds
+        analyse(replace(config, **rules))
         found.append(axonflow.open(out))
     return found[0], found[1]
 

@@ -27,7 +27,7 @@ ANIMALS = "animals"
 """The folder, in that of the batch."""
 
 _MOST_DRAWN = 12
-"""Pairs of groups in the figure, which is 0.9 m high then; a PNG has room for no more than 70."""
+"""Pairs of groups in the figure, which is 0.9 m high then."""
 
 _MOST_SAID = 12
 """Groups whose animals are counted in a sentence."""
