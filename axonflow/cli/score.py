@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isinf, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from axonflow.kernel.classes import Classes
+    from axonflow.kernel.classes import Classes, Labels
     from axonflow.kernel.units import PixelSize
     from axonflow.results.analysis import Analysis
     from axonflow.slide import StoredImage
@@ -49,6 +49,10 @@ def score(
         str | None,
         typer.Option("--pixel-size", help="Side of TRUTH's pixel in µm, or height,width; overrides store and file."),
     ] = None,
+    uaxon_mask: Annotated[
+        Path | None,
+        typer.Option("--uaxon-mask", help="A mask of TRUTH's axons without myelin, if the store's classes have them."),
+    ] = None,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="A file for all scores, as a table of one row.")
     ] = None,
@@ -74,10 +78,16 @@ def score(
     if prediction.is_dir():
         result = open_store(prediction)
         classes = result.classes
-        true = result.above_bar(open_labels(drawn, classes).read(Box.whole(drawn.shape)))
+        true = open_labels(drawn, classes).read(Box.whole(drawn.shape))
+        if uaxon_mask is not None:
+            true = _with_unmyelinated(true, uaxon_mask, classes, prediction)
+        true = result.above_bar(true)
         found, known = _found(result, drawn, true.shape)
+        compared = _compared(result)
     else:
-        image, classes = open_stored(prediction), AXON_MYELIN
+        image, classes, compared = open_stored(prediction), AXON_MYELIN, ""
+        if uaxon_mask is not None:
+            raise _no_unmyelinated(prediction, "a label image tells axons and myelin alone")
         if image.shape != drawn.shape:
             raise _other_size(drawn, prediction, image.shape)
         found = open_labels(image, classes).read(Box.whole(image.shape))
@@ -95,6 +105,8 @@ def score(
         _write(csv_file, {"prediction": to_cell(str(prediction)), "truth": to_cell(str(truth)), **row})
     for part in _tables(scores, without):
         console.print(part, soft_wrap=isinstance(part, str), highlight=False)
+    if compared:
+        console.print(compared, soft_wrap=True, highlight=False)
     if without:
         console.print(
             f"{truth} holds no myelin, the prediction does: what myelin decides is not scored. Give labels of both to "
@@ -104,13 +116,66 @@ def score(
     if undrawn:
         console.print(
             f"{truth} holds no unmyelinated axons, the prediction does: they are not scored, and count as background. "
-            "Give labels with all classes to score them.",
+            "Give labels with all classes, or --uaxon-mask, to score them.",
             soft_wrap=True,
         )
     if not (true > 0).any():
         console.print(f"Nothing is drawn in {truth}; is it the right image?", soft_wrap=True)
     if csv_file is not None:
         console.print(f"written: {csv_file}", soft_wrap=True)
+
+
+def _with_unmyelinated(true: Labels, mask: Path, classes: Classes, prediction: Path) -> Labels:
+    """Return a truth with axons without myelin drawn in, where neither axon nor myelin is, as a run reads its masks."""
+    from axonflow.training.bids import read_mask
+
+    if classes.unmyelinated is None:
+        raise _no_unmyelinated(prediction, f"its classes are {', '.join(classes.names)}")
+    drawn = read_mask(mask)
+    if drawn.shape != true.shape:
+        raise InputError(
+            f"A mask of the truth's {true.shape[0]} × {true.shape[1]} px (height × width) was expected with "
+            f"--uaxon-mask, {mask} has {drawn.shape[0]} × {drawn.shape[1]}; give the mask of the same image."
+        )
+    import numpy as np
+
+    free = drawn & (true != classes.axon) & (true != classes.myelin)
+    whole: Labels = np.where(free, np.uint8(classes.unmyelinated), true)
+    return whole
+
+
+def _no_unmyelinated(prediction: Path, why: str) -> InputError:
+    return InputError(
+        f"A store with axons without myelin was expected with --uaxon-mask, {prediction} has none: {why}. Leave it "
+        "out, or run a network that finds them, or masks with --uaxon-mask."
+    )
+
+
+def _compared(result: Analysis) -> str:
+    """Say which axons of a store are compared, and why they are not those that the run counts.
+
+    Rules that judge an axon leave its pixels out, here as in the maps. Border and mask say where an axon counts, and
+    not what it is: it was found, and a truth has no such rules.
+    """
+    from axonflow.fiber.rules import JUDGED
+
+    said = ["Compared are the axons of the whole image, found and true."]
+    placed, judged = ({r: n for r, n in result.left_out.items() if (r in JUDGED) is of} for of in (False, True))
+    if placed:
+        said.append(
+            f"{_by_rule(placed)} of those found count here, though not in the run's numbers: its density differs."
+        )
+    if result.record["config"]["mask"] is not None:
+        said.append("The run's mask is not looked at.")
+    if judged:
+        said.append(f"{_by_rule(judged)} that its rules leave out are background here, as in its maps.")
+    if least := result.record["labels"].get("min_axon_area_um2"):
+        said.append(f"What was found of less than {least:g} µm² is background, too; true axons of every size count.")
+    return " ".join(said)
+
+
+def _by_rule(left_out: Mapping[str, int]) -> str:
+    return f"{sum(left_out.values()):,} ({', '.join(f'{rule} {n:,}' for rule, n in left_out.items())})"
 
 
 def _lacks_myelin(found: NDArray[np.uint8], true: NDArray[np.uint8], classes: Classes) -> bool:

@@ -94,7 +94,8 @@ def write_columns(parts: Iterable[pd.DataFrame], columns: Sequence[Column], path
 def for_csv(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table as it may be written as CSV: text that a spreadsheet would run begins with an apostrophe.
 
-    :func:`axonflow.kernel.text.from_cell` takes it away again. Numbers, headers and missing values are as they were.
+    :func:`axonflow.kernel.text.from_cell` takes it away again. So do names of columns, which a user may have given.
+    Numbers and missing values are as they were.
     """
     from pandas.api.types import is_numeric_dtype
 
@@ -102,7 +103,7 @@ def for_csv(table: pd.DataFrame) -> pd.DataFrame:
     for name in table:
         if not is_numeric_dtype(table[name]):
             safe[name] = table[name].map(_cell)
-    return safe
+    return safe.rename(columns=_cell)
 
 
 def _cell(value: object) -> object:

@@ -75,7 +75,7 @@ def read_summary(folder: Path) -> pd.DataFrame:
 
     path = folder / "summary.csv"
     try:
-        table = pd.read_csv(path, dtype="object", keep_default_na=False)
+        table = pd.read_csv(path, dtype="object", keep_default_na=False).rename(columns=from_cell)
         for column in columns_of(table):
             cells = table[column.name]
             if column.dtype == "str":

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
+from axonflow.fiber.extent import Extent
+from axonflow.fiber.overlap import Overlap, overlaps
 from axonflow.fiber.regions import Polygons
 from axonflow.kernel.grid import Box
 from axonflow.kernel.resample import Resampling, nearest_pixels
@@ -21,9 +23,12 @@ from axonflow.stages.layout import Frame
 from axonflow.stages.masks import Mask, open_mask
 from axonflow.stages.pixel_form import place_of, refuse_inverted
 
-__all__ = ["Coverage", "Everywhere", "Fit", "Regions", "open_annotation", "open_regions"]
+__all__ = ["OVERLAP", "Coverage", "Everywhere", "Fit", "Regions", "open_annotation", "open_regions"]
 
 _GEOJSON = {".json", ".geojson"}
+
+OVERLAP = 0.01
+"""Share of a region from which on it is worth a word that another has it: borders drawn twice cross a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class Fit:
         Names of the outlines that lie off the slide.
     left_out : tuple of str
         What else of the file was left out, and why.
+    extent : Extent or None
+        Of outlines that were read in pixels; None of others, and of images.
+    overlaps : tuple of Overlap
+        What regions lose to those before them in the file.
     """
 
     path: Path
@@ -51,6 +60,8 @@ class Fit:
     alike: str = ""
     off: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    extent: Extent | None = None
+    overlaps: tuple[Overlap, ...] = ()
 
 
 class Coverage(Protocol):
@@ -266,7 +277,8 @@ def open_regions(path: Path, unit: Literal["px", "um"], native: Frame, work: Fra
         If it cannot be read as what it is, lies off the slide, or is an image of something else than whole numbers.
     """
     if path.suffix.lower() in _GEOJSON:
-        return _outlines(path, unit, native, work)
+        drawn = _outlines(path, unit, native, work)
+        return replace(drawn, fit=replace(drawn.fit, overlaps=overlaps(drawn.polygons, OVERLAP)))
     image = _above_bar(open_stored(path), native, below)
     refuse_inverted(image)
     if image.coloured or image.dtype.kind not in "ui":
@@ -312,5 +324,12 @@ def _outlines(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame)
         )
     # A reading that other versions did not have is named, so that a store they made is not taken for this one's.
     new = f" {polygons.names} {polygons.left_out}" if polygons.by_word or polygons.left_out else ""
-    fit = Fit(path, off=tuple(off), left_out=tuple(polygons.left_out))
+    extent = _extent(polygons, scale) if unit == "px" else None
+    fit = Fit(path, off=tuple(off), left_out=tuple(polygons.left_out), extent=extent)
     return _Outlines(polygons, sha256(f"{scale}{text}{new}".encode()).hexdigest(), fit)
+
+
+def _extent(polygons: Polygons, scale: tuple[float, float]) -> Extent:
+    """Measure outlines in the pixels that they were read in, of which those that they are drawn on are so many."""
+    begin = np.cumsum([0, *map(len, polygons.sides)])
+    return Extent.of(np.concatenate(polygons.sides) / (*scale, *scale), begin)

@@ -5,6 +5,7 @@ its own: axons, myelin (or fibers, whose axons are drawn over them), or axons wi
 
 A file of outlines does not say of which image it is, nor in which unit. What can be seen to be wrong is refused:
 outlines of which most lie off the slide, and those that fill the slide if read in µm, and only its corner if in pixels.
+What looks so less surely is warned of (:mod:`axonflow.workflow.signs.unit`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from axonflow.errors import InputError
 from axonflow.fiber.drawn import Area, Drawn, crossing
+from axonflow.fiber.extent import Extent
 from axonflow.fiber.regions import FARTHEST, features_of, ring_of
 from axonflow.kernel.classes import known_as
 from axonflow.kernel.documents import read_file, said
@@ -180,7 +182,8 @@ def open_drawn(
     )
     image = StoredImage(slide, False, False, False, None)
     rule: Literal["outlines", "not zero"] = "outlines" if apart else "not zero"
-    return Mask(image, "values", rule, 0, len(outlines) if apart else 255, notes=tuple(notes))
+    extent = Extent.of(drawn.sides, drawn.begin) if unit is None else None
+    return Mask(image, "values", rule, 0, len(outlines) if apart else 255, notes=tuple(notes), extent=extent)
 
 
 def _refuse_um(drawn: Drawn, shape: tuple[int, int], pixel_size: PixelSize, path: Path) -> None:

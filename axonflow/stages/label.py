@@ -84,18 +84,24 @@ def _survey(layout: Layout, box: Box) -> Result:
     return survey(_kinds(layout, box), box, layout.work.shape).arrays()
 
 
-def _number(layout: Layout, least_px: int, least_without: int, results: Iterable[tuple[Box, Result]]) -> None:
-    """Write every core's table from local to final ids, one after the other, and where each begins."""
+def _number(layout: Layout, least_px: int, least_without: int, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:
+    """Write every core's table from local to final ids, one after the other, and where each begins.
+
+    Returns the number of connected parts that are too small to get an id.
+    """
 
     def cores() -> Iterator[tuple[Box, Pieces]]:
         return ((box, Pieces.from_arrays(result)) for box, result in results)
 
-    begin = [0]
+    begin, ids, joined = [0], 0, join(cores())
     with new_file(layout.private / "ids.u4") as part, part.open("wb") as file:
-        for _, table in number_axons(cores(), join(cores()), least_px, least_without):
+        for _, table in number_axons(cores(), joined, least_px, least_without):
             file.write(table.astype("<u4", copy=False).tobytes())
             begin.append(begin[-1] + len(table))
+            ids = max(ids, int(table.max()))
     write_file(layout.private / "ids_begin.i8", np.array(begin, "<i8").tobytes())
+    pieces = begin[-1] - (len(begin) - 1)  # each table begins with that of no axon
+    return {"too_small": pieces - len(joined.axon) + len(joined.first) - ids}
 
 
 def _label(layout: Layout, box: Box) -> Result:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
+from axonflow.fiber.extent import Extent
 from axonflow.kernel.grid import Box
 from axonflow.slide import StoredImage
 from axonflow.stages.pixel_form import Form, form_of, is_luminance, numbers_of, place_of, refuse_inverted
@@ -41,6 +42,8 @@ class Mask:
         What every pixel that was looked at is, ``"drawn"`` or ``"not drawn"``; empty if they differ.
     notes : tuple of str
         What else a person should know of it.
+    extent : Extent or None
+        Of outlines whose unit was not given, so that they were read in pixels; else None.
     """
 
     image: StoredImage
@@ -50,6 +53,7 @@ class Mask:
     high: float
     alike: str = ""
     notes: tuple[str, ...] = ()
+    extent: Extent | None = None
 
     @property
     def plain(self) -> bool:

@@ -32,6 +32,7 @@ from axonflow.workflow.signs.contrast import myelin_against_axon
 from axonflow.workflow.signs.enclosure import enclosed
 from axonflow.workflow.signs.inverted import axons_upright_and_inverted
 from axonflow.workflow.signs.plausible import plausibility
+from axonflow.workflow.signs.unit import Doubt, doubted_units
 
 __all__ = ["Evidence", "after", "before"]
 
@@ -56,6 +57,8 @@ class Evidence:
         Masks of one value, and what it means.
     drawings : tuple of Fit
         Of mask and regions.
+    in_um : tuple of Doubt
+        Outlines that were read in pixels, and look as if they were in µm.
     bar_rows : int
         Of an info bar that is kept.
     coloured : float
@@ -113,6 +116,7 @@ class Evidence:
     twice: tuple[tuple[str, str, str], ...] = ()
     alike: tuple[tuple[str, str], ...] = ()
     drawings: tuple[Fit, ...] = ()
+    in_um: tuple[Doubt, ...] = ()
     bar_rows: int = 0
     coloured: float | None = None
     model: str = ""
@@ -178,6 +182,7 @@ def before(
         twice=tuple(_twice(slide, segmentation, coverage, regions)),
         alike=tuple(alike),
         drawings=fits,
+        in_um=tuple(doubted_units(layout.native, coverage, regions, masks)),
         bar_rows=slide.bar.rows if slide.bar is not None and config.keep_bar else 0,
         cells=None if config.mask else cells.counts[0] * cells.counts[1],
         cell_um=config.cell_um,

@@ -119,7 +119,7 @@ def read_manifest(path: Path) -> tuple[ListedSlide, ...]:
             f"A column 'slide' and every column once were expected in {path}, "
             f"{shortened(', '.join(names)) or 'nothing'} came."
         )
-    further = [(at, headers[at]) for at, name in enumerate(names) if name not in COLUMNS]
+    further = [(at, from_cell(headers[at])) for at, name in enumerate(names) if name not in COLUMNS]
     slides: list[tuple[int, ListedSlide]] = []
     for number, cells in enumerate(rows[1:], first + 1):
         if not any(cell.strip() for cell in cells):

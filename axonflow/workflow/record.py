@@ -143,6 +143,7 @@ _FORM: dict[str, Any] = {
             "compared_px?": COUNT,
             "disagrees?": NUMBER,
             "windows?": list_of(list_of(COUNT)),
+            "too_small?": COUNT,
             "left_out?": each_of(COUNT),
             "mended?": maybe({"seams": COUNT, "again": COUNT, "changed": NUMBER, "straight_edges": each_of(COUNT)}),
         }

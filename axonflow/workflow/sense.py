@@ -13,6 +13,7 @@ from typing import Any
 from axonflow.fiber.maps import FEWEST_CELLS
 from axonflow.kernel.words import listed
 from axonflow.slide.scale import AGREE
+from axonflow.stages.annotation import OVERLAP
 from axonflow.workflow.choice import LARGEST_SCALE
 from axonflow.workflow.evidence import Evidence
 
@@ -152,6 +153,15 @@ def _proportions(e: Evidence) -> Iterable[Numbers]:
             yield {"path": str(fit.path), "rows": rows, "columns": columns, "height": h, "width": w}
 
 
+def _overlaps(e: Evidence) -> Iterable[Numbers]:
+    for fit in e.drawings:
+        if fit.overlaps:
+            worst = sorted(fit.overlaps, key=lambda each: -each.share)
+            which = [f"{each.share:.0%} of {each.region} belongs to {each.before}" for each in worst]
+            shares = [{"region": each.region, "before": each.before, "share": each.share} for each in worst]
+            yield {"path": str(fit.path), "which": _some(tuple(which)), "shares": shares}
+
+
 def _outside(value: float | None, bounds: tuple[float, float], **values: Any) -> Iterable[Numbers]:
     return _if(value is not None and not bounds[0] <= value <= bounds[1], value=value, **values)
 
@@ -255,6 +265,21 @@ RULES = (
         "Off the slide lie these outlines of {path}: {names}.",
         "Are they of this slide? Is their unit right (--mask-unit, --regions-unit)?",
         lambda e: ({"path": str(fit.path), "names": _some(fit.off)} for fit in e.drawings if fit.off),
+    ),
+    Rule(
+        "outlines-unit",
+        "outlines that are read in pixels look as if they were in µm: they span much of the slide if so, and only a "
+        "corner of it in pixels; or, of masks, in pixels they are thinner than axons are",
+        "The outlines of {path} were read in pixels, and {seen}.",
+        "If they are in µm, say so: {flag} um.",
+        lambda e: ({"path": doubt.path, "seen": doubt.seen, "flag": doubt.flag} for doubt in e.in_um),
+    ),
+    Rule(
+        "regions-overlap",
+        f"outlines of a region lie in those of another by {OVERLAP:.0%} of its area or more",
+        "Regions of {path} overlap, and the first in the file has the place: {which}.",
+        "Draw or export what lies in another region before it, if it is to be described as a whole.",
+        _overlaps,
     ),
     Rule(
         "left-out",

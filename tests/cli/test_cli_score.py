@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 
@@ -200,6 +201,72 @@ def test_what_cannot_be_scored_is_refused(folder: Path, tmp_path: Path) -> None:
         ran = command("score", *arguments)
         assert ran.code == 2
         assert re.search(words.replace("(", r"\(").replace(")", r"\)"), " ".join(ran.err.split())), ran.err
+
+
+def test_it_says_which_axons_of_a_store_are_compared(folder: Path, tmp_path: Path) -> None:
+    """What the border or a mask leaves out was found, and counts; what a rule judges does not."""
+    left = np.zeros(SHAPE, np.uint8)
+    left[:, : SHAPE[1] // 2] = 255
+    plain = Config(folder / "slide.tif", tmp_path / "plain", labels=folder / "other.png", cell_um=7.0, border="all")
+    for config, words in (
+        (plain, "found and true."),
+        (replace(plain, border="frame"), r"found and true\. \d+ \(frame \d+\) of those found count here, though not"),
+        (
+            replace(plain, border="inside", mask=save(tmp_path / "left.png", left)),
+            r"\(mask \d+, border \d+\) of those found .* mask is not looked at",
+        ),
+        (
+            replace(plain, min_diameter_um=1.2, min_axon_area_um2=0.4),
+            r"\d+ \(diameter \d+\) that its rules .* 0\.4 µm²",
+        ),
+    ):
+        analyse(config)
+        row, said = scored(folder, plain.out, folder / "truth.png")
+        assert re.search(words, said), said
+        result = axonflow.open(plain.out)
+        here = sum(n for rule, n in result.left_out.items() if rule in {"frame", "border", "mask"})
+        assert row["axons_found"] == len(result.counted_fibers()) + here
+    assert "Compared are" not in scored(folder, folder / "other.png", folder / "truth.png")[1]
+
+
+def test_axons_without_myelin_may_be_a_mask(folder: Path, tmp_path: Path) -> None:
+    """It is the same as a truth of all classes, as a run reads the same masks."""
+    bare = np.zeros(SHAPE, bool)
+    bare[5:60:12, 5:200:12] = bare[6:60:12, 5:200:12] = bare[5:60:12, 6:200:12] = True
+    whole = np.where(bare & (TRUTH == 0), np.uint8(3), TRUTH)
+    found = np.where(bare & (OTHER == 0), np.uint8(3), OTHER)
+    uaxons = save(tmp_path / "uaxons.png", bare.astype(np.uint8) * 255)
+    store = tmp_path / "store"
+    analyse(
+        Config(
+            folder / "slide.tif",
+            store,
+            cell_um=7.0,
+            border="all",
+            labels=save(tmp_path / "found.png", found),
+            classes="0=background,1=myelin,2=axon,3=unmyelinated",
+        )
+    )
+    row, said = scored(folder, store, folder / "truth.png", "--uaxon-mask", uaxons)
+    expected = score(found, whole, SIZE, classes=WITH_UNMYELINATED).row()
+    assert {name.replace("_axon", "") for name in row} == {name.replace("_axon", "") for name in expected}
+    assert [*row.values()] == pytest.approx([*expected.values()], rel=1e-6)
+    assert row == scored(folder, store, save(tmp_path / "whole.png", whole))[0]
+    assert "are not scored" not in said
+    assert "or --uaxon-mask, to score them" in scored(folder, store, folder / "truth.png")[1]
+    for prediction, mask, refused in (
+        (folder / "other.png", uaxons, "A store with axons without myelin was expected with --uaxon-mask"),
+        (folder / "slide.ome.zarr", uaxons, "has none: its classes are background, myelin, axon"),
+        (
+            store,
+            save(tmp_path / "small.png", bare[:99].astype(np.uint8) * 255),
+            "220 × 290 px .* --uaxon-mask, .* 99 × 290",
+        ),
+        (store, folder / "slide.tif", "A mask of two values"),
+    ):
+        ran = command("score", prediction, folder / "truth.png", "--uaxon-mask", mask)
+        assert ran.code == 2
+        assert re.search(refused.replace("(", r"\("), " ".join(ran.err.split())), ran.err
 
 
 def test_an_unfinished_store_is_refused(folder: Path, tmp_path: Path) -> None:

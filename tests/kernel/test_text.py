@@ -48,6 +48,13 @@ def test_a_table_keeps_all_but_such_text(dtype: str) -> None:
     pd.testing.assert_frame_equal(table[["n", "whole", "yes"]], for_csv(table)[["n", "whole", "yes"]])
 
 
+def test_the_names_of_columns_are_no_formulas_either() -> None:
+    table = pd.DataFrame({name: [1.0] for name in ["plain", *FORMULAS]})
+    written = next(csv.reader(io.StringIO(for_csv(table).to_csv(index=False), newline="")))
+    assert written == ["plain", *(f"'{text}" for text in FORMULAS)]
+    assert [from_cell(name) for name in written] == list(table)
+
+
 def test_every_csv_file_is_written_so() -> None:
     """Whoever writes one asks for it: of a DataFrame by for_csv, of rows by to_cell."""
     writers = {}

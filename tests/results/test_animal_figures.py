@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from axonflow.results.figures import Apart, Panel, draw_animals, draw_effects
+from axonflow.results.figures.animals import _look
+from axonflow.results.figures.style import new_figure, save
 
 MANY = tuple(f"group {i} with a rather long name" for i in range(9))
+VERY_MANY = tuple(f"group {i}" for i in range(150))
 
 
 def points(path: Path) -> int:
@@ -18,7 +22,7 @@ def points(path: Path) -> int:
     return len(re.findall(r'<use [^>]*style="[^"]*stroke: #ffffff', path.read_text()))
 
 
-@pytest.mark.parametrize("groups", [("all",), ("WT", "KO"), MANY])
+@pytest.mark.parametrize("groups", [("all",), ("WT", "KO"), MANY, VERY_MANY[:30], VERY_MANY])
 @pytest.mark.parametrize("categories", [1, 12])
 def test_every_animal_is_a_point(tmp_path: Path, groups: tuple[str, ...], categories: int) -> None:
     random = np.random.default_rng(categories)
@@ -37,6 +41,19 @@ def test_every_animal_is_a_point(tmp_path: Path, groups: tuple[str, ...], catego
     draw_animals(panels, groups, [two], categories="tracts")
     assert points(one) == sum(len(known) - 1 for of in values.values() for known in of.values())
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_up_to_49_groups_look_different() -> None:
+    assert len({_look(i) for i in range(49)}) == 49
+
+
+@pytest.mark.parametrize("sides", [(9_000.0, 20.0), (20.0, 9_000.0)])
+def test_a_figure_of_very_much_is_drawn_with_fewer_dots(tmp_path: Path, sides: tuple[float, float]) -> None:
+    """Beyond 65,535 px along a side nothing would be drawn at all."""
+    figure = new_figure(*sides)
+    save(figure, [tmp_path / "large.png"])
+    with Image.open(tmp_path / "large.png") as drawn:
+        assert 65_000 < max(drawn.size) < 2**16
 
 
 def test_effects_without_an_interval_are_drawn(tmp_path: Path) -> None:

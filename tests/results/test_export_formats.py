@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import roifile
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
+from PIL import Image
 from skimage.draw import polygon2mask
 from slides import analyse, picture, tissue, write_labels, write_model, write_slide
 
@@ -63,6 +66,97 @@ def resampled(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
     config = Config(slide, folder / "slide.ome.zarr", model=str(write_model(folder)), min_axon_area_um2=0.2)
     analyse(config)
     return axonflow.open(config.out)
+
+
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Analysis]:
+    """A run in which border, mask and two rules that judge leave axons out, and the same in which nothing does."""
+    folder, found = tmp_path_factory.mktemp("ruled"), []
+    classes = tissue(SHAPE, 7)
+    slide, labels = write_slide(folder / "slide.tif", picture(classes)), write_labels(folder / "labels.png", classes)
+    covered = np.full(SHAPE, 255, np.uint8)
+    covered[:, :60] = 0
+    mask = write_slide(folder / "mask.tif", covered)
+    ring = [[0, 0], [423, 0], [423, 301], [0, 301]]
+    tract = {"type": "Feature", "properties": {"name": "all"}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    (folder / "r.geojson").write_text(json.dumps(tract))
+    for name, rules in (
+        ("ruled", {"min_diameter_um": 1.3, "max_axon_area_um2": 6.0, "mask": mask}),
+        ("all", {"border": "all"}),
+    ):
+        out, regions = folder / f"{name}.ome.zarr", folder / "r.geojson"
+        config = Config(slide, out, labels=labels, cell_um=6.0, max_myelin_um=1.0, regions=regions)
+        analyse(replace(config, **rules))
+        found.append(axonflow.open(out))
+    return found[0], found[1]
+
+
+def documented(format_: str) -> str:
+    """Return what the documentation says that an export does with axons that are left out."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "leave-out.md").read_text()
+    rows = re.findall(r"^\| ((?:`[\w-]+`(?:, )?)+) \| (.*) \|$", page.partition("## In each export")[2], re.MULTILINE)
+    (said,) = (said for names, said in rows if f"`{format_}`" in names)
+    return str(said)
+
+
+def numbered(names: list[str]) -> set[int]:
+    return {int(name.removeprefix("axon ")) for name in names if name.startswith("axon ")}
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_what_an_export_does_with_axons_that_are_left_out(
+    ruled: tuple[Analysis, Analysis], format_: str, tmp_path: Path
+) -> None:
+    result, whole = ruled
+    said, path = documented(format_), export_store(result, format_, tmp_path / f"out{FORMATS[format_]}")
+    fibers = result.fibers.set_index("axon_id")
+    rule = fibers["left_out"]
+    assert set(rule.dropna()) == {"diameter", "area", "mask", "frame"}
+    kept, counting = [None if pd.isna(name) else name for name in rule], set(fibers.index[rule.isna()])
+    if format_ in {"csv", "parquet", "xlsx"}:
+        read: Any = {
+            "csv": pd.read_csv,
+            "parquet": pd.read_parquet,
+            "xlsx": partial(pd.read_excel, sheet_name="fibers"),
+        }
+        table = read[format_](path)
+        assert table["axon_id"].tolist() == fibers.index.tolist()
+        assert as_written(table["left_out"]) == kept
+        assert said.startswith("kept, with the column `left_out`")
+    elif format_ in {"anndata", "spatialdata"}:
+        table = (
+            anndata.read_h5ad(path)
+            if format_ == "anndata"
+            else anndata.io.read_elem(zarr.open_group(path / "tables" / scverse.TABLE_NAME, mode="r"))
+        ).obs
+        assert table["axon_id"].tolist() == fibers.index.tolist()
+        assert as_written(table["left_out"]) == kept
+        assert said.startswith('kept, with `obs["left_out"]`')
+    elif format_ == "roi":
+        assert numbered([roi.name for roi in roifile.roiread(path)]) == set(fibers.index)
+        assert said.startswith("kept, and not marked")
+    elif format_ == "geojson":
+        features = json.loads(path.read_text())["features"]
+        assert numbered([feature["properties"]["name"] for feature in features]) == counting
+        assert said == "dropped"
+    elif format_ == "ads-csv":
+        assert len(pd.read_csv(path)) == len(counting)
+        assert said == "dropped"
+    elif format_ == "ads-mask":
+        judged = fibers.index[rule.isin(["diameter", "area"])]
+        axons = np.asarray(result.pyramid("axons").array()[:])
+        shown = (axons > 0) & ~np.isin(axons, judged)
+        np.testing.assert_array_equal(np.asarray(Image.open(path)) == 255, shown)
+        assert said.startswith("background if a rule judges them")
+    elif format_ == "netcdf":
+        assert int(xr.load_dataset(path)["axon_count"].sum()) == len(counting)
+        assert said.startswith("dropped from all counts")
+    elif format_ == "regions-csv":
+        assert pd.read_csv(path)["axon_count"].tolist() == [len(counting)]
+        assert said.startswith("dropped")
+    else:  # the figure is drawn from the maps
+        assert path.read_bytes() != export_store(whole, format_, tmp_path / f"all{FORMATS[format_]}").read_bytes()
+        assert said.startswith("dropped from all counts")
 
 
 def as_written(column: pd.Series[Any]) -> list[Any]:

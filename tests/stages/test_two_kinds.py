@@ -76,6 +76,8 @@ def test_a_run_is_as_whole_image_libraries_are(
         found = {name: array.compute(scheduler="synchronous") for name, array in result.labels.items()}
         np.testing.assert_array_equal(found["semantic"], labels)
         np.testing.assert_array_equal(found["axons"], axons)
+        specks = int(oracles.labels_of_kinds(kinds, 0, 0).max()) - int(axons.max())
+        assert result.record["stages"]["label.survey"]["too_small"] == specks
         grown = oracles.grown(np.where(kinds == 1, axons, 0).astype(np.uint32), labels == 1, reach_px(1.0, SIZE))
         np.testing.assert_array_equal(found["fibers"], np.where(kinds == 2, axons, grown))
         counted = np.where((kinds > 0) & (axons == 0), 0, labels)

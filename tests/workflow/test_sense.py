@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from PIL import Image
 from slides import command, picture, tissue, write_labels, write_masks, write_model, write_slide
 
 import axonflow
+from axonflow.fiber.overlap import Overlap
 from axonflow.slide.scale import Claim, believe
 from axonflow.stages.annotation import Fit
 from axonflow.workflow.evidence import Evidence
 from axonflow.workflow.sense import RULES, judge
+from axonflow.workflow.signs.unit import Doubt
 
 SOUND = Evidence(
     shape=(1000, 2000),
@@ -63,6 +66,8 @@ BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
         ({"drawings": (Fit(Path("a.png"), shape=(5, 11)),)}, False),  # a thumbnail is rounded to whole pixels
     ],
     "off-slide": [({"drawings": (Fit(Path("a.json"), off=("cst",)),)}, True)],
+    "outlines-unit": [({"in_um": (Doubt("a.json", "are small", "--mask-unit"),)}, True)],
+    "regions-overlap": [({"drawings": (Fit(Path("a.json"), overlaps=(Overlap("a", "b", 0.25),)),)}, True)],
     "left-out": [({"drawings": (Fit(Path("a.json"), left_out=("a point",)),)}, True)],
     "soft-edges": [({"between": 0.03}, True), ({"between": 0.01}, False)],
     "masks-unrelated": [
@@ -247,6 +252,43 @@ def test_a_user_is_told(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert f"warning {each.id}: {each.message}" in end
         assert f"warning {each.id}: {each.message}" in info
         assert f"<code>{each.id}</code>" in report
+
+
+def outlined(path: Path, **squares: tuple[float, float, float]) -> Path:
+    """Write squares by name: x, y and side."""
+    corners = ((0, 0), (1, 0), (1, 1), (0, 1))
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": name},
+            "geometry": {"type": "Polygon", "coordinates": [[[x + side * i, y + side * j] for i, j in corners]]},
+        }
+        for name, (x, y, side) in squares.items()
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_a_user_is_told_of_outlines_before_the_run_and_after(
+    desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slide has 30 × 42 µm."""
+    monkeypatch.chdir(desk)
+    tracts = outlined(tmp_path / "tracts.geojson", gracile=(100, 60, 200), cuneate=(200, 60, 200), apart=(10, 10, 50))
+    small = outlined(tmp_path / "um.geojson", cord=(2, 2, 25))
+    drawings = ("--mask", small, "--regions", tracts)
+    ran = command("run", "slide.tif", *MASKS, *drawings, "--cell", 5, "--out", tmp_path / "out", "--workers", 1)
+    assert ran.code == 0, ran.err
+    told = {each.id: each for each in axonflow.open(tmp_path / "out").warnings}
+    for id_, words in (
+        ("outlines-unit", "in pixels that is a corner of the slide of 300 × 420 px .* --mask-unit um"),
+        ("regions-overlap", "the first in the file has the place: 50% of cuneate belongs to gracile. Draw or export"),
+    ):
+        assert re.search(words, told[id_].message)
+        assert ran.out.count(f"warning {id_}: {told[id_].message}") == 2
+    again = command("run", tmp_path / "out", "--mask-unit", "um", "--workers", 1)
+    assert again.code == 0, again.err
+    assert "outlines-unit" not in {each.id for each in axonflow.open(tmp_path / "out").warnings}
 
 
 def test_what_is_known_is_said_before_the_run(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,6 @@
 """
 
 from axonflow.results.cohort.files import WORKBOOK, write_tables
-from axonflow.results.cohort.tables import Cohort, gather
+from axonflow.results.cohort.tables import MOST_GROUPS, Cohort, gather
 
-__all__ = ["WORKBOOK", "Cohort", "gather", "write_tables"]
+__all__ = ["MOST_GROUPS", "WORKBOOK", "Cohort", "gather", "write_tables"]

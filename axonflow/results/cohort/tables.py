@@ -41,7 +41,10 @@ from axonflow.workflow.animals import EVERYTHING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cohort", "Table", "gather"]
+__all__ = ["MOST_GROUPS", "Cohort", "Table", "gather"]
+
+MOST_GROUPS = 10
+"""Of which every pair is compared, which are 45; of more, each with the first: pairs grow as the square of groups."""
 
 Stratum = tuple[str, str]
 """A region and a tract."""
@@ -76,7 +79,7 @@ class Cohort:
         In the order of the list; :data:`~axonflow.workflow.animals.EVERYTHING` alone without groups.
     tables : Mapping
         By their names: ``slides``, ``animals``, ``tracts`` if there are any, ``calibres``, ``groups``, and ``effects``
-        if there are two groups.
+        if there are two groups: of every pair, or of more than :data:`MOST_GROUPS` of each and the first.
     """
 
     groups: tuple[str, ...]
@@ -280,9 +283,10 @@ def _groups(values: Iterable[_Values], group_of: Mapping[str, str], groups: Sequ
 def _effects(values: Iterable[_Values], groups: Sequence[str]) -> Table | None:
     if len(groups) == 1:
         return None
-    rows = []
+    rows: list[dict[str, Any]] = []
+    pairs = [*combinations(groups, 2)] if len(groups) <= MOST_GROUPS else [(groups[0], other) for other in groups[1:]]
     for each in values:
-        for a, b in combinations(groups, 2):
+        for a, b in pairs:
             first, second = each.known(a), each.known(b)
             place = {"group_a": a, "group_b": b, **each.place}
             if first and second:

@@ -26,9 +26,14 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4
 """Of groups, told apart by those who see few colours (Okabe and Ito)."""
 
 MARKERS = "osD^vPX"
+"""Beside the colours; those of a second round of colours are shifted, so that 49 groups look different."""
 
 PANEL_MM = 58.0
 """Height of a row of panels."""
+
+
+FEW, SOME, MANY = 8, 24, 60
+"""Groups up to which four panels have room beside each other, and two; and up to which groups are named at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +91,11 @@ def draw_animals(
         What the categories are, with their unit.
     """
     most = max((len(panel.values) for panel in panels), default=1)
-    across = 4 if most == 1 else 2 if most <= 8 else 1
+    beside = most if most > 1 else len(groups)
+    across = (4 if most == 1 else 2) if beside <= FEW else 2 if most == 1 and beside <= SOME else 1
     down = -(-len(panels) // across)
     turned = any(len(name) > 115 / across / max(len(panel.values), 1) for panel in panels for name in panel.values)
-    height = PANEL_MM * down + (12 if turned and most > 1 else 0) + (8 if most > 1 else 0)
+    height = PANEL_MM * down + (12 if turned and most > 1 else 0) + (_legend_mm(groups) if most > 1 else 0)
     figure = new_figure(PAGE_MM, height)
     every = figure.subplots(down, across, squeeze=False).flat
     for axes, panel in zip(every, panels, strict=False):
@@ -101,7 +107,7 @@ def draw_animals(
         _dress(axes, panel.label)
     for axes in [*every]:
         axes.set_axis_off()
-    if most > 1 and len(groups) > 1:
+    if most > 1 and 1 < len(groups) <= MANY:
         _legend(figure, groups)
     save(figure, paths)
 
@@ -161,7 +167,12 @@ def _one_category(axes: Axes, panel: Panel, groups: Sequence[str], across: int) 
         _points(axes, place, known, groups, group, room=0.3, size=4.8)
         labels.append(f"{fill(group, room, break_long_words=False)}\nn = {len(known)}")
     axes.set_xlim(-0.6, len(groups) - 0.4)
-    if max(len(line) for label in labels for line in label.split("\n")) > room:
+    if len(groups) > MANY:
+        axes.set_xticks([])
+        axes.set_xlabel(f"{len(groups)} groups, in the order of the list")
+    elif len(groups) > FEW:
+        axes.set_xticks(range(len(groups)), [label.replace("\n", " ") for label in labels], rotation=90)
+    elif max(len(line) for label in labels for line in label.split("\n")) > room:
         axes.set_xticks(range(len(groups)), labels, rotation=40, ha="right", rotation_mode="anchor")
     else:
         axes.set_xticks(range(len(groups)), labels)
@@ -192,7 +203,8 @@ def _points(
     if not values:
         return
     i = groups.index(group)
-    look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": size}
+    colour, marker = _look(i)
+    look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": size}
     mean = float(np.mean(values))
     axes.plot([place - room, place + room], [mean, mean], color="0.2", linewidth=1.1, zorder=2)
     axes.plot(
@@ -223,9 +235,19 @@ def _dress(axes: Axes, label: str) -> None:
     axes.tick_params(axis="x", length=0)
 
 
+def _look(i: int) -> tuple[str, str]:
+    """Return the colour and the marker of a group."""
+    return COLOURS[i % len(COLOURS)], MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]
+
+
+def _legend_mm(groups: Sequence[str]) -> float:
+    """Return the height that the legend wants."""
+    return 8.0 + 4.0 * ((len(groups) - 1) // 6) * (len(groups) <= MANY)
+
+
 def _legend(figure: Figure, groups: Sequence[str]) -> None:
     handles = [
-        Line2D([], [], linestyle="none", color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=group)
-        for i, group in enumerate(groups)
+        Line2D([], [], linestyle="none", color=colour, marker=marker, label=group)
+        for group, (colour, marker) in zip(groups, map(_look, range(len(groups))), strict=True)
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(groups), 6), frameon=False, fontsize=7)

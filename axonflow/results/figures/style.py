@@ -76,6 +76,9 @@ COMPRESSION = 2
 AXON, MYELIN = (AXON_MYELIN[number].colour for number in (AXON_MYELIN.axon, AXON_MYELIN.myelin))
 """Colours of what is measured of axons, and of their myelin."""
 
+MOST_PX = 2**16 - 1
+"""Along a side of a PNG, as matplotlib draws it: two hundred slides beside each other come to that."""
+
 WORDS = {"confidence": "how sure the network was, 0 to 1", "axon_diameter_std": "SD of axon diameter"}
 """What maps show, where their long name is not what one says."""
 
@@ -127,8 +130,9 @@ def save(
     """Write a figure to PNG, SVG or PDF files, each of which appears whole.
 
     ``letters`` are outlines in an SVG (``path``), which look alike everywhere, or text that can be edited (``none``). A
-    PDF holds its text and the font.
+    PDF holds its text and the font. A PNG that is too wide or too high to be drawn has fewer dots per inch.
     """
+    most = MOST_PX / max(figure.get_size_inches())
     if (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)
         figure.set_layout_engine(None)  # laid out once, for all files; one of any other kind is drawn twice a file
@@ -140,7 +144,7 @@ def save(
             "pdf": {"metadata": {"CreationDate": None}},
         }
         with rc_context({"svg.hashsalt": "axonflow", "svg.fonttype": letters}), new_file(path, durable=False) as part:
-            figure.savefig(part, dpi=dpi, format=kind, **how.get(kind, {}))
+            figure.savefig(part, dpi=min(dpi, most), format=kind, **how.get(kind, {}))
 
 
 def in_words(values: xr.DataArray) -> str:

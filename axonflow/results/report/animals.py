@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from axonflow.kernel.files import new_folder, remove
 from axonflow.kernel.words import count, number
-from axonflow.results.cohort import Cohort, write_tables
+from axonflow.results.cohort import MOST_GROUPS, Cohort, write_tables
 from axonflow.results.cohort.calibre import CALIBRES
 from axonflow.results.cohort.effects import RESAMPLES
 from axonflow.results.report.page import vector
@@ -25,6 +25,12 @@ __all__ = ["ANIMALS", "forget_animals", "write_animals"]
 
 ANIMALS = "animals"
 """The folder, in that of the batch."""
+
+_MOST_DRAWN = 12
+"""Pairs of groups in the figure, which is 0.9 m high then."""
+
+_MOST_SAID = 12
+"""Groups whose animals are counted in a sentence."""
 
 _FIGURES = {
     "groups": "Every point is an animal, pooled from its slides; a line across is the mean of a group, in which each "
@@ -100,7 +106,7 @@ def _draw(cohort: Cohort, folder: Path) -> list[str]:
     if (effects := cohort.rows("effects")).size:
         pairs = {
             f"{b} compared with {a}": [_apart(row) for row in found]
-            for (a, b), found in _pairs(_whole(effects).to_dict("records"))
+            for (a, b), found in _pairs(_whole(effects).to_dict("records"))[:_MOST_DRAWN]
         }
         draw_effects(pairs, paths("effects"))
         drawn.append("effects")
@@ -159,7 +165,12 @@ def _whole(rows: pd.DataFrame) -> pd.DataFrame:
 def _said(cohort: Cohort) -> str:
     """Return of what the numbers are, in sentences."""
     animals = cohort.rows("animals")
-    n = " and ".join(f"{count(int((animals['group'] == group).sum()), 'animal')} in {group}" for group in cohort.groups)
+    if len(cohort.groups) > _MOST_SAID:
+        n = f"{count(len(animals), 'animal')} in {len(cohort.groups)} groups"
+    else:
+        n = " and ".join(
+            f"{count(int((animals['group'] == group).sum()), 'animal')} in {group}" for group in cohort.groups
+        )
     n = n if len(cohort.groups) > 1 else count(len(animals), "animal")
     return (
         f"{n}. An animal’s density and volume fractions are those of all its tissue, so larger slides count for more; "
@@ -214,12 +225,26 @@ def _mean(row: Mapping[Any, Any], form: str) -> str:
 def _effects(cohort: Cohort) -> dict[str, Any]:
     rows = _whole(cohort.rows("effects")).to_dict("records")
     return {
+        "said": _which_pairs(cohort, len(_pairs(rows))),
         "pairs": [
             (f"{b} compared with {a}", [(_WORDS[row["measure"]][0], [_difference(row), _g(row)]) for row in found])
             for (a, b), found in _pairs(rows)
         ],
         "notes": [*dict.fromkeys(note for row in rows for note in row["note"].split("; ") if note)],
     }
+
+
+def _which_pairs(cohort: Cohort, n: int) -> str:
+    """Return in sentences which pairs of groups are compared, and which are drawn; nothing if all are."""
+    said = []
+    if len(cohort.groups) > MOST_GROUPS:
+        said.append(
+            f"More than {MOST_GROUPS} groups are not compared in all pairs, but each with the first of the list, "
+            f"{cohort.groups[0]}: put the group that the others are to be compared with first."
+        )
+    if n > _MOST_DRAWN:
+        said.append(f"The figure shows the first {_MOST_DRAWN} of {n} pairs.")
+    return " ".join(said)
 
 
 def _pairs(rows: list[dict[Any, Any]]) -> list[tuple[tuple[str, str], list[dict[Any, Any]]]]:

@@ -84,11 +84,14 @@ def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         yield Fact("outside the mask", area(outside), said)
     yield from _by_rules(result, axons)
     smallest = result.record["labels"].get("min_axon_area_um2", config["min_axon_area_um2"])  # not there at first
+    specks = result.record["stages"].get("label.survey", {}).get("too_small")  # likewise
     if smallest == 0:
         yield Fact("too small", "nothing", "axons of every size count")
     else:
         limit = "the network's limit" if smallest is None else f"{smallest:g} µm²"
         said = f"of all that is classed as axon (estimated) lies in objects smaller than {limit}, which are not counted"
+        if specks is not None:
+            said += f": {count(specks, 'object')}" + " of both kinds" * bool(result.kind_columns)
         yield Fact("too small", share(_too_small(result, result.classes.axon)), said)
     least, number_ = result.record["labels"].get("min_unmyelinated_area_um2"), result.classes.unmyelinated
     if least and number_ is not None:
