@@ -16,7 +16,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
-from axonflow.results.cells import edges_um
+from axonflow.results.cells import edges_um, is_whole
 from axonflow.results.figures.style import AXON, COLUMN_MM, MYELIN, PAGE_MM, new_figure, save, styled, tidy
 
 __all__ = ["draw_diameters", "draw_gratio_by_diameter", "draw_gratios", "draw_profiles", "draw_spreads"]
@@ -30,6 +30,9 @@ FEWEST = 20
 
 DOTS = 5000
 """Axons from which on they are counted instead of drawn one by one."""
+
+DOTTED = (0, (1, 1.5))
+"""The line of what says little."""
 
 DENSITY_COLOURS = ("#2b4a6f", "#c8553d")
 
@@ -145,11 +148,11 @@ def _crowd(axes: Axes, diameters_um: Floats, gratios: Floats, edges: Floats) -> 
 def draw_profiles(maps: xr.Dataset, paths: Iterable[Path]) -> None:
     """Draw the axon density of each row and of each column of cells, as wide as a column.
 
-    The last ones are as wide as what is left of the slide; their height decides nothing if less than half is there.
+    The last ones are as wide as what is left of the slide. Those in which half counts of no cell are dotted, and their
+    height decides nothing.
     """
     figure = new_figure(COLUMN_MM, HEIGHT_MM)
     axes = figure.subplots()
-    side_mm2 = (float(maps.attrs["cell_side_um"]) / 1000) ** 2
     longest = max(float(edges_um(maps, axis)[-1]) for axis in "yx")
     tops = [0.0]
     for axis, other, words, colour in zip(
@@ -157,9 +160,12 @@ def draw_profiles(maps: xr.Dataset, paths: Iterable[Path]) -> None:
     ):
         count, area = (maps[name].sum(other).to_numpy() for name in ("axon_count", "covered_area"))
         density = np.divide(count, area, out=np.full(len(count), np.nan), where=area > 0)
-        whole = area >= 0.5 * side_mm2 * maps.sizes[other] if len(area) > 1 else area > 0
-        tops += density[whole & np.isfinite(density)].tolist()
-        axes.stairs(density, edges_um(maps, axis), baseline=None, color=colour, linewidth=1.1, label=words)
+        whole = is_whole(maps).any(axis="yx".index(other))
+        sure = np.where(whole if whole.any() else area > 0, density, np.nan)
+        tops += sure[np.isfinite(sure)].tolist()
+        edges = edges_um(maps, axis)
+        axes.stairs(density, edges, baseline=None, color=colour, linewidth=0.8, linestyle=DOTTED, alpha=0.6)
+        axes.stairs(sure, edges, baseline=None, color=colour, linewidth=1.1, label=words)
     axes.set_xlim(0, longest)
     axes.set_ylim(bottom=0, top=(max(tops) or 1.0) * 1.08)
     axes.set_xlabel("distance from the top, or from the left (µm)")
