@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 from batch_folders import Finished
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from axonflow.fiber.maps import CENTROID, NEEDED, Cells, is_whole, tissue_maps
@@ -18,7 +20,17 @@ from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.ngff.maps import read_maps
 from axonflow.results.cells import colour_range, edges_um, has_tissue
-from axonflow.results.figures import DOUBT, PANELS, MapOf, Outlines, draw_levels, draw_maps, draw_profiles
+from axonflow.results.figures import (
+    DOUBT,
+    FEWEST,
+    PANELS,
+    MapOf,
+    Outlines,
+    draw_levels,
+    draw_maps,
+    draw_profiles,
+    medians_by_diameter,
+)
 
 
 def maps_of(masked_batch: Finished) -> list[xr.Dataset]:
@@ -174,6 +186,18 @@ def test_a_rest_is_dotted_in_the_profile_and_decides_no_height(tmp_path: Path, d
     dotted = axes.patches[2].get_data().values
     np.testing.assert_array_equal(dotted[:-1], across[:-1])
     assert dotted[-1] > axes.get_ylim()[1]
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 400), st.floats(0.1, 3), st.integers(0, 2**32))
+def test_medians_are_those_of_the_axons_of_each_bin_and_of_no_other(n: int, spread: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    diameters, gratios = random.lognormal(0, spread, n), random.uniform(0, 1, n)
+    edges, medians = medians_by_diameter(diameters, gratios)
+    for low, high, median in zip(edges, edges[1:], medians, strict=False):
+        inside = gratios[(diameters >= low) & (diameters < high)]
+        assert median == np.median(inside) if len(inside) >= FEWEST else np.isnan(median)
+    assert len(medians) == len(edges) - 1
 
 
 def test_enough_cells_ask_for_no_smaller_ones(tmp_path: Path, drawn: list[Figure]) -> None:

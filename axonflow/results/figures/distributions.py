@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from axonflow.results.cells import edges_um, is_whole
 from axonflow.results.figures.style import AXON, COLUMN_MM, MYELIN, PAGE_MM, new_figure, save, styled, tidy
 
-__all__ = ["draw_diameters", "draw_gratio_by_diameter", "draw_gratios", "draw_profiles", "draw_spreads"]
+__all__ = [
+    "FEWEST",
+    "draw_diameters",
+    "draw_gratio_by_diameter",
+    "draw_gratios",
+    "draw_profiles",
+    "draw_spreads",
+    "medians_by_diameter",
+]
 
 Floats = NDArray[np.float64]
 
@@ -108,12 +116,12 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
         drawn = None
     else:
         drawn = _crowd(axes, diameters_um, gratios, edges)
-    bin_ = np.digitize(diameters_um, edges) - 1
-    order = np.argsort(bin_, kind="stable")
-    groups = np.split(gratios[order], np.searchsorted(bin_[order], np.arange(1, len(edges) - 1)))
-    medians = [np.median(group) if len(group) >= FEWEST else np.nan for group in groups]
+    _, medians = medians_by_diameter(diameters_um, gratios)
     if np.isfinite(medians).any():
-        axes.plot((edges[:-1] + edges[1:]) / 2, medians, color=MYELIN, linewidth=1.2, label="median")
+        alone = np.isfinite(medians) & ~np.isfinite([*medians[1:], np.nan]) & ~np.isfinite([np.nan, *medians[:-1]])
+        middles = (edges[:-1] + edges[1:]) / 2
+        axes.plot(middles, medians, color=MYELIN, linewidth=1.2, label=f"median, of {FEWEST} axons or more")
+        axes.plot(middles[alone], medians[alone], "_", color=MYELIN, markersize=4)  # no line reaches it
         axes.legend(frameon=False, fontsize=6.5, loc="lower right")
     axes.set_xlim(span)
     axes.set_ylim(0, 1)
@@ -127,6 +135,19 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
             bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             bar.ax.minorticks_off()
     save(figure, paths)
+
+
+def medians_by_diameter(diameters_um: Floats, gratios: Floats) -> tuple[Floats, Floats]:
+    """Return the edges of bins of diameter, (n + 1,) µm, and the median g-ratio of each, (n,).
+
+    It is NaN of a bin of fewer than :data:`FEWEST` axons. A few of the thickest axons may lie beyond all bins.
+    """
+    edges, _ = _bins((0.0, _reach(diameters_um)))
+    bin_ = np.digitize(diameters_um, edges) - 1
+    order = np.argsort(bin_, kind="stable")
+    groups = np.split(gratios[order], np.searchsorted(bin_[order], np.arange(1, len(edges))))[:-1]
+    medians: Floats = np.array([np.median(group) if len(group) >= FEWEST else np.nan for group in groups], np.float64)
+    return edges, medians
 
 
 def _crowd(axes: Axes, diameters_um: Floats, gratios: Floats, edges: Floats) -> AxesImage:

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from axonflow.kernel.words import length
 from axonflow.results.cells import Range, colour_range, edges_um, few, few_cells, has_tissue, is_whole, numbered, shown
 from axonflow.results.figures.outline import Outlines, draw_cells, draw_outlines, fade_cells
 from axonflow.results.figures.style import (
@@ -192,7 +193,8 @@ def draw_levels(
 ) -> None:
     """Draw the maps of several slides side by side, to PNG, SVG or PDF files, each of which appears whole.
 
-    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length.
+    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length. If the sizes of
+    their cells differ, these stand above.
 
     Parameters
     ----------
@@ -222,6 +224,9 @@ def draw_levels(
     titles = [
         fill(each.title, max(int(13 * scale * extent[1]), 8)) for (each, _), extent in zip(drawn, extents, strict=True)
     ]
+    sides = [float(maps.attrs["cell_side_um"]) for _, maps in drawn]
+    if len({*sides}) > 1:
+        titles = [f"{title}\ncells of {length(side)}" for title, side in zip(titles, sides, strict=True)]
     figure, grid, bars = _grid(
         rows=len(rows),
         sizes=[(scale * width, scale * height) for _, width, height, _ in extents],
