@@ -176,14 +176,13 @@ def test_a_rest_is_dotted_in_the_profile_and_decides_no_height(tmp_path: Path, d
     maps["axon_count"][:, -1] = 1000
     draw_profiles(maps, [tmp_path / "profile.svg"])
     (axes,) = drawn[0].axes
-    solid = [
-        each.get_data() for each in axes.patches if each.get_label() in ("down the slide (y)", "across the slide (x)")
-    ]
+    patches: list[Any] = [*axes.patches]
+    solid = [each.get_data() for each in patches if each.get_label() in ("down the slide (y)", "across the slide (x)")]
     down, across = (each.values for each in solid)
     assert np.isfinite(down).all()
     assert np.isfinite(across).tolist() == [True] * (len(across) - 1) + [False]
     assert axes.get_ylim()[1] == pytest.approx(1.08 * np.nanmax([*down, *across]))
-    dotted = axes.patches[2].get_data().values
+    dotted = patches[2].get_data().values
     np.testing.assert_array_equal(dotted[:-1], across[:-1])
     assert dotted[-1] > axes.get_ylim()[1]
 

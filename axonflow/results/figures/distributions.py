@@ -120,7 +120,7 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
     if np.isfinite(medians).any():
         alone = np.isfinite(medians) & ~np.isfinite([*medians[1:], np.nan]) & ~np.isfinite([np.nan, *medians[:-1]])
         middles = (edges[:-1] + edges[1:]) / 2
-        axes.plot(middles, medians, color=MYELIN, linewidth=1.2, label=f"median, of {FEWEST} axons or more")
+        axes.plot(middles, medians, color=MYELIN, linewidth=1.2, label=f"median of bins of {FEWEST} axons or more")
         axes.plot(middles[alone], medians[alone], "_", color=MYELIN, markersize=4)  # no line reaches it
         axes.legend(frameon=False, fontsize=6.5, loc="lower right")
     axes.set_xlim(span)

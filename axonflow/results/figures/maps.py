@@ -193,8 +193,8 @@ def draw_levels(
 ) -> None:
     """Draw the maps of several slides side by side, to PNG, SVG or PDF files, each of which appears whole.
 
-    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length. If the sizes of
-    their cells differ, these stand above.
+    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length. Sizes of
+    cells stand above if they differ.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def draw_slide(
     scale_bar(axes, box)
     if regions and (key := _name_regions(figure, axes, regions, extent)):
         lines = fill("   ".join(each.replace(" ", "\N{NO-BREAK SPACE}") for each in key), KEY_LETTERS)
-        figure.set_figheight(figure.get_figheight() + 0.12 * (lines.count("\n") + 1))
+        figure.set_figheight(float(figure.get_figheight()) + 0.12 * (lines.count("\n") + 1))
         figure.supxlabel(lines, fontsize=6.5, color="0.2", x=0.02, ha="left", linespacing=1.3)
     save(figure, paths)
 
@@ -104,7 +104,7 @@ def _name_regions(
         about = {"facecolor": (0, 0, 0, 0.55), "edgecolor": "none", "boxstyle": "round,pad=0.2"}
         for words in (name, fill(name, 1, break_long_words=False, break_on_hyphens=False), str(number)):
             text = axes.text(x, y, words, color="white", ha="center", va="center", fontsize=6, bbox=about)
-            frame = text.get_window_extent().padded(0.25 * text.get_fontsize() * figure.dpi / 72)
+            frame = text.get_window_extent().padded(0.25 * float(text.get_fontsize()) * figure.dpi / 72)
             within = axes.bbox.x0 <= frame.x0 and frame.x1 <= axes.bbox.x1
             within &= axes.bbox.y0 <= frame.y0 and frame.y1 <= axes.bbox.y1
             own = (
