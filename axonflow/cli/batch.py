@@ -35,13 +35,13 @@ _SHOWN = {
     "avf": ("AVF", "{:.3f}"),
     "mvf": ("MVF", "{:.3f}"),
     "gratio_aggregate": ("g-ratio", "{:.3f}"),
-    "axon_diam_mean (um)": ("mean µm", "{:.2f}"),
-    "axon_diam_p50 (um)": ("median µm", "{:.2f}"),
-    "axon_diam_p95 (um)": ("95th percentile µm", "{:.2f}"),
+    "axon_diam_mean (um)": ("mean\nµm", "{:.2f}"),
+    "axon_diam_p50 (um)": ("median\nµm", "{:.2f}"),
+    "axon_diam_p95 (um)": ("95th\nperc. µm", "{:.2f}"),
 }
 """The columns of the summary that a terminal has room for."""
 
-_EXPLAINED = "per mm²: axons; µm: of their diameter, below whose 95th percentile 95 of 100 lie; g-ratio: aggregate"
+_EXPLAINED = "per mm²: axons; µm: their diameter, whose 95th percentile 95 of 100 do not reach; g-ratio: aggregate"
 
 _FAILED = Text("failed", "bold red")
 

@@ -41,9 +41,7 @@ def expected_errors(result: Analysis) -> str:
     errors = judged.errors.items()
     off = (f"{share(mean)} in {QUANTITIES[name][0]} ({share(most)} at worst)" for name, (mean, most) in errors)
     were = "were" if judged.cross_validated else "was"
-    return (
-        f"How far it may be off: {judged.who} ({judged.on}), {were} off by {listed(*off)}, in the mean over the images."
-    )
+    return f"How far it may be off: {judged.who} ({judged.on}) {were} off, on average, by {listed(*off)}."
 
 
 def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
