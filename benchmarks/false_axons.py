@@ -70,7 +70,7 @@ def main() -> None:
         drawn += count
         print(f"{image.name}: {count} drawn, {len(table)} found, {table['true'].sum()} of them true", flush=True)
         for by, sure in (("map", _of_cells(compared, table)), ("table", table[PROBABILITY.name].to_numpy())):
-            rows = [each.row for each in doubtful_and_typical(table, sure)[0]]
+            rows = [each.row for each in doubtful_and_typical(table, sure, compared.pixel_size.area_um2)[0]]
             print(f"  of the {len(rows)} most doubtful, by the {by}, {(~table['true'].iloc[rows]).sum()} are false")
     every = pd.concat(tables)
     every.to_csv(given.out / "axons.csv", index=False)

@@ -35,11 +35,13 @@ _SHOWN = {
     "avf": ("AVF", "{:.3f}"),
     "mvf": ("MVF", "{:.3f}"),
     "gratio_aggregate": ("g-ratio", "{:.3f}"),
-    "axon_diam_mean (um)": ("µm", "{:.2f}"),
-    "axon_diam_p50 (um)": ("median", "{:.2f}"),
-    "axon_diam_p95 (um)": ("95 %", "{:.2f}"),
+    "axon_diam_mean (um)": ("mean\nµm", "{:.2f}"),
+    "axon_diam_p50 (um)": ("median\nµm", "{:.2f}"),
+    "axon_diam_p95 (um)": ("95th\nperc. µm", "{:.2f}"),
 }
-"""The columns of the summary that a terminal has room for; diameters are headed by their unit."""
+"""The columns of the summary that a terminal has room for."""
+
+_EXPLAINED = "per mm²: axons; µm: their diameter, whose 95th percentile 95 of 100 do not reach; g-ratio: aggregate"
 
 _FAILED = Text("failed", "bold red")
 
@@ -131,6 +133,8 @@ def _show(table: pd.DataFrame) -> None:
         name = Path(row["slide"]).name
         shown.add_row(Text(f"{row['level']}\n{name}" if row["level"] else name), *numbers)
     console.print(shown)
+    if (table["state"] == "done").any():
+        console.print(_EXPLAINED, style="dim", soft_wrap=True)
     for row in table.to_dict("records"):
         for what in ("reason", "warnings"):
             if row[what]:

@@ -55,17 +55,32 @@ def list_models() -> None:
 
 
 @models.command("show")
-def show_model(model: Model) -> None:
+def show_model(
+    model: Model,
+    card: Annotated[bool, typer.Option("--card", help="The whole card: every image, and where it fails.")] = False,
+) -> None:
     """Print what a model is, what it learned from, and how well it does.
 
     Example: [bold]axonflow models show sem[/bold]
     """
-    from axonflow.cli.card import Card  # its parser would be loaded by every command
+    from axonflow.cli.card import Card, summary  # its parser would be loaded by every command
+    from axonflow.errors import ModelError
     from axonflow.net.checkpoint import Checkpoint
 
     checkpoint = Checkpoint.find(model)
-    if checkpoint.card.exists():
+    if card:
+        if not checkpoint.card.exists():
+            raise ModelError(
+                f"A card was expected at {checkpoint.card}, there is none; axonflow evaluate {model} DATASET --card "
+                f"{checkpoint.card} makes one."
+            )
         console.print(Card(checkpoint.card.read_text()))
+        return
+    if checkpoint.card.exists():
+        for part in summary(checkpoint, _network(checkpoint), _pixel_size(checkpoint)):
+            console.print(part)
+        console.print(f"whole   axonflow models show {model} --card", soft_wrap=True)
+        console.print(f"card    {checkpoint.card}", soft_wrap=True)
         return
     if checkpoint.plan is not None:
         for title, said in _of_nnunet(checkpoint):

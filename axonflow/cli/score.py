@@ -230,7 +230,7 @@ def _write(path: Path, row: dict[str, str | float]) -> None:
 
 def _tables(scores: Scores, without: tuple[str, ...]) -> Iterator[Table | str]:
     """Yield the scores as they are read: pixels, axons, tissue; without those whose columns begin so."""
-    from axonflow.training.score import QUANTITIES
+    from axonflow.net.judged import QUANTITIES
 
     pixels, detection, matching = scores.pixels, scores.detection, scores.matching
     table = listing("pixels", "Dice", "IoU")

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["CENTROID", "FEWEST_CELLS", "NEEDED", "Cells", "centroid_pixels", "fitting_side", "tissue_maps"]
+__all__ = ["CENTROID", "FEWEST_CELLS", "NEEDED", "Cells", "centroid_pixels", "fitting_side", "is_whole", "tissue_maps"]
 
 FEWEST_CELLS = 5
-"""Cells from which on maps show where tissue differs."""
+"""Whole cells from which on maps show where tissue differs."""
+
+ENOUGH = 0.5
+"""Part of a cell that must count for it to be taken as a whole one."""
 
 FITTING_CELLS = 16
 """Cells that a side that fits gives at least."""
@@ -91,6 +94,12 @@ class Cells:
         """Number of cells along y and x."""
         return len(self.edges(0)) - 1, len(self.edges(1)) - 1
 
+    @property
+    def whole(self) -> int:
+        """Number of cells of which at least half lies on the slide; all of them if it is so of none."""
+        areas = np.outer(*(np.diff(self.edges(axis)) for axis in (0, 1))) * self.pixel_size.area_um2
+        return int(_enough(areas, self.side_um**2).sum()) or areas.size
+
     def of(self, rows: Ints, columns: Ints) -> Ints:
         """Return the index, in raster order, of the cell that holds each pixel."""
         y, x = (
@@ -126,6 +135,16 @@ class Cells:
         _add_up(counted, places(classes), covered, rows - rows[0], columns - columns[0], total)
         key = np.arange(rows[0], rows[-1] + 1)[:, None] * self.counts[1] + np.arange(columns[0], columns[-1] + 1)
         return Tally.of(key.ravel(), total.reshape(-1, sums))
+
+
+def is_whole(maps: xr.Dataset) -> NDArray[np.bool_]:
+    """Tell of which cells at least half of a whole one counts, (y, x)."""
+    return _enough(maps["covered_area"].to_numpy(), (float(maps.attrs["cell_side_um"]) / 1000) ** 2)
+
+
+def _enough(areas: NDArray[np.float64], of_cell: float) -> NDArray[np.bool_]:
+    enough: NDArray[np.bool_] = areas >= ENOUGH * of_cell * (1 - 1e-9)
+    return enough
 
 
 def fitting_side(height_um: float, width_um: float) -> float:

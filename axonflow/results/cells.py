@@ -1,7 +1,8 @@
 """Where the cells of maps end, which of them show anything, and which decide the colours of all.
 
-The last cells of a row and of a column end with the slide. Such a rest is drawn as large as it is, and counts for the
-colours only if at least half of a cell is there: the axons of a sliver say little of the tissue.
+The last cells of a row and of a column end with the slide, and a mask may leave a part of any. Such a rest is drawn as
+large as it is. Where less than half of a cell counts, its few axons say little of the tissue: it decides no colours, no
+arrows and no height of a curve, and is faded and hatched wherever it is drawn.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from axonflow.fiber.maps import FEWEST_CELLS, fitting_side
+from axonflow.fiber.maps import FEWEST_CELLS, fitting_side, is_whole
 from axonflow.kernel.words import count, length
 
 __all__ = [
+    "CUT_FROM",
     "Ends",
     "Range",
     "colour_range",
     "edges_um",
     "few",
+    "few_cells",
     "has_tissue",
     "is_whole",
+    "numbered",
     "percentiles",
     "shown",
     "with_bounds",
@@ -34,17 +38,17 @@ Floats = NDArray[np.float64]
 Ends = Literal["neither", "min", "max", "both"]
 """Of a range, beyond which there are values."""
 
-ENOUGH = 0.5
-"""Part of a whole cell that must count for its colour to count."""
-
 PERCENTILES = (1.0, 99.0)
+
+CUT_FROM = 101
+"""Cells from which on colours end at percentiles; of fewer, the limits are the least and the largest value."""
 
 NOT_OF_TISSUE = frozenset(("covered_area", "covered_fraction", "confidence", "unfamiliar"))
 """Maps that say something of a cell without tissue, too."""
 
 
 class Range(NamedTuple):
-    """The values in the first and in the last colour, and beyond which of them some cells lie."""
+    """The values in the first and in the last colour, and beyond which of them cells lie that count for the colours."""
 
     low: float
     high: float
@@ -72,13 +76,6 @@ def with_bounds(maps: xr.Dataset) -> xr.Dataset:
     return maps.assign_coords(attributes).assign(bounds)
 
 
-def is_whole(maps: xr.Dataset) -> NDArray[np.bool_]:
-    """Tell of which cells at least half of a whole one counts, (y, x)."""
-    cell_mm2 = (float(maps.attrs["cell_side_um"]) / 1000) ** 2
-    whole: NDArray[np.bool_] = maps["covered_area"].to_numpy() >= ENOUGH * cell_mm2 * (1 - 1e-9)
-    return whole
-
-
 def has_tissue(maps: xr.Dataset) -> NDArray[np.bool_]:
     """Tell in which cells any pixel is axon or myelin, (y, x)."""
     names = [name for name in ("avf", "mvf", "unmyelinated_avf") if name in maps]
@@ -95,41 +92,50 @@ def shown(maps: xr.Dataset, name: str) -> Floats:
     return values if name in NOT_OF_TISSUE else np.where(has_tissue(maps), values, np.nan)
 
 
+def numbered(maps: xr.Dataset) -> NDArray[np.bool_]:
+    """Tell which cells would have numbers written into them, (y, x): those of which half counts, or all that do."""
+    whole = is_whole(maps)
+    return whole if whole.any() else maps["covered_area"].to_numpy() > 0
+
+
 def few(maps: xr.Dataset) -> bool:
-    """Tell whether so few cells count that their numbers are written into them."""
-    return 0 < int((maps["covered_area"] > 0).sum()) < FEWEST_CELLS
+    """Tell whether so few whole cells count that their numbers are written into them."""
+    return 0 < int(numbered(maps).sum()) < FEWEST_CELLS
 
 
 def few_cells(maps: xr.Dataset) -> str:
-    """Say that there are few cells, and which side gives more."""
-    n, side = int((maps["covered_area"] > 0).sum()), float(maps.attrs["cell_side_um"])
+    """Say that there are few whole cells, and which side gives more."""
+    n, side = int(is_whole(maps).sum()), float(maps.attrs["cell_side_um"])
     height, width = (float(edges_um(maps, axis)[-1]) for axis in "yx")
     better = fitting_side(height, width)
     return (
-        f"{count(n, 'cell')} of {length(side)}: fewer than {FEWEST_CELLS} show nothing of where tissue differs; "
-        f"--cell {better:g} gives more"
+        f"{count(n, 'whole cell') if n else 'no whole cell'} of {length(side)}: fewer than {FEWEST_CELLS} show nothing "
+        f"of where tissue differs; --cell {better:g} gives more"
     )
 
 
 def colour_range(slides: Sequence[xr.Dataset], name: str) -> Range:
     """Return one range of colours for a map of several slides.
 
-    It runs between the 1st and the 99th percentile of the cells that count for it, which are values of cells: of less
-    than a hundred cells nothing lies beyond. If none counts, all that are drawn do. 0 to 1 if nothing is drawn; of one
-    value alone, both ends are that value.
+    It runs between the 1st and the 99th percentile of the cells that count for it, which are values of cells; of
+    fewer than :data:`CUT_FROM`, between the least and the largest, and nothing is cut off. If none counts, all that are
+    drawn do. 0 to 1 if nothing is drawn; of one value alone, both ends are that value.
     """
     drawn = [shown(maps, name) for maps in slides]
     counting = np.concatenate([values[is_whole(maps)] for values, maps in zip(drawn, slides, strict=True)])
-    every = np.concatenate([values.ravel() for values in drawn])
-    every, counting = every[np.isfinite(every)], counting[np.isfinite(counting)]
-    if every.size == 0:
+    if not np.isfinite(counting).any():
+        counting = np.concatenate([values.ravel() for values in drawn])
+    counting = counting[np.isfinite(counting)]
+    if counting.size == 0:
         return Range(0.0, 1.0, "neither")
-    low, high = percentiles(counting if counting.size else every)
-    below, above = every.min() < low, every.max() > high
+    low, high = percentiles(counting)
+    below, above = counting.min() < low, counting.max() > high
     return Range(low, high, ("both" if above else "min") if below else ("max" if above else "neither"))
 
 
 def percentiles(values: Floats) -> tuple[float, float]:
-    """Return the 1st and the 99th percentile, each a value that is there, so that few values leave none outside."""
+    """Return the 1st and the 99th percentile, each a value that is there; the ends of fewer than :data:`CUT_FROM`."""
+    if len(values) < CUT_FROM:
+        return float(values.min()), float(values.max())
     low, high = PERCENTILES
     return float(np.percentile(values, low, method="lower")), float(np.percentile(values, high, method="higher"))

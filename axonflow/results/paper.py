@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from axonflow.errors import InputError
+from axonflow.kernel.words import length
 from axonflow.results.analysis import Analysis
 
-__all__ = ["draw_figure", "width_in_mm"]
+__all__ = ["cells_that_differ", "draw_figure", "width_in_mm"]
 
 SHORT = {"diameter": "axon_diameter_mean", "density": "axon_density", "gratio": "gratio_aggregate"}
 """What maps are called for short."""
@@ -69,16 +70,26 @@ def draw_figure(
             (result,) = results
             draw_maps(result.maps, paths, drawn_over(result), panels=panels, width_mm=width_mm, letters="none")
         else:
-            titled = [
-                MapOf(result.store.resolve().name.removesuffix(".ome.zarr"), result.maps, drawn_over(result))
-                for result in results
-            ]
+            titled = [MapOf(_name(result), result.maps, drawn_over(result)) for result in results]
             draw_levels(titled, paths, panels=panels, width_mm=width_mm, letters="none")
     except OSError as error:
         raise InputError(
             f"A file that can be written was expected at {paths[0]}, but: {error.strerror or error}."
         ) from error
     return paths
+
+
+def cells_that_differ(results: Sequence[Analysis]) -> str:
+    """Say of which sizes the cells of several stores are; nothing if all are alike."""
+    sides = [float(result.maps.attrs["cell_side_um"]) for result in results]
+    if len({*sides}) < 2:
+        return ""
+    each = (f"{_name(result)} {length(side)}" for result, side in zip(results, sides, strict=True))
+    return f"sizes of cells differ: {', '.join(each)}; the smaller they are, the more their values scatter"
+
+
+def _name(result: Analysis) -> str:
+    return result.store.resolve().name.removesuffix(".ome.zarr")
 
 
 def width_in_mm(text: str) -> float:

@@ -16,8 +16,8 @@ from PIL import Image
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.files import new_file
+from axonflow.net.judged import QUANTITIES
 from axonflow.results.figures.style import AXON, MYELIN
-from axonflow.training.score import QUANTITIES
 
 __all__ = ["draw_bland_altman", "draw_confidence", "draw_errors"]
 

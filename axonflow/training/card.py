@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from axonflow.kernel.files import make_folder, write_file
+from axonflow.kernel.files import make_folder, remove, write_file
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.familiarity import BLOCK, SQUARE
+from axonflow.net.judged import JUDGED, QUANTITIES, SCORES, Judged
 from axonflow.training.agreement import draw_bland_altman, draw_confidence, draw_errors
 from axonflow.training.evaluate import Compared
 from axonflow.training.matching import axon_ids, centroids
-from axonflow.training.score import QUANTITIES
 
-__all__ = ["Examined", "assess", "draw_pictures", "write_card"]
+__all__ = ["Examined", "assess", "draw_pictures", "judged_by", "write_card"]
 
 DIAMETERS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Edges of the classes of axon diameter in which detection is reported, as parts of the mean diameter."""
@@ -104,7 +104,7 @@ def write_card(
     *,
     crossed: Collection[str] = (),
 ) -> None:
-    """Write the card as Markdown.
+    """Write the card as Markdown, and its numbers on images that were held out as :class:`~axonflow.net.judged.Judged`.
 
     Parameters
     ----------
@@ -116,7 +116,8 @@ def write_card(
     path : Path
         The Markdown file.
     pictures : Path
-        Folder of the pictures, in or beside the file's; those of :func:`draw_pictures` lie there already.
+        Folder of the pictures and of the numbers, in or beside the file's; those of :func:`draw_pictures` lie there
+        already.
     crossed : collection of str
         Subjects that this network learned from, but whose scores are of others, which never saw them.
     """
@@ -132,7 +133,11 @@ def write_card(
     parts += ["## The numbers of the maps", _numbers(scores)]
     if "unmyelinated_true" in scores:
         parts += ["## Axons without myelin, one by one", _unmyelinated(scores)]
-    if len(judged):
+    if not len(judged):
+        remove(pictures / JUDGED)  # of an earlier evaluation
+    else:
+        make_folder(pictures)
+        judged_by(checkpoint.sha256, judged, crossed=crossed).write(pictures)
         draw_bland_altman(judged, pictures / "bland-altman.png")
         parts += [_warning(judged), f"![Bland–Altman]({pictures.name}/bland-altman.png)"]
         together = Examined.joined([examined[name] for name in judged["image"]])
@@ -142,6 +147,20 @@ def write_card(
             draw_confidence(together.squares, pictures / "confidence.png")
             parts.append(f"![Confidence and error]({pictures.name}/confidence.png)")
     write_file(path, ("\n\n".join(parts) + "\n").encode())
+
+
+def judged_by(sha256: str, judged: pd.DataFrame, *, crossed: Collection[str] = ()) -> Judged:
+    """Sum up the scores of images that were held out; ``crossed`` as :func:`write_card` takes it."""
+    scores = {name: judged[name].dropna() for name in SCORES if name in judged}
+    errors = {name: judged[f"{name}_error"].abs().dropna() for name in QUANTITIES}
+    return Judged(
+        sha256,
+        len(judged),
+        judged["subject"].nunique(),
+        bool({*judged["subject"]} & {*crossed}),
+        {name: (round(values.mean(), 4), round(values.min(), 4)) for name, values in scores.items() if len(values)},
+        {name: (round(values.mean(), 4), round(values.max(), 4)) for name, values in errors.items() if len(values)},
+    )
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
@@ -182,17 +201,7 @@ def _plain(value: object) -> str:
 
 def _scores(scores: pd.DataFrame) -> str:
     """Return the table of scores, with the mean of the images that were held out."""
-    columns = {
-        "accuracy": "accuracy",
-        "dice_axon": "Dice, axon",
-        "dice_myelin": "Dice, myelin",
-        "dice_unmyelinated_axon": "Dice, unmyelinated axon",
-        "mean_iou": "mean IoU",
-        "sensitivity": "sensitivity",
-        "precision": "precision",
-        "instance_f1": "F1 at IoU 0.5",
-    }
-    columns = {name: words for name, words in columns.items() if name in scores}
+    columns = {name: words for name, words in SCORES.items() if name in scores}
     rows = [
         [image, "held out" if held_out else "trained on", *(f"{value:.3f}" for value in values)]
         for image, held_out, *values in scores[["image", "held_out", *columns]].itertuples(index=False)

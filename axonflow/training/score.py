@@ -17,10 +17,10 @@ from axonflow.fiber.gratio import gratio
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
+from axonflow.net.judged import QUANTITIES
 from axonflow.training.matching import Detection, Ids, Matching, axon_ids, detection, matching, object_ids
 
 __all__ = [
-    "QUANTITIES",
     "PixelScores",
     "Quantities",
     "Scores",
@@ -30,15 +30,6 @@ __all__ = [
     "score",
     "without_small_axons",
 ]
-
-QUANTITIES = {
-    "density": ("axon density", "mm⁻²"),
-    "avf": ("axon volume fraction (AVF)", ""),
-    "mvf": ("myelin volume fraction (MVF)", ""),
-    "gratio": ("aggregate g-ratio", ""),
-    "diameter": ("mean axon diameter", "µm"),
-}
-"""The numbers of a tissue by their short names: in words, and the unit they are printed with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

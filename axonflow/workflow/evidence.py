@@ -13,7 +13,7 @@ import numpy as np
 from axonflow.engine.journal import Journal, Record
 from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, StoreError
-from axonflow.fiber.maps import Cells, fitting_side
+from axonflow.fiber.maps import Cells, fitting_side, is_whole
 from axonflow.kernel.tally import Tally
 from axonflow.net.coarseness import coarseness_limits
 from axonflow.net.familiarity import JUDGED_PX, TRAITS, traits
@@ -66,7 +66,7 @@ class Evidence:
     model, model_um, scale
         Of a network: name, pixel size, and how many times larger or smaller that is than the slide's.
     cells, cell_um, fitting_um
-        Number of cells that count, their side, and a smaller one that gives more.
+        Number of cells of which at least half counts, their side, and a smaller one that gives more.
     greys : int
         Number of greys, two or more being no further told apart.
     extreme : (float, str)
@@ -184,7 +184,7 @@ def before(
         drawings=fits,
         in_um=tuple(doubted_units(layout.native, coverage, regions, masks)),
         bar_rows=slide.bar.rows if slide.bar is not None and config.keep_bar else 0,
-        cells=None if config.mask else cells.counts[0] * cells.counts[1],
+        cells=None if config.mask else cells.whole,
         cell_um=config.cell_um,
         fitting_um=_fitting(layout.work.shape, (layout.work.pixel_size.y, layout.work.pixel_size.x)),
     )
@@ -216,7 +216,8 @@ def after(
     counts, total = maps["axon_count"].fillna(0).to_numpy(), float(area.sum())
     axons = int(counts.sum())
     without = 0 if layout.classes.unmyelinated is None else int(maps["unmyelinated_count"].sum())
-    known = replace(known, area_mm2=total, axons=axons, unmyelinated=without, cells=int(np.count_nonzero(area)))
+    cells = int(is_whole(maps).sum()) or int(np.count_nonzero(area))
+    known = replace(known, area_mm2=total, axons=axons, unmyelinated=without, cells=cells)
     records = {stage.name: journal.record(stage) for stage in stages}
     known = replace(
         known,

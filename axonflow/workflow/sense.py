@@ -561,8 +561,8 @@ RULES = (
     ),
     Rule(
         "few-cells",
-        f"the maps have fewer than {FEWEST_CELLS} cells",
-        "The maps have fewer than 5 cells: {cells}, with a side of {side_um:g} µm.",
+        f"the maps have fewer than {FEWEST_CELLS} whole cells",
+        "The maps have fewer than 5 whole cells: {cells}, with a side of {side_um:g} µm.",
         "Choose smaller ones: --cell {fits:g}.",
         _cells,
     ),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from nnunet_folders import write_folder
 from nnunet_models import blobs
+from rich.console import Console
 from slides import command, write_slide
 from typer.testing import CliRunner
 
 from axonflow.cli import app
 from axonflow.net.checkpoint import EMBEDDED, Checkpoint
+from axonflow.net.judged import QUANTITIES, SCORES, read_judged
 
 NAMES = sorted(path.stem for path in EMBEDDED.glob("*.json"))
 
@@ -34,6 +37,45 @@ def test_one_is_shown_with_what_it_learned_from(name: str) -> None:
     assert Checkpoint.find(name).sha256[:12] in shown
     for subject in Checkpoint.find(name).trained_on["subjects"]:
         assert subject in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_is_shown_in_lines_that_fit_and_no_name_of_a_score_is_cut(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("axonflow.cli.models.console", Console(width=80, markup=False))
+    checkpoint = Checkpoint.find(name)
+    judged = read_judged(checkpoint.folder / name, checkpoint.sha256)
+    assert judged is not None
+    lines = say("show", name).splitlines()
+    assert all(len(line) <= 80 for line in lines if not line.startswith("card"))
+    for score, (mean, worst) in judged.scores.items():
+        assert any(line.split() == [*SCORES[score].split(), f"{mean:.3f}", f"{worst:.3f}"] for line in lines)
+    for quantity, (mean, worst) in judged.errors.items():
+        words = QUANTITIES[quantity][0].split()
+        assert any(line.split() == [*words, f"{mean:.1%}", f"{worst:.1%}"] for line in lines)
+    assert str(checkpoint.card) in say("show", name).replace("\n", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_whole_card_is_printed_with_each_image_in_one_piece(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("axonflow.cli.models.console", Console(width=80, markup=False))
+    card, shown = Checkpoint.find(name).card.read_text(), say("show", name, "--card")
+    assert all(len(line.rstrip()) <= 80 for line in shown.splitlines())
+    images = [line.split(" | ")[0].strip("| ") for line in card.splitlines() if "| held out |" in line]
+    assert len(images) > 3
+    for image in images:
+        assert re.search(rf"\b{re.escape(image)}\b", shown)
+    numbers = set(re.findall(r"\b0\.\d{3}\b", card))
+    assert numbers <= set(re.findall(r"\b0\.\d{3}\b", shown))
+
+
+def test_a_card_that_is_not_there_is_refused_with_what_makes_one(mine: Path, tmp_path: Path) -> None:
+    model = write_folder(tmp_path / "Model", labels={"background": 0, "axon": 1, "myelin": 2})
+    assert command("models", "import", model, "--name", "nerve").code == 0
+    ran = command("models", "show", "nerve", "--card")
+    assert ran.code == 2
+    assert "axonflow evaluate nerve" in " ".join(ran.err.split())
 
 
 @pytest.mark.parametrize("name", NAMES)

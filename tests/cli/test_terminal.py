@@ -13,7 +13,10 @@ from axonflow.cli.card import Card
 from axonflow.cli.terminal import say
 from axonflow.net.checkpoint import Checkpoint, embedded_models
 
-LONG = "warning few-cells: The maps have fewer than 5 cells: 4, with a side of 50 µm. Choose smaller ones: --cell 10."
+LONG = (
+    "warning few-cells: The maps have fewer than 5 whole cells: 4, with a side of 50 µm. "
+    "Choose smaller ones: --cell 10."
+)
 
 
 class _Screen(io.StringIO):

@@ -10,11 +10,11 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axonflow.fiber.maps import Cells, tissue_maps
+from axonflow.fiber.maps import FEWEST_CELLS, Cells, is_whole, tissue_maps
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
-from axonflow.results.cells import colour_range, edges_um, is_whole, shown, with_bounds
+from axonflow.results.cells import colour_range, edges_um, few, numbered, shown, with_bounds
 
 
 def maps_of(cells: Cells, covered: np.ndarray[tuple[int, int], np.dtype[np.bool_]] | None = None) -> xr.Dataset:
@@ -47,11 +47,11 @@ def test_a_rest_is_whole_enough_from_half_of_a_cell_on_and_a_mask_counts_alike()
 
 
 @settings(max_examples=80)
-@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=250), st.floats(0, 9), st.integers(0, 2**32))
-def test_an_arrow_points_where_a_cell_is_cut_off_and_rests_move_no_limit(
-    values: list[float], rest: float, seed: int
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=250), st.floats(0, 9))
+def test_an_arrow_points_where_a_whole_cell_is_cut_off_and_rests_decide_nothing(
+    values: list[float], rest: float
 ) -> None:
-    """Whatever a rest holds, the limits are those of whole cells."""
+    """Whatever a rest holds, limits and arrows are those of whole cells."""
     n = len(values)
     maps = xr.Dataset(
         {
@@ -63,14 +63,25 @@ def test_an_arrow_points_where_a_cell_is_cut_off_and_rests_move_no_limit(
     )
     low, high, beyond = colour_range([maps], "avf")
     alone = colour_range([maps.isel(x=slice(0, n))], "avf")
-    assert (low, high) == alone[:2]
-    drawn = shown(maps, "avf")
+    assert (low, high, beyond) == alone
+    drawn = shown(maps, "avf")[:, :n]
     assert bool((drawn < low).any()) == (beyond in ("min", "both"))
     assert bool((drawn > high).any()) == (beyond in ("max", "both"))
     assert low in values
     assert high in values
     if n <= 100:
-        assert (low, high) == (min(values), max(values))
+        assert (low, high, beyond) == (min(values), max(values), "neither")
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(20, 90))
+def test_what_is_said_before_a_run_of_whole_cells_is_what_its_maps_have(h: int, w: int, side_px: int) -> None:
+    cells = Cells((h, w), PixelSize.square(0.5), 0.5 * side_px)
+    maps = maps_of(cells)
+    sides = [np.diff(np.r_[np.arange(0, n, side_px), n]) for n in (h, w)]
+    half = np.outer(*sides) * 2 >= side_px**2
+    assert cells.whole == (half.sum() or half.size) == numbered(maps).sum()
+    assert few(maps) == (cells.whole < FEWEST_CELLS)
 
 
 def test_netcdf_tells_where_each_cell_begins_and_ends(tmp_path: Path) -> None:

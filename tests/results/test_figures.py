@@ -10,15 +10,27 @@ import pandas as pd
 import pytest
 import xarray as xr
 from batch_folders import Finished
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from axonflow.fiber.maps import CENTROID, NEEDED, Cells, tissue_maps
+from axonflow.fiber.maps import CENTROID, NEEDED, Cells, is_whole, tissue_maps
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.ngff.maps import read_maps
-from axonflow.results.cells import colour_range, has_tissue, is_whole
-from axonflow.results.figures import DOUBT, PANELS, MapOf, Outlines, draw_levels, draw_maps
+from axonflow.results.cells import colour_range, edges_um, has_tissue
+from axonflow.results.figures import (
+    DOUBT,
+    FEWEST,
+    PANELS,
+    MapOf,
+    Outlines,
+    draw_levels,
+    draw_maps,
+    draw_profiles,
+    medians_by_diameter,
+)
 
 
 def maps_of(masked_batch: Finished) -> list[xr.Dataset]:
@@ -119,6 +131,72 @@ def test_numbers_stand_in_few_cells_and_a_smaller_side_is_named(n: int, tmp_path
     written = [float(text.get_text()) for text in fraction.texts if "µm" not in text.get_text()]
     assert written == pytest.approx(maps["avf"].to_numpy().ravel(), rel=5e-3)
     assert "--cell" in drawn[0].get_supxlabel()
+
+
+@pytest.mark.parametrize(
+    ("shape", "cell_um"), [((130, 250), 20.0), ((130, 90), 13.0), ((50, 61), 30.0), ((40, 200), 20.0)]
+)
+def test_rests_of_cells_are_hatched_in_the_maps_of_one_slide_and_of_several(
+    shape: tuple[int, int], cell_um: float, tmp_path: Path, drawn: list[Figure]
+) -> None:
+    maps = mapped(shape, cell_um)
+    draw_maps(maps, [tmp_path / "maps.svg"])
+    draw_levels([MapOf("a", maps), MapOf("b", mapped((130, 250), 20.0))], [tmp_path / "levels.svg"])
+    down, along = edges_um(maps, "y"), edges_um(maps, "x")
+    for figure in drawn:
+        panel = figure.axes[0]
+        veils = [each for each in panel.collections if each.get_hatch()]
+        found = sorted(
+            tuple(float(side) for side in path.get_extents().extents) for veil in veils for path in veil.get_paths()
+        )
+        rests = ~is_whole(maps) & np.isfinite(maps[PANELS[0][0]].to_numpy()) & has_tissue(maps)
+        wanted = sorted((along[j], down[i], along[j + 1], down[i + 1]) for i, j in np.argwhere(rests))
+        assert found == [pytest.approx(each) for each in wanted]
+
+
+def test_four_whole_cells_have_their_numbers_whatever_slivers_lie_beside_them(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    maps = mapped((101, 101), 25.0, blank=False)
+    assert maps["avf"].shape == (3, 3)
+    draw_maps(maps, [tmp_path / "maps.svg"])
+    fraction = next(axes for axes in drawn[0].axes if axes.get_title() == "axon volume fraction")
+    written = [float(text.get_text()) for text in fraction.texts if "µm" not in text.get_text()]
+    assert written == pytest.approx(maps["avf"].to_numpy()[:2, :2].ravel(), rel=5e-3)
+    bars = [axes for axes in drawn[0].axes if not axes.images and axes.get_ylim()[0] < axes.get_ylim()[1]]
+    assert bars
+    assert "4 whole cells" in drawn[0].get_supxlabel()
+    whole = maps["avf"].to_numpy()[:2, :2]
+    norm = fraction.images[0].norm
+    assert (norm.vmin, norm.vmax) == (whole.min(), whole.max())
+
+
+def test_a_rest_is_dotted_in_the_profile_and_decides_no_height(tmp_path: Path, drawn: list[Figure]) -> None:
+    maps = mapped((100, 106), 10.0)
+    maps["axon_count"][:, -1] = 1000
+    draw_profiles(maps, [tmp_path / "profile.svg"])
+    (axes,) = drawn[0].axes
+    patches: list[Any] = [*axes.patches]
+    solid = [each.get_data() for each in patches if each.get_label() in ("down the slide (y)", "across the slide (x)")]
+    down, across = (each.values for each in solid)
+    assert np.isfinite(down).all()
+    assert np.isfinite(across).tolist() == [True] * (len(across) - 1) + [False]
+    assert axes.get_ylim()[1] == pytest.approx(1.08 * np.nanmax([*down, *across]))
+    dotted = patches[2].get_data().values
+    np.testing.assert_array_equal(dotted[:-1], across[:-1])
+    assert dotted[-1] > axes.get_ylim()[1]
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 400), st.floats(0.1, 3), st.integers(0, 2**32))
+def test_medians_are_those_of_the_axons_of_each_bin_and_of_no_other(n: int, spread: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    diameters, gratios = random.lognormal(0, spread, n), random.uniform(0, 1, n)
+    edges, medians = medians_by_diameter(diameters, gratios)
+    for low, high, median in zip(edges, edges[1:], medians, strict=False):
+        inside = gratios[(diameters >= low) & (diameters < high)]
+        assert median == np.median(inside) if len(inside) >= FEWEST else np.isnan(median)
+    assert len(medians) == len(edges) - 1
 
 
 def test_enough_cells_ask_for_no_smaller_ones(tmp_path: Path, drawn: list[Figure]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -52,6 +53,26 @@ def test_several_stores_have_the_same_limits(stores: list[Path], tmp_path: Path,
     low, high, _ = colour_range([result.maps for result in results], "axon_diameter_mean")
     assert len(images) == 2
     assert {(image.norm.vmin, image.norm.vmax) for image in images} == {(low, high)}
+
+
+@pytest.mark.parametrize("side", [0.0, 20.0])
+def test_sizes_of_cells_stand_above_the_slides_and_on_the_terminal_if_they_differ(
+    stores: list[Path], tmp_path: Path, drawn: list[Figure], monkeypatch: pytest.MonkeyPatch, side: float
+) -> None:
+    results = [open_store(store) for store in stores]
+    same = float(results[0].maps.attrs["cell_side_um"])
+    assert float(results[1].maps.attrs["cell_side_um"]) == same != 20.0
+    if side:
+        ran = command("run", stores[1], "--cell", "20", "--out", tmp_path / "other.ome.zarr")
+        assert ran.code == 0, ran.err
+    other = tmp_path / "other.ome.zarr" if side else stores[1]
+    ran = command("figure", stores[0], other, "--maps", "avf", "--out", tmp_path / "figure")
+    assert ran.code == 0, ran.err
+    said = [line for line in ran.out.splitlines() if line.startswith("sizes of cells differ")]
+    above = re.findall(r">cells of ([\d.]+) µm<", (tmp_path / "figure.svg").read_text())
+    assert [float(each) for each in above] == ([same, 20.0] if side else [])
+    assert len(said) == bool(side)
+    assert not side or all(f" {each:g} µm" in said[0] for each in (same, 20.0))
 
 
 def test_the_files_lie_beside_the_first_store(stores: list[Path]) -> None:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from axonflow.errors import InputError
+from axonflow.net.judged import QUANTITIES
 from axonflow.training.agreement import draw_bland_altman
-from axonflow.training.score import QUANTITIES
 
 NAMES = {f"{name}_{part}" for name in QUANTITIES for part in ("found", "true")}
 

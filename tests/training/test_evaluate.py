@@ -16,6 +16,7 @@ from slides import command, tissue, write_model, write_sample
 import axonflow
 from axonflow.errors import InputError
 from axonflow.net.checkpoint import EMBEDDED, Checkpoint
+from axonflow.net.judged import read_judged
 from axonflow.slide import open_slide
 from axonflow.training.card import Examined, assess, write_card
 from axonflow.training.evaluate import Compared, compare, evaluate, select
@@ -211,6 +212,14 @@ def test_a_card_warns_of_what_is_far_off_and_only_of_that(model: Path, tmp_path:
         assert ("each of these is within 5% of the truth" in text) != warned
         assert "-1.00" in text  # the rank correlation
         assert (tmp_path / "card" / "confidence.png").exists()
+        judged = read_judged(tmp_path / "card", Checkpoint.find(model).sha256)
+        assert judged is not None
+        assert (judged.images, judged.subjects, judged.cross_validated) == (1, 1, False)
+        assert judged.errors["mvf"] == (error, error)
+        assert judged.scores["accuracy"] == (0.9, 0.9)
+    learned = replace(Checkpoint.find(model), trained_on={"subjects": ["s"]})
+    write_card(learned, scores, {"i": Examined(axons, squares)}, card, tmp_path / "card")
+    assert read_judged(tmp_path / "card", Checkpoint.find(model).sha256) is None  # nothing was held out
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EMBEDDED.glob("*.json")))
@@ -218,6 +227,12 @@ def test_an_embedded_model_has_its_card(name: str) -> None:
     checkpoint = Checkpoint.find(name)
     card = checkpoint.card.read_text()
     assert checkpoint.sha256 in card
+    judged = read_judged(checkpoint.folder / name, checkpoint.sha256)
+    assert judged is not None
+    (means,) = [line for line in card.splitlines() if line.startswith("| mean size of the error")]
+    for said, (mean, worst) in zip(means.strip("| ").split(" | ")[1:], judged.errors.values(), strict=True):
+        assert 100 * mean == pytest.approx(float(said.rstrip("%")), abs=0.06)
+        assert f"{worst:.1%})" in card
     for link in [line.split("](")[1].rstrip(")") for line in card.splitlines() if line.startswith("![")]:
         assert (checkpoint.folder / link).exists()
 

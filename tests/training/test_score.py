@@ -19,6 +19,7 @@ from strategies import generators, masks, shapes
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, WITH_UNMYELINATED
 from axonflow.kernel.units import PixelSize
+from axonflow.net.judged import QUANTITIES
 from axonflow.training.matching import (
     Detection,
     Matching,
@@ -29,7 +30,7 @@ from axonflow.training.matching import (
     matching,
     matchings,
 )
-from axonflow.training.score import QUANTITIES, pixel_scores, quantities, score, without_small_axons
+from axonflow.training.score import pixel_scores, quantities, score, without_small_axons
 
 Classes = NDArray[np.uint8]
 Pair = tuple[Classes, Classes]

@@ -14,11 +14,13 @@
 from axonflow.results.figures.animals import Apart, Panel, draw_animals, draw_effects
 from axonflow.results.figures.closeups import CloseUp, draw_closeups
 from axonflow.results.figures.distributions import (
+    FEWEST,
     draw_diameters,
     draw_gratio_by_diameter,
     draw_gratios,
     draw_profiles,
     draw_spreads,
+    medians_by_diameter,
 )
 from axonflow.results.figures.maps import MapOf, draw_doubt, draw_levels, draw_maps, draw_unmyelinated
 from axonflow.results.figures.outline import Outlines
@@ -28,6 +30,7 @@ from axonflow.results.figures.style import AXON, DOUBT, MYELIN, PANELS
 __all__ = [
     "AXON",
     "DOUBT",
+    "FEWEST",
     "MYELIN",
     "PANELS",
     "Apart",
@@ -50,4 +53,5 @@ __all__ = [
     "draw_slide",
     "draw_spreads",
     "draw_unmyelinated",
+    "medians_by_diameter",
 ]

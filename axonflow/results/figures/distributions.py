@@ -16,10 +16,18 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
-from axonflow.results.cells import edges_um
+from axonflow.results.cells import edges_um, is_whole
 from axonflow.results.figures.style import AXON, COLUMN_MM, MYELIN, PAGE_MM, new_figure, save, styled, tidy
 
-__all__ = ["draw_diameters", "draw_gratio_by_diameter", "draw_gratios", "draw_profiles", "draw_spreads"]
+__all__ = [
+    "FEWEST",
+    "draw_diameters",
+    "draw_gratio_by_diameter",
+    "draw_gratios",
+    "draw_profiles",
+    "draw_spreads",
+    "medians_by_diameter",
+]
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +38,9 @@ FEWEST = 20
 
 DOTS = 5000
 """Axons from which on they are counted instead of drawn one by one."""
+
+DOTTED = (0, (1, 1.5))
+"""The line of what says little."""
 
 DENSITY_COLOURS = ("#2b4a6f", "#c8553d")
 
@@ -105,12 +116,12 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
         drawn = None
     else:
         drawn = _crowd(axes, diameters_um, gratios, edges)
-    bin_ = np.digitize(diameters_um, edges) - 1
-    order = np.argsort(bin_, kind="stable")
-    groups = np.split(gratios[order], np.searchsorted(bin_[order], np.arange(1, len(edges) - 1)))
-    medians = [np.median(group) if len(group) >= FEWEST else np.nan for group in groups]
+    _, medians = medians_by_diameter(diameters_um, gratios)
     if np.isfinite(medians).any():
-        axes.plot((edges[:-1] + edges[1:]) / 2, medians, color=MYELIN, linewidth=1.2, label="median")
+        alone = np.isfinite(medians) & ~np.isfinite([*medians[1:], np.nan]) & ~np.isfinite([np.nan, *medians[:-1]])
+        middles = (edges[:-1] + edges[1:]) / 2
+        axes.plot(middles, medians, color=MYELIN, linewidth=1.2, label=f"median of bins of {FEWEST} axons or more")
+        axes.plot(middles[alone], medians[alone], "_", color=MYELIN, markersize=4)  # no line reaches it
         axes.legend(frameon=False, fontsize=6.5, loc="lower right")
     axes.set_xlim(span)
     axes.set_ylim(0, 1)
@@ -124,6 +135,19 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
             bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             bar.ax.minorticks_off()
     save(figure, paths)
+
+
+def medians_by_diameter(diameters_um: Floats, gratios: Floats) -> tuple[Floats, Floats]:
+    """Return the edges of bins of diameter, (n + 1,) µm, and the median g-ratio of each, (n,).
+
+    It is NaN of a bin of fewer than :data:`FEWEST` axons. A few of the thickest axons may lie beyond all bins.
+    """
+    edges, _ = _bins((0.0, _reach(diameters_um)))
+    bin_ = np.digitize(diameters_um, edges) - 1
+    order = np.argsort(bin_, kind="stable")
+    groups = np.split(gratios[order], np.searchsorted(bin_[order], np.arange(1, len(edges))))[:-1]
+    medians: Floats = np.array([np.median(group) if len(group) >= FEWEST else np.nan for group in groups], np.float64)
+    return edges, medians
 
 
 def _crowd(axes: Axes, diameters_um: Floats, gratios: Floats, edges: Floats) -> AxesImage:
@@ -145,11 +169,11 @@ def _crowd(axes: Axes, diameters_um: Floats, gratios: Floats, edges: Floats) -> 
 def draw_profiles(maps: xr.Dataset, paths: Iterable[Path]) -> None:
     """Draw the axon density of each row and of each column of cells, as wide as a column.
 
-    The last ones are as wide as what is left of the slide; their height decides nothing if less than half is there.
+    The last ones are as wide as what is left of the slide. Those in which half counts of no cell are dotted, and their
+    height decides nothing.
     """
     figure = new_figure(COLUMN_MM, HEIGHT_MM)
     axes = figure.subplots()
-    side_mm2 = (float(maps.attrs["cell_side_um"]) / 1000) ** 2
     longest = max(float(edges_um(maps, axis)[-1]) for axis in "yx")
     tops = [0.0]
     for axis, other, words, colour in zip(
@@ -157,9 +181,12 @@ def draw_profiles(maps: xr.Dataset, paths: Iterable[Path]) -> None:
     ):
         count, area = (maps[name].sum(other).to_numpy() for name in ("axon_count", "covered_area"))
         density = np.divide(count, area, out=np.full(len(count), np.nan), where=area > 0)
-        whole = area >= 0.5 * side_mm2 * maps.sizes[other] if len(area) > 1 else area > 0
-        tops += density[whole & np.isfinite(density)].tolist()
-        axes.stairs(density, edges_um(maps, axis), baseline=None, color=colour, linewidth=1.1, label=words)
+        whole = is_whole(maps).any(axis="yx".index(other))
+        sure = np.where(whole if whole.any() else area > 0, density, np.nan)
+        tops += sure[np.isfinite(sure)].tolist()
+        edges = edges_um(maps, axis)
+        axes.stairs(density, edges, baseline=None, color=colour, linewidth=0.8, linestyle=DOTTED, alpha=0.6)
+        axes.stairs(sure, edges, baseline=None, color=colour, linewidth=1.1, label=words)
     axes.set_xlim(0, longest)
     axes.set_ylim(bottom=0, top=(max(tops) or 1.0) * 1.08)
     axes.set_xlabel("distance from the top, or from the left (µm)")

@@ -1,7 +1,8 @@
 """The maps as pictures: of one slide, of several side by side, and where a network is to be doubted.
 
 A map reaches to the slide's end and no farther, whatever part of a cell is left there; its axes count µm. Cells without
-tissue are blank. Of fewer than five cells the numbers are written into them, as colours would say nothing.
+tissue are blank, those of which less than half counts are faded and hatched. Of fewer than five whole cells the numbers
+are written into them, as colours would say nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from axonflow.results.cells import Range, colour_range, edges_um, few, few_cells, has_tissue, is_whole, shown
-from axonflow.results.figures.outline import Outlines, draw_cells, draw_outlines
+from axonflow.kernel.words import length
+from axonflow.results.cells import Range, colour_range, edges_um, few, few_cells, has_tissue, is_whole, numbered, shown
+from axonflow.results.figures.outline import Outlines, draw_cells, draw_outlines, fade_cells
 from axonflow.results.figures.style import (
     COLUMN_MM,
     DOUBT,
@@ -159,11 +161,12 @@ def _paint(axes: Axes, maps: xr.Dataset, name: str, colours: str, span: Range, o
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     down, along = edges_um(maps, "y"), edges_um(maps, "x")
+    fade_cells(axes, np.isfinite(values) & ~is_whole(maps), down, along)
     if outlines.covered is None and not few(maps):
         draw_cells(axes, has_tissue(maps) | ~is_whole(maps), down, along)
     draw_outlines(axes, outlines, (height, width))
     if few(maps):
-        for i, j in np.argwhere(np.isfinite(values)):
+        for i, j in np.argwhere(np.isfinite(values) & numbered(maps)):
             about = {"facecolor": (1, 1, 1, 0.8), "edgecolor": "none", "boxstyle": "round,pad=0.25"}
             at, said = (
                 ((along[j] + along[j + 1]) / 2, (down[i] + down[i + 1]) / 2),
@@ -190,7 +193,8 @@ def draw_levels(
 ) -> None:
     """Draw the maps of several slides side by side, to PNG, SVG or PDF files, each of which appears whole.
 
-    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length.
+    A row is a map and has one colour scale, a column is a slide, and all are drawn in one scale of length. Sizes of
+    cells stand above if they differ.
 
     Parameters
     ----------
@@ -220,6 +224,9 @@ def draw_levels(
     titles = [
         fill(each.title, max(int(13 * scale * extent[1]), 8)) for (each, _), extent in zip(drawn, extents, strict=True)
     ]
+    sides = [float(maps.attrs["cell_side_um"]) for _, maps in drawn]
+    if len({*sides}) > 1:
+        titles = [f"{title}\ncells of {length(side)}" for title, side in zip(titles, sides, strict=True)]
     figure, grid, bars = _grid(
         rows=len(rows),
         sizes=[(scale * width, scale * height) for _, width, height, _ in extents],

@@ -1,4 +1,4 @@
-"""Borders that are drawn over a picture: of sets of pixels, of what counts, of regions, of the cells with tissue."""
+"""What is drawn over a map: borders of what counts, of regions and of cells with tissue; a veil over rests of cells."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from numpy.typing import NDArray
 
-__all__ = ["Outlines", "draw_border", "draw_cells", "draw_outlines"]
+__all__ = ["Outlines", "draw_border", "draw_cells", "draw_outlines", "fade_cells"]
 
 Pixels = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -80,3 +80,19 @@ def draw_cells(axes: Axes, inside: Pixels, y: Floats, x: Floats) -> None:
     lines += [[(x[j + 1], y[i]), (x[j + 1], y[i + 1])] for i, j in columns]
     if lines:
         axes.add_collection(LineCollection(lines, colors=INK, linewidths=0.6, capstyle="projecting"))
+
+
+def fade_cells(axes: Axes, rests: Pixels, y: Floats, x: Floats) -> None:
+    """Fade and hatch cells of which less than half counts, whatever their colour is.
+
+    Parameters
+    ----------
+    axes : Axes
+    rests : (rows, columns) bool
+    y, x : (rows + 1,), (columns + 1,) float64
+        The edges, in the unit of the axes.
+    """
+    corners = [[(x[j + b], y[i + a]) for a, b in ((0, 0), (0, 1), (1, 1), (1, 0))] for i, j in np.argwhere(rests)]
+    if corners:
+        veil = PolyCollection(corners, facecolors=(1, 1, 1, 0.6), edgecolors="0.3", linewidths=0, hatch="//////")
+        axes.add_collection(veil, autolim=False)

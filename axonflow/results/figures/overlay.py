@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,6 +29,9 @@ __all__ = ["Picture", "coarse", "draw_detail", "draw_overlay", "draw_slide", "st
 OUTLINE = "#f2c14e"
 KEY_LINES = 5
 """Height of what explains an overlay, in px by the size of its letters in points."""
+
+KEY_LETTERS = 66
+"""In a line below a picture that is as wide as a column."""
 
 Picture = NDArray[np.generic]
 
@@ -47,6 +52,8 @@ def draw_slide(
     paths: Iterable[Path],
 ) -> None:
     """Draw the whole slide as wide as a column: what does not count is dimmed, regions are outlined and named.
+
+    Names that have no room in their region are numbers, which are explained below.
 
     Parameters
     ----------
@@ -70,17 +77,56 @@ def draw_slide(
         veil = np.where(covered, 0.0, 0.55)
         axes.imshow(np.ones_like(veil), cmap="gray", vmin=0, vmax=1, alpha=veil, extent=box, interpolation="nearest")
         draw_border(axes, covered, extent, OUTLINE, 1.1)
-    for name, inside in regions.items():
+    for inside in regions.values():
         draw_border(axes, inside, extent, "white", 0.8)
-        y, x = (
-            (at + 0.5) / count * length
-            for at, count, length in zip(_deepest(inside), inside.shape, extent, strict=True)
-        )
-        about = {"facecolor": (0, 0, 0, 0.55), "edgecolor": "none", "boxstyle": "round,pad=0.25"}
-        axes.text(x, y, name, color="white", ha="center", va="center", fontsize=6.5, bbox=about)
     _bare(axes)
     scale_bar(axes, box)
+    if regions and (key := _name_regions(figure, axes, regions, extent)):
+        lines = fill("   ".join(each.replace(" ", "\N{NO-BREAK SPACE}") for each in key), KEY_LETTERS)
+        figure.set_figheight(float(figure.get_figheight()) + 0.12 * (lines.count("\n") + 1))
+        figure.supxlabel(lines, fontsize=6.5, color="0.2", x=0.02, ha="left", linespacing=1.3)
     save(figure, paths)
+
+
+def _name_regions(
+    figure: Figure, axes: Axes, regions: dict[str, NDArray[np.bool_]], extent: tuple[float, float]
+) -> list[str]:
+    """Write names into regions, where they lie in the region for the most part and over nothing else.
+
+    Elsewhere a number stands, or nothing if there is no room for that. Return what the numbers mean.
+    """
+    figure.draw_without_rendering()  # only then it is known how large the picture is
+    taken: list[Bbox] = []
+    key = []
+    for number, (name, inside) in enumerate(regions.items(), 1):
+        place = _deepest(inside)
+        y, x = ((at + 0.5) / n * side for at, n, side in zip(place, inside.shape, extent, strict=True))
+        about = {"facecolor": (0, 0, 0, 0.55), "edgecolor": "none", "boxstyle": "round,pad=0.2"}
+        for words in (name, fill(name, 1, break_long_words=False, break_on_hyphens=False), str(number)):
+            text = axes.text(x, y, words, color="white", ha="center", va="center", fontsize=6, bbox=about)
+            frame = text.get_window_extent().padded(0.25 * float(text.get_fontsize()) * figure.dpi / 72)
+            within = axes.bbox.x0 <= frame.x0 and frame.x1 <= axes.bbox.x1
+            within &= axes.bbox.y0 <= frame.y0 and frame.y1 <= axes.bbox.y1
+            own = (
+                words == str(number) or _part_inside(frame.transformed(axes.transData.inverted()), inside, extent) > 0.5
+            )
+            if within and own and not frame.count_overlaps(taken):
+                taken.append(frame)
+                key += [f"{number} {name}"] if words == str(number) else []
+                break
+            text.remove()
+    return key
+
+
+def _part_inside(frame: Bbox, inside: NDArray[np.bool_], extent: tuple[float, float]) -> float:
+    """Return which part of a frame, in µm, lies in a region."""
+    rows, columns = (
+        slice(int(low / side * n), int(np.ceil(high / side * n)))
+        for low, high, side, n in zip(
+            (frame.ymin, frame.xmin), (frame.ymax, frame.xmax), extent, inside.shape, strict=True
+        )
+    )
+    return float(inside[rows, columns].mean()) if inside[rows, columns].size else 0.0
 
 
 def _deepest(inside: NDArray[np.bool_]) -> tuple[np.intp, ...]:

@@ -102,6 +102,7 @@ STYLE: dict[Any, Any] = {
     "ytick.major.size": 2.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "hatch.linewidth": 0.4,
     "image.composite_image": False,
     "pdf.fonttype": 42,
     "text.parse_math": False,  # names of animals and groups are text, whatever signs are in them

@@ -35,8 +35,8 @@ _MOST_SAID = 12
 _FIGURES = {
     "groups": "Every point is an animal, pooled from its slides; a line across is the mean of a group, in which each "
     "animal counts once.",
-    "effects": "How far the groups lie apart, in per cent of the first group’s mean; bars are 95 % intervals, drawn "
-    "over animals. Hedges’ g is the difference in standard deviations between animals.",
+    "effects": "How far the groups lie apart, in per cent of the first group’s mean; bars are 95 % intervals "
+    "of that difference, drawn over animals. Hedges’ g is the difference in standard deviations between animals.",
     "tracts": "Animals by tract. A point is what an animal’s slides show of a tract.",
     "calibres": "Animals by the diameter of their axons (µm). Bins are AxonDeepSeg’s, and one for the thinnest.",
 }

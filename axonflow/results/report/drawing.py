@@ -19,7 +19,7 @@ from axonflow.kernel.words import count, length, number
 from axonflow.ngff import Pyramid
 from axonflow.results import figures
 from axonflow.results.analysis import Analysis
-from axonflow.results.cells import edges_um, few
+from axonflow.results.cells import CUT_FROM, edges_um, few, is_whole
 from axonflow.results.figures.overlay import coarse
 from axonflow.results.outlines import covered_pixels, drawn_over, region_pixels
 from axonflow.results.report.examples import NEEDED as CHOSEN_BY
@@ -145,12 +145,16 @@ def _maps(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figur
     side = length(float(result.maps.attrs["cell_side_um"]))
     said = f"Maps of the tissue in cells of {side} × {side}; the last ones end with the slide."
     if few(result.maps):
-        said += " There are so few that their numbers stand in them."
+        said += " There are so few whole ones that their numbers stand in them."
+    elif int(is_whole(result.maps).sum()) < CUT_FROM:
+        said += " Colours reach from the least to the largest value. Cells without axon and myelin are blank."
     else:
         said += (
-            " Colours reach from the 1st to the 99th percentile of the cells of which at least half is there; an arrow "
-            "at the end of a bar says that cells lie beyond it. Cells without axon and myelin are blank."
+            " Colours reach from the 1st to the 99th percentile; an arrow at the end of a bar says that cells lie "
+            "beyond it. Cells without axon and myelin are blank."
         )
+    if (~is_whole(result.maps) & (result.maps["covered_area"].to_numpy() > 0)).any():
+        said += " Where less than half of a cell counts it is hatched, and decides no colours."
     if result.kind_columns:
         said += " All are of myelinated axons."
     yield Figure("maps", said)
@@ -180,10 +184,26 @@ def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Itera
         figures.draw_gratios(gratios, paths("gratio"))
         mean = f"mean {number(gratios.mean(), '.3f')} ± {number(gratios.std(), '.3f')}"
         yield Figure("gratio", f"g-ratio of the {count(len(gratios), 'axon')} with myelin: {mean}.")
-        figures.draw_gratio_by_diameter(with_myelin[DIAMETER].to_numpy(), gratios, paths("gratio-by-diameter"))
-        yield Figure("gratio-by-diameter", f"g-ratio against diameter of {count(len(gratios), 'axon')} with myelin.")
+        thick = with_myelin[DIAMETER].to_numpy()
+        figures.draw_gratio_by_diameter(thick, gratios, paths("gratio-by-diameter"))
+        said = f"g-ratio against diameter of {count(len(gratios), 'axon')} with myelin."
+        yield Figure("gratio-by-diameter", f"{said} {_medians(*figures.medians_by_diameter(thick, gratios))}")
     figures.draw_profiles(result.maps, paths("profile"))
-    yield Figure("profile", "Axon density along the slide: of each row and of each column of cells, of what counts.")
+    said = "Axon density along the slide: of each row and of each column of cells, of what counts."
+    if not all(is_whole(result.maps).any(axis=axis).all() for axis in (0, 1)):
+        said += " Dotted where less than half of every cell counts."
+    yield Figure("profile", said)
+
+
+def _medians(edges: NDArray[np.float64], medians: NDArray[np.float64]) -> str:
+    """Say of which axons the line of medians is, and where it has none."""
+    wide = f"{edges[1] - edges[0]:.3g} µm"
+    if not np.isfinite(medians).any():
+        return f"No line of medians is drawn: no bin of {wide} holds {figures.FEWEST} axons."
+    return (
+        f"The line joins the medians of bins of {wide}; it is broken, and ends, where a bin holds fewer than "
+        f"{figures.FEWEST} axons."
+    )
 
 
 def _unmyelinated(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
@@ -209,7 +229,8 @@ def _examples(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[F
     chosen = of_kind(axons, MYELINATED)
     if chosen.empty:
         return
-    doubtful, typical = doubtful_and_typical(chosen, how_sure(result, chosen))
+    pixel_um2 = result.pyramid("axons").pixel_size.area_um2
+    doubtful, typical = doubtful_and_typical(chosen, how_sure(result, chosen), pixel_um2)
     for name, examples, said in (
         ("doubtful", doubtful, "The axons that differ most from the others of the slide, the most doubtful first"),
         ("typical", typical, "Axons nearest to the slide's medians"),

@@ -15,8 +15,8 @@ from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 
 __all__ = ["NEEDED", "Example", "doubtful_and_typical"]
 
-ID, SOLIDITY, BORDER = "axon_id", "solidity", "image_border_touching"
-NEEDED = (ID, DIAMETER, GRATIO, MYELIN_AREA, SOLIDITY, BORDER)
+ID, AREA, SOLIDITY, BORDER = "axon_id", "axon_area (um^2)", "solidity", "image_border_touching"
+NEEDED = (ID, AREA, DIAMETER, GRATIO, MYELIN_AREA, SOLIDITY, BORDER)
 """The columns of the table that the choice is made by."""
 
 HOW_MANY = 12
@@ -26,6 +26,13 @@ distribution of the same median absolute deviation."""
 
 FARTHEST = 2.0
 """What a single reason counts at most, in units of :data:`FAR`."""
+
+TOLD_FROM_PX, SMOOTH = 120, 0.9
+"""Pixels of an axon from which on its outline can be called ragged, and the solidity below which it may be.
+
+Pixels alone make the smoothest outline ragged: a disc of 30 px may have a solidity of 0.78. From 120 px on no disc, and
+no ellipse up to twice as long as wide, is less solid than 0.9, wherever its centre lies.
+"""
 
 BARE = 1.5
 """What it counts that an axon has no myelin."""
@@ -50,7 +57,7 @@ class Example:
 
 
 def doubtful_and_typical(
-    axons: pd.DataFrame, confidence: Floats | None, how_many: int = HOW_MANY
+    axons: pd.DataFrame, confidence: Floats | None, pixel_um2: float, how_many: int = HOW_MANY
 ) -> tuple[list[Example], list[Example]]:
     """Choose axons to be looked at.
 
@@ -60,6 +67,8 @@ def doubtful_and_typical(
         Those that count, of one kind, with the columns of :data:`NEEDED`.
     confidence : (n,) float64, optional
         How sure the network was of each, or where each lies; None with own masks.
+    pixel_um2 : float
+        Area of a pixel of the labels, µm².
     how_many : int
         Of each, at most.
 
@@ -67,7 +76,8 @@ def doubtful_and_typical(
     -------
     doubtful : list of Example
         The most doubtful first. Doubt is the sum over its reasons: no myelin, a g-ratio or a diameter far from those of
-        the others, a ragged outline (low solidity), a network that was less sure.
+        the others, low solidity, a network that was less sure. Low solidity is called a ragged outline only of an axon
+        of pixels enough to tell.
     typical : list of Example
         Those nearest to the medians, of the axons with myelin that neither touch the border nor are among the former.
     """
@@ -75,11 +85,13 @@ def doubtful_and_typical(
         return [], []
     bare = axons[MYELIN_AREA].to_numpy() == 0
     gratios = np.where(bare, np.nan, axons[GRATIO].to_numpy())
+    solidity = axons[SOLIDITY].to_numpy()
     from_median = {
         "g-ratio": _spreads(gratios),
         "size": _spreads(np.log(axons[DIAMETER].to_numpy())),
-        "outline": _spreads(axons[SOLIDITY].to_numpy()),
+        "outline": _spreads(solidity),
     }
+    can_be_told = (axons[AREA].to_numpy() >= (TOLD_FROM_PX - 0.5) * pixel_um2) & (solidity < SMOOTH)
     reasons = {
         "no myelin": np.where(bare, BARE, 0.0),
         "low g-ratio": _beyond(-from_median["g-ratio"]),
@@ -93,7 +105,9 @@ def doubtful_and_typical(
     strengths = np.stack(list(reasons.values()))
     ids = axons[ID].to_numpy()
     order = np.lexsort((ids, -np.round(strengths.sum(axis=0), 9)))
-    doubtful = [Example(int(row), _named(list(reasons), strengths[:, row])) for row in order[:how_many]]
+    told = strengths.copy()
+    told[list(reasons).index("ragged outline"), ~can_be_told] = 0.0
+    doubtful = [Example(int(row), _named(list(reasons), told[:, row])) for row in order[:how_many]]
     away = np.sum([np.abs(np.nan_to_num(each)) for each in from_median.values()], axis=0)
     possible = ~bare & ~axons[BORDER].to_numpy(bool)
     possible[order[:how_many]] = False

@@ -17,7 +17,7 @@ from axonflow.results.analysis import Analysis
 from axonflow.results.report.methods import analysed_on, in_a_paper
 from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
-from axonflow.results.report.trust import BORDER, doubts, left_out
+from axonflow.results.report.trust import BORDER, doubts, expected_errors, left_out
 from axonflow.results.report.words import TISSUE, UNMYELINATED, Fact
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder:
         "title": Path(slide["path"]).name,
         "subtitle": f"{size(height, width)}, {h:,} × {w:,} px{f' · analysed on {day}' if day else ''}",
         "paper": in_a_paper(result, axons),
-        "network": network_in_words(result),
+        "network": f"{network_in_words(result)} {expected_errors(result)}".rstrip(),
         "warnings": result.warnings,
         "numbers": _numbers(result, myelinated),
         "unmyelinated": _unmyelinated(result, axons),

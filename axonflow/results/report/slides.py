@@ -17,6 +17,7 @@ from axonflow.results.batch_table import read_summary
 from axonflow.results.cohort import gather
 from axonflow.results.report.animals import ANIMALS, forget_animals, write_animals
 from axonflow.results.report.page import vector, write_page
+from axonflow.results.report.trust import expected_errors
 from axonflow.results.report.words import TISSUE, UNMYELINATED, Fact
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ def write_comparison(table: pd.DataFrame, folder: Path) -> list[Path]:
     else:
         animals = write_animals(cohort, folder)
         written.append(folder / ANIMALS)
+    errors = [*dict.fromkeys(said for result in results if result and (said := expected_errors(result)))]
     report = folder / "report.html"
-    write_page(report, "slides.html", _content(table, titles, folder) | {"animals": animals})
+    write_page(report, "slides.html", _content(table, titles, folder) | {"animals": animals, "errors": errors})
     return [*written, report]
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, MYELIN_AREA
-from axonflow.kernel.words import area, count, number, outside, share
+from axonflow.kernel.words import area, count, listed, number, outside, share
+from axonflow.net.judged import QUANTITIES, read_judged
+from axonflow.net.named import EMBEDDED
 from axonflow.net.seams import STRAIGHT_PX
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
@@ -18,13 +20,31 @@ from axonflow.results.report.words import Fact
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BORDER", "doubts", "left_out"]
+__all__ = ["BORDER", "doubts", "expected_errors", "left_out"]
 
 BORDER = "image_border_touching"
 """The column of the table of axons that is read here, beside those of the tissue."""
 
 SAMPLED_PX = 4096
 """Of the levels of the labels, the finest of which no side is longer is looked at for axons that were left out."""
+
+
+def expected_errors(result: Analysis) -> str:
+    """Say how far off its network was on subjects it never saw, as its card's numbers have it; nothing if none has.
+
+    Of a network that was adapted to the slide nobody has measured it.
+    """
+    made_by = result.record["model"]
+    if "masks" in made_by or "adapted" in made_by or "path" not in made_by:
+        return ""
+    folder = EMBEDDED if made_by.get("embedded") else Path(made_by["path"]).parent
+    judged = read_judged(folder / made_by["name"], made_by["sha256"])
+    if judged is None or not judged.errors:
+        return ""
+    errors = judged.errors.items()
+    off = (f"{share(mean)} in {QUANTITIES[name][0]} ({share(most)} at worst)" for name, (mean, most) in errors)
+    were = "were" if judged.cross_validated else "was"
+    return f"How far it may be off: {judged.who} ({judged.on}) {were} off, on average, by {listed(*off)}."
 
 
 def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:

@@ -72,6 +72,7 @@ style.textContent = `
   #axonflow-legends .bar { height: 12px; margin: 6px 0 4px; }
   #axonflow-legends .ends { display: flex; justify-content: space-between; }
   #axonflow-legends .patch { display: inline-block; width: 12px; height: 12px; margin: 0 5px 0 0; vertical-align: -1px; }
+  #axonflow-legends .note { margin-top: 4px; color: #bbb; }
   #axonflow-legends .patched { margin-right: 14px; white-space: nowrap; }
 `;
 document.head.append(style);
@@ -83,7 +84,7 @@ function part(kind, text = "") {
   return made;
 }
 
-function explained(layer, { colours, patches }) {
+function explained(layer, { colours, patches, note }) {
   const legend = document.createElement("div");
   legend.append(part("title", layer.name));
   if (colours) {
@@ -105,6 +106,7 @@ function explained(layer, { colours, patches }) {
     }
     legend.append(row);
   }
+  if (note) legend.append(part("note", note));
   return legend;
 }
 

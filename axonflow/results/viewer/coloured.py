@@ -25,6 +25,9 @@ __all__ = ["ColouredLabels"]
 
 Floats = NDArray[np.float32]
 
+STRIPE_PX = 4
+"""Width of the stripes of rests of cells, in pixels of whatever level is seen, so that they are seen at any zoom."""
+
 
 @dataclass(frozen=True)
 class ColouredLabels:
@@ -67,7 +70,9 @@ class ColouredLabels:
         return cls(name, labels, look_up)
 
     @classmethod
-    def by_cell(cls, name: str, labels: Pyramid, cells: Cells, values: NDArray[np.float64]) -> ColouredLabels:
+    def by_cell(
+        cls, name: str, labels: Pyramid, cells: Cells, values: NDArray[np.float64], rests: NDArray[np.bool_]
+    ) -> ColouredLabels:
         """Paint every pixel in the value of its map's cell, so that a map ends where the slide does.
 
         Parameters
@@ -77,6 +82,8 @@ class ColouredLabels:
             Whose pixels the cells are made of.
         cells : Cells
         values : (rows, columns) float64
+        rests : (rows, columns) bool
+            Cells that are striped, as less than half of them counts: between the stripes nothing is shown.
         """
         table = values.astype(np.float32)
 
@@ -85,7 +92,12 @@ class ColouredLabels:
                 np.searchsorted(cells.edges(axis), np.arange(first, last) << level, side="right") - 1
                 for axis, first, last in ((0, box.y0, box.y1), (1, box.x0, box.x1))
             )
-            return table[np.ix_(rows, columns)]
+            painted = table[np.ix_(rows, columns)]
+            striped = rests[np.ix_(rows, columns)]
+            if striped.any():
+                along = np.add.outer(np.arange(box.y0, box.y1), np.arange(box.x0, box.x1))
+                painted[striped & (along // STRIPE_PX % 2 == 1)] = np.nan
+            return painted
 
         return cls(name, labels, look_up)
 

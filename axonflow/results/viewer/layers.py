@@ -107,13 +107,15 @@ def view_state(scenes: Sequence[Scene], addresses: Sequence[tuple[str, str]], vi
 
 
 def legends(scenes: Sequence[Scene]) -> dict[str, dict[str, Any]]:
-    """Return, by layer, the colours to be explained beside the slide: of a colour map, or of words."""
+    """Return, by layer, what is explained beside the slide: colours, of a colour map or of words, and what has none."""
     found: dict[str, dict[str, Any]] = {}
     for scene in scenes:
         found[layer_name(scene, SEMANTIC[0], len(scenes))] = {"patches": scene.legend}
         for scaled in scene.scaled.values():
             explained = {"patches": dict(scaled.words)} if scaled.words else {"colours": colours(scaled.colours)}
-            found[layer_name(scene, scaled.name, len(scenes))] = explained
+            found[layer_name(scene, scaled.name, len(scenes))] = explained | (
+                {"note": scaled.note} if scaled.note else {}
+            )
     return found
 
 

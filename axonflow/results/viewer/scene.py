@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike
 
 from axonflow.fiber.maps import Cells
 from axonflow.fiber.rules import counts
+from axonflow.kernel.words import count
 from axonflow.ngff import Pyramid
 from axonflow.results.analysis import Analysis
-from axonflow.results.cells import colour_range, percentiles, shown
+from axonflow.results.cells import colour_range, is_whole, percentiles, shown
 from axonflow.results.figures.style import PANELS
 from axonflow.results.viewer.coloured import ColouredLabels
 from axonflow.results.viewer.segments import listed_axons, segment_properties
@@ -91,6 +92,8 @@ class Scaled:
     image : ColouredLabels
     words : dict
         Of a map of yes and no, what both mean, and their colours; empty of any other.
+    note : str
+        What is not painted, or striped, and why; empty if there is nothing of the kind.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Scaled:
     high: float
     image: ColouredLabels
     words: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,19 +195,31 @@ class Scene:
         for name, (column, words, unit, colours) in FIBERS.items():
             values = np.where(counting, self.fibers[column].to_numpy(), np.nan)
             image = ColouredLabels.by_label(words, labels, ids, values)
-            found[name] = Scaled(name, _title(words, unit), colours, *_range(values[~bare]), image)
+            found[name] = Scaled(
+                name, _title(words, unit), colours, *_range(values[~bare]), image, note=self._unpainted
+            )
         maps = self.analysis.maps
         cells = Cells(labels.shape, labels.pixel_size, float(maps.attrs["cell_side_um"]))
+        rests = ~is_whole(maps)
+        striped = bool((rests & (maps["covered_area"].to_numpy() > 0)).any())
+        note = "striped: less than half of the cell counts" if striped else ""
         panels = dict(PANELS)
         for name in sorted(map(str, maps), key=lambda name: (name not in panels, [*panels, name].index(name), name)):
             attrs = maps[name].attrs
             title = _title(f"map: {MAPS.get(name, attrs['long_name'])}", UNITS.get(attrs["units"], ""))
             values = shown(maps, name)
-            image = ColouredLabels.by_cell(name, labels, cells, values)
+            image = ColouredLabels.by_cell(name, labels, cells, values, rests)
             colours = panels.get(name, "viridis")
             meaning, ends = YES_NO.get(name, {}), _rounded(*colour_range([maps], name)[:2])
-            found[name] = Scaled(name, title, colours, *((0.0, 1.0) if meaning else ends), image, meaning)
+            found[name] = Scaled(name, title, colours, *((0.0, 1.0) if meaning else ends), image, meaning, note)
         return found
+
+    @property
+    def _unpainted(self) -> str:
+        """Say how many axons have no colour because they do not count, and by which rule."""
+        n = int((~counts(self.fibers)).sum())
+        by = ", ".join(f"{gone:,} by {rule}" for rule, gone in self.analysis.left_out.items())
+        return f"not painted: {count(n, 'axon')} left out{f' ({by})' if by else ''}" if n else ""
 
     @property
     def names(self) -> list[str]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -165,11 +166,13 @@ def _legend(scenes: Sequence[Scene], show: str, width: int) -> Image.Image | Non
         colours = ScalarMappable(Normalize(low, high), mpl.colormaps[scaled.colours])
         figure.colorbar(colours, cax=axes, orientation="horizontal").ax.tick_params(labelsize=9)
         figure.text(0.28, 0.6, scaled.title, ha="right", va="center", fontsize=10)
+        _note(figure, scenes, show, width)
     elif show == SEMANTIC[0] or scaled is not None:
         legend = {name: colour for each in scenes for name, colour in each.legend.items()}
         if scaled is not None:
             figure.text(0.02, 0.5, scaled.title, ha="left", va="center", fontsize=10)
             legend = dict(scaled.words)
+            _note(figure, scenes, show, width)
         patches = [Patch(color=colour, label=name) for name, colour in legend.items()]
         figure.legend(handles=patches, loc="center", ncols=len(patches), frameon=False, fontsize=11)
     else:
@@ -177,3 +180,12 @@ def _legend(scenes: Sequence[Scene], show: str, width: int) -> Image.Image | Non
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     return Image.open(drawn).convert("RGB")
+
+
+def _note(figure: Figure, scenes: Sequence[Scene], show: str, width: int) -> None:
+    """Say at the right what an overlay does not paint, of each store that has a note."""
+    notes = {scene.title: scene.scaled[show].note for scene in scenes if show in scene.scaled}
+    said = [note if len(scenes) == 1 else f"{title}: {note}" for title, note in notes.items() if note]
+    if said:
+        words = fill("; ".join(said), max(int(0.26 * width / 6.5), 12), break_long_words=False)
+        figure.text(0.73, 0.5, words, ha="left", va="center", fontsize=8.5, color="0.3")

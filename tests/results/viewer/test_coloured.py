@@ -10,7 +10,7 @@ from viewed import write_viewed_store
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
-from axonflow.fiber.maps import Cells
+from axonflow.fiber.maps import Cells, is_whole
 from axonflow.ngff.metadata import placement
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.viewer.coloured import ColouredLabels
@@ -60,10 +60,15 @@ def test_a_map_is_painted_in_whole_pixels_and_ends_with_the_slide(analysis: Anal
     density = analysis.maps["axon_density"].to_numpy().astype(np.float32)
     cells = Cells(labels.shape, labels.pixel_size, float(analysis.maps.attrs["cell_side_um"]))
     whole = np.repeat(np.repeat(density, np.diff(cells.edges(0)), axis=0), np.diff(cells.edges(1)), axis=1)
+    of_cells = np.logical_not(is_whole(analysis.maps))
+    rests = np.repeat(np.repeat(of_cells, np.diff(cells.edges(0)), axis=0), np.diff(cells.edges(1)), 1)
     for level in range(labels.count):
-        np.testing.assert_array_equal(
-            read_back(scene.scaled["axon_density"].image, level), whole[:: 2**level, :: 2**level]
-        )
+        wanted, rest = (each[:: 2**level, :: 2**level] for each in (whole, rests))
+        found = read_back(scene.scaled["axon_density"].image, level)
+        np.testing.assert_array_equal(np.where(rest, 0, found), np.where(rest, 0, wanted))
+        y, x = np.indices(found.shape)
+        np.testing.assert_array_equal(found[rest], np.where((y + x) % 8 < 4, wanted, np.nan)[rest])
+    assert rests.any() == ("striped" in scene.scaled["axon_density"].note)
 
 
 def test_painted_levels_lie_where_the_labels_do(analysis: Analysis) -> None:

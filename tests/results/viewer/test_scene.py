@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from viewed import write_viewed_store
 
+from axonflow.fiber.rules import counts
+from axonflow.kernel.grid import Box
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.cells import colour_range
 from axonflow.results.viewer.layers import View, legends, view_state
@@ -46,6 +48,22 @@ def test_the_ends_of_colours_are_those_of_the_figures(analysis: Analysis) -> Non
     for name in ("avf", "axon_density", "gratio_aggregate"):
         low, high, _ = colour_range([analysis.maps], name)
         assert (scene.scaled[name].low, scene.scaled[name].high) == pytest.approx((low, high), rel=5e-3)
+
+
+def test_the_key_says_how_many_axons_are_not_painted(analysis: Analysis) -> None:
+    assert all("note" not in explained for name, explained in legends([Scene(analysis)]).items() if "map" not in name)
+    judged = open_store(analysis.store)
+    judged.fibers.loc[:2, "left_out"] = "area"
+    out = ~counts(judged.fibers)
+    assert out.sum() == 3
+    scene = Scene(judged)
+    explained = legends([scene])
+    for name in ("gratio", "diameter"):
+        assert explained[scene.scaled[name].title]["note"] == "not painted: 3 axons left out"
+        shown = scene.scaled[name].image.values(0, Box.whole(scene.labels.shape))
+        ids = np.unique(scene.labels.read(Box.whole(scene.labels.shape))[np.isfinite(shown)])
+        assert set(ids) == set(judged.fibers["axon_id"][~out])
+    assert "note" not in explained["axons and myelin"]
 
 
 def test_a_range_of_one_value_still_has_two_ends(analysis: Analysis) -> None:
