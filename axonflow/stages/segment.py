@@ -58,6 +58,8 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     planes = outputs.planes
     parameters = {"model": checkpoint.sha256, "invert": checkpoint.invert, "precision": precision, "halo": halo}
     parameters |= {"lattice": checkpoint.lattice_px}
+    if precision == "int8":
+        parameters["integers"] = checkpoint.integers
     if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
         parameters["classes"] = _told_apart(layout.classes)
     largest = max(box.grow(halo, layout.work.shape).size for box in grid)
