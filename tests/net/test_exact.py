@@ -132,9 +132,7 @@ def test_greys_are_seen_as_codes_that_sum_to_their_step() -> None:
     assert codes.sum(axis=1).tolist() == [1024, 1025, 896, 1152, 2040, 2040, 0, 0, 1025]
 
 
-LIMITS = [
-    *("SSE41", "AVX2", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX10_1_512_AMX"),
-]
+LIMITS = ("SSE41", "AVX2", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX10_1_512_AMX")
 PREDICT = """
 import hashlib, sys
 import numpy as np, torch
