@@ -37,7 +37,7 @@ PLANES = ("class", "confidence")
 
 
 class _HeadInFull(nn.Module):
-    """The last 1×1 convolution in float32, added up feature by feature.
+    """The last 1×1 convolution and the softmax, in float32, added up feature by feature.
 
     In 8 bits of mantissa classes would tie, and a library's convolution adds up in an order that depends on the number
     of threads: probabilities would depend on who computes them.
@@ -57,7 +57,7 @@ class _HeadInFull(nn.Module):
         term = torch.empty_like(scores)
         for feature, weight in zip(x.contiguous().unbind(1), self.weight, strict=True):
             scores += torch.mul(weight, feature[:, None].float(), out=term)  # (classes, 1, 1) × (n, 1, h, w)
-        return scores
+        return torch.softmax(scores, dim=1)
 
 
 class _Fused(nn.Module):
@@ -184,7 +184,7 @@ def load_network(
             elif _fuses(device):
                 module[1], module[3] = _Fused(folded), nn.Identity()
     assert isinstance(net.head, nn.Conv2d)
-    head, net.head = nn.Sequential(_HeadInFull(net.head), nn.Softmax(dim=1)).to(device.where), nn.Identity()
+    head, net.head = _HeadInFull(net.head).to(device.where), nn.Identity()
     dtype: torch.dtype = getattr(torch, precision)
     net.to(device.where, dtype)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
