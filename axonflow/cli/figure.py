@@ -38,9 +38,12 @@ def figure(
 
     Example: [bold]axonflow figure C3.ome.zarr C5.ome.zarr --maps density,gratio --width 180mm[/bold]
     """
+    from axonflow.errors import InputError
     from axonflow.results.analysis import open_store
     from axonflow.results.paper import draw_figure, width_in_mm
 
     names = [name for name in (part.strip() for part in maps.split(",")) if name]
+    if maps and not names:
+        raise InputError(f"Names of maps were expected for --maps, {maps!r} came; leave it out for the paper's six.")
     for path in draw_figure([open_store(store) for store in stores], names, width_in_mm(width), out):
         console.print(f"written: {path}", soft_wrap=True)

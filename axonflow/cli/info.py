@@ -61,6 +61,7 @@ def _of_store(path: Path) -> Iterator[Row]:
     yield from _found_by(record["model"])
     yield from _adapted(record)
     yield from _seams(record["seams"])
+    yield from _mended(record["stages"].get("segment", {}).get("mended"))
     yield from _faster(record["stages"].get("segment.fast"))
     yield from _stages(record["stages"])
     if record["complete"]:
@@ -129,6 +130,16 @@ def _seams(seams: dict[str, Any] | None) -> Iterator[Row]:
     ):
         if seams[field] is not None:
             yield "seams", f"{share(seams[field])} {said}"
+
+
+def _mended(mended: dict[str, Any] | None) -> Iterator[Row]:
+    """Say what was computed again where seams showed."""
+    from axonflow.kernel.words import count, share
+
+    if mended:
+        edges = mended["straight_edges"]
+        yield "mended", f"{mended['again']:,} of {mended['seams']:,} seams, {share(mended['changed'])} of the labels"
+        yield "mended", f"{count(edges['before'], 'straight edge')} on seams before, {edges['now']:,} now"
 
 
 def _faster(compared: dict[str, Any] | None) -> Iterator[Row]:

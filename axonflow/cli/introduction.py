@@ -51,6 +51,6 @@ def found_by(job: Job) -> str:
     greys = "dark" if checkpoint.invert else "bright"
     adapted = ", adapted to the slide" * job.segmentation.adapted
     return (
-        f"model   {checkpoint.name} at {checkpoint.pixel_size_um:g} µm per pixel, for {greys} myelin{adapted}"
+        f"model   {checkpoint.name} at {job.layout.work.pixel_size} per pixel, for {greys} myelin{adapted}"
         f"{resampled}{why}"
     )

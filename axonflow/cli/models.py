@@ -73,7 +73,9 @@ def show_model(model: Model) -> None:
         return
     for name, value in checkpoint.contract.items():
         console.print(Text.assemble((f"{name:<18}", "bold"), f" {value}"), soft_wrap=True)
-    console.print(f"card    none yet; axonflow evaluate {model} DATASET --card makes one", soft_wrap=True)
+    console.print(
+        f"card    none yet; axonflow evaluate {model} DATASET --card {checkpoint.card} makes one", soft_wrap=True
+    )
 
 
 @models.command("path")
@@ -177,6 +179,17 @@ def quantise_one(
     console.print(f"contract    {checkpoint.path}", soft_wrap=True)
 
 
+@models.command("remove")
+def remove_one(name: Annotated[str, typer.Argument(help="Of a model of yours.", show_default=False)]) -> None:
+    """Remove a model that was imported or fetched; stores made with it stay as they are.
+
+    Example: [bold]axonflow models remove generalist[/bold]
+    """
+    from axonflow.net.places import remove_user_model
+
+    console.print(f"removed {remove_user_model(name)}", soft_wrap=True)
+
+
 @models.command("export")
 def export_one(
     model: Model,
@@ -197,6 +210,8 @@ def export_one(
         raise InputError(f"The format onnx was expected, {form!r} came; it is the only one so far.")
     checkpoint = Checkpoint.find(model)
     path = out or Path(f"{checkpoint.name}.onnx")
+    if not path.name or path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"A file in a folder that is there was expected for --out, {str(path)!r} came; name one.")
     found = export_onnx(checkpoint, path)
     console.print(f"written: {path}", soft_wrap=True)
     if found is None:
@@ -243,7 +258,9 @@ def _network(model: Checkpoint) -> str:
 def _pixel_size(model: Checkpoint) -> str:
     """Say at which pixel size a model works, and which slides it is for."""
     if not model.on_own_pixels:
-        return f"{model.pixel_size_um:g} µm"
+        works_at = " or ".join(f"{size.y:g}" for size in model.working_sizes)
+        made_for = "" if model.slides_um is None else ", slides of {:g} to {:g} µm".format(*model.slides_um)
+        return f"{works_at} µm{made_for}"
     if model.slides_um is not None:
         return "the slide's, {:g} to {:g} µm".format(*model.slides_um)
     return f"the slide's, about {model.pixel_size_um:g} µm" if model.pixel_size_um else "the slide's, any"

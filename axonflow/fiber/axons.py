@@ -27,7 +27,7 @@ from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize
 
-__all__ = ["Joined", "Kinds", "Pieces", "join", "label", "number_axons", "smallest_px", "survey"]
+__all__ = ["Joined", "Kinds", "Pieces", "components", "join", "label", "number_axons", "smallest_px", "survey"]
 
 Kinds = NDArray[np.uint8]
 """Which kind of axon a pixel is of: 1 an axon, 2 one without myelin, 0 none; :meth:`Classes.kinds` tells."""
@@ -90,7 +90,7 @@ def survey(kinds: Kinds, box: Box, shape: tuple[int, int]) -> Pieces:
     shape : (int, int)
         Height and width of the slide, px.
     """
-    found, piece, n = _components(kinds)
+    found, piece, n = components(kinds)
     first, area = _first_and_area(found.first, found.begin, found.end, piece, n, box.y0, box.x0, shape[1])
     h, w = box.shape
     edges = np.zeros(w, np.int32), np.zeros(w, np.int32), np.zeros(h, np.int32), np.zeros(h, np.int32)
@@ -232,13 +232,13 @@ def label(kinds: Kinds, table: NDArray[np.uint32]) -> NDArray[np.uint32]:
     -------
     (h, w) uint32
     """
-    found, piece, _ = _components(kinds)
+    found, piece, _ = components(kinds)
     labels = np.zeros(kinds.shape, np.uint32)
     _paint(found.first, found.begin, found.end, table[piece], labels)
     return labels
 
 
-def _components(kinds: Kinds) -> tuple[Runs, NDArray[np.int32], int]:
+def components(kinds: Kinds) -> tuple[Runs, NDArray[np.int32], int]:
     """Return the runs of a core's axons, the 8-connected piece of each by its local id, and the number of pieces.
 
     Local ids 1, 2, … follow the first pixels of the pieces in raster order, so they are alike for the same kinds.

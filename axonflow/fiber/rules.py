@@ -1,9 +1,10 @@
 """Which axons count: one decision for counts, maps, regions, report, viewer and exports.
 
 The table keeps every axon. A column names the rule that leaves it out, and is empty where it counts. There are two
-kinds of rules. Some judge the axon itself (its size, its shape, its myelin): what they leave out is not wanted as a
-fiber, so its pixels and those of its myelin are no part of the volume fractions either. The others say where one
-counts: the mask, and the slide's border. What these leave out is tissue like any other, so its pixels stay.
+kinds of rules. Some judge the axon itself (its size, its shape, its myelin, how sure the network was of it): what they
+leave out is not wanted as a fiber, so its pixels and those of its myelin are no part of the volume fractions either.
+The others say where one counts: the mask, and the slide's border. What these leave out is tissue like any other, so its
+pixels stay.
 
 The counting frame is the unbiased frame of stereology (Gundersen 1977, J. Microsc. 111, 219): of the axons that the
 border cuts, those on two sides count and those on the two others do not. Of all frames that tile a plane, each axon
@@ -13,7 +14,7 @@ whatever the size of the axons.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,11 +24,23 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.columns import Column
 from axonflow.fiber.kinds import KIND, MYELINATED
+from axonflow.fiber.probability import PROBABILITY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["JUDGED", "LEFT_OUT", "READ", "RULES", "Border", "Rules", "counts", "judged", "left_out"]
+__all__ = [
+    "JUDGED",
+    "LEFT_OUT",
+    "LEFT_OUT_OF_MASKS",
+    "READ",
+    "RULES",
+    "Border",
+    "Rules",
+    "counts",
+    "judged",
+    "left_out",
+]
 
 Border = Literal["frame", "inside", "all"]
 
@@ -41,21 +54,28 @@ AREA, DIAMETER, SOLIDITY, ECCENTRICITY, GRATIO, MYELIN, TOUCHING = (
     "image_border_touching",
 )
 READ = (AREA, DIAMETER, SOLIDITY, ECCENTRICITY, GRATIO, MYELIN, TOUCHING)
-"""The columns of the table that rules look at."""
+"""The columns of every table that rules look at."""
 
-JUDGED = ("area", "diameter", "solidity", "eccentricity", "myelin", "gratio")
+OF_NETWORK = "probability"
+"""The rule that can judge only what a network found."""
+
+JUDGED = ("area", "diameter", "solidity", "eccentricity", "myelin", "gratio", OF_NETWORK)
 """Rules that judge an axon, in the order in which they are asked."""
 
 RULES = (*JUDGED, "mask", "border", "frame")
 """All rules by the names that the column has, in this order: the first that leaves an axon out is named."""
 
-LEFT_OUT = Column(
-    "left_out",
-    "",
-    f"rule that leaves it out: {', '.join(RULES[:-1])} or {RULES[-1]}; missing if it counts",
-    "str",
-)
+
+def _naming(rules: Sequence[str]) -> Column:
+    meaning = f"rule that leaves it out: {', '.join(rules[:-1])} or {rules[-1]}; missing if it counts"
+    return Column("left_out", "", meaning, "str")
+
+
+LEFT_OUT = _naming(RULES)
 """A column of a table in which it was decided which axons count."""
+
+LEFT_OUT_OF_MASKS = _naming([rule for rule in RULES if rule != OF_NETWORK])
+"""The same where no network found the axons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +87,9 @@ class Rules:
     border : str
         ``"frame"`` leaves out axons that the slide's lower or right side cuts, ``"inside"`` those whose fiber touches
         any side, ``"all"`` none.
-    area_um2, diameter_um, solidity, eccentricity, gratio : (float, float)
-        Least and greatest value that counts. The g-ratio is judged only of axons that have myelin.
+    area_um2, diameter_um, solidity, eccentricity, gratio, probability : (float, float)
+        Least and greatest value that counts. The g-ratio is judged only of axons that have myelin, the probability only
+        of those that a network found.
     need_myelin : bool
         Whether axons of which no myelin was found are left out.
     """
@@ -80,6 +101,7 @@ class Rules:
     eccentricity: tuple[float, float] = (0.0, inf)
     gratio: tuple[float, float] = (0.0, inf)
     need_myelin: bool = False
+    probability: tuple[float, float] = (0.0, inf)
 
     @property
     def judges(self) -> bool:
@@ -103,8 +125,16 @@ _RANGES = {
     "solidity": "solidity",
     "eccentricity": "eccentricity",
     "gratio": "gratio",
+    OF_NETWORK: "probability",
 }
-_COLUMNS = {"area": AREA, "diameter": DIAMETER, "solidity": SOLIDITY, "eccentricity": ECCENTRICITY, "gratio": GRATIO}
+_COLUMNS = {
+    "area": AREA,
+    "diameter": DIAMETER,
+    "solidity": SOLIDITY,
+    "eccentricity": ECCENTRICITY,
+    "gratio": GRATIO,
+    OF_NETWORK: PROBABILITY.name,
+}
 
 
 def left_out(
@@ -115,7 +145,8 @@ def left_out(
     Parameters
     ----------
     table : DataFrame
-        n rows of the table with the columns :data:`READ`, and its kind if it tells kinds apart.
+        n rows of the table with the columns :data:`READ`, its kind if it tells kinds apart, and
+        :data:`~axonflow.fiber.probability.PROBABILITY` if a network found the axons.
     rules : Rules
     outside : (n,) bool
         Whether the pixel of an axon's centroid does not count.
@@ -156,11 +187,11 @@ def _judgements(table: pd.DataFrame, rules: Rules) -> Iterator[tuple[str, NDArra
     own = (table[KIND.name] == MYELINATED).to_numpy() if KIND.name in table else np.ones(len(table), np.bool_)
     yield "myelin", own & ~sheathed & rules.need_myelin
     for name, field in _RANGES.items():
-        values = table[_COLUMNS[name]].to_numpy()
         low, high = getattr(rules, field)
+        values = table[_COLUMNS[name]].to_numpy() if _COLUMNS[name] in table else np.full(len(table), low)
         yield name, own & (sheathed | (name != "gratio")) & ~((values >= low) & (values <= high))
 
 
 def _bounds(pair: tuple[float, float]) -> list[float | None] | None:
-    low, high = (None if value in (0, inf) else value for value in pair)
+    low, high = None if pair[0] == 0 else pair[0], None if pair[1] == inf else pair[1]
     return None if low is high is None else [low, high]

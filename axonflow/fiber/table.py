@@ -20,7 +20,8 @@ from axonflow.fiber.kinds import KIND, MYELINATED, OF_MYELIN, UNMYELINATED, of_k
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.merge import Measured
 from axonflow.fiber.morphometry import ellipses, perimeters
-from axonflow.fiber.rules import LEFT_OUT
+from axonflow.fiber.probability import PROBABILITY
+from axonflow.fiber.rules import LEFT_OUT, LEFT_OUT_OF_MASKS
 from axonflow.kernel.files import new_file
 from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
@@ -125,7 +126,7 @@ _BY_ELLIPSE = {
 
 _OF_FIBER = tuple(column.name for column in AXES if column.optional)
 
-_EXTRA = (KIND, *AXES, TOUCHES, LEFT_OUT, REGION)
+_EXTRA = (KIND, PROBABILITY, *AXES, TOUCHES, LEFT_OUT, REGION)
 
 
 def fiber_table(measured: Measured, pixel_size: PixelSize, shape: tuple[int, int]) -> pd.DataFrame:
@@ -250,6 +251,8 @@ def write_parquet(parts: Iterable[pd.DataFrame], path: Path, extra: Sequence[Col
     common = _common(told_apart=KIND in extra)
     if AXES[0] in extra:
         common = tuple(replace(each, meaning=_BY_ELLIPSE.get(each.name, each.meaning)) for each in common)
+    if PROBABILITY not in extra:
+        extra = [LEFT_OUT_OF_MASKS if column == LEFT_OUT else column for column in extra]
     write_columns(parts, (*common, *extra), path)
 
 
@@ -267,7 +270,8 @@ def count_axons(path: Path) -> int:
 def extra_columns(path: Path) -> list[Column]:
     """Return which columns a table of axons has after :data:`COLUMNS`.
 
-    Their kind, :data:`AXES`, :data:`TOUCHES`, :data:`~axonflow.fiber.rules.LEFT_OUT` and :data:`REGION` may be there.
+    Their kind, :data:`~axonflow.fiber.probability.PROBABILITY`, :data:`AXES`, :data:`TOUCHES`,
+    :data:`~axonflow.fiber.rules.LEFT_OUT` and :data:`REGION` may be there.
 
     Raises
     ------

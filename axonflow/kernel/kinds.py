@@ -170,12 +170,13 @@ def path_or(word: str) -> Kind:
     )
 
 
-def whole_or(word: str, unit: str) -> Kind:
-    """Return the kind of a whole number, or of one word."""
+def whole_or(*words: str, unit: str) -> Kind:
+    """Return the kind of a whole number, or of one of some words."""
+    *most, last = map(repr, words)
     return Kind(
-        f"a whole number of {unit}, or {word!r}",
-        lambda given: word if given == word else _whole(given),
-        lambda value: value == word or _is_whole(value),
+        f"a whole number of {unit}, {', '.join(most)}{' ' if most else ''}or {last}",
+        lambda given: given if given in words else _whole(given),
+        lambda value: value in words or _is_whole(value),
     )
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from math import isfinite
 
-__all__ = ["area", "count", "density", "length", "listed", "mean_and_spread", "memory", "number", "share", "size"]
+__all__ = [
+    "area",
+    "count",
+    "density",
+    "length",
+    "listed",
+    "mean_and_spread",
+    "memory",
+    "number",
+    "outside",
+    "share",
+    "size",
+]
 
 MISSING = "–"
 
@@ -30,6 +42,12 @@ def number(value: float | None, form: str, unit: str = "") -> str:
     if value is None or not isfinite(value):
         return MISSING
     return f"{value:{form}} {unit}".rstrip()
+
+
+def outside(low: float | None, high: float | None, unit: str = "") -> str:
+    """Return what lies out of a range: ``below 0.4 µm or above 3 µm``; None bounds nothing."""
+    bounds = ((word, bound) for word, bound in (("below", low), ("above", high)) if bound is not None)
+    return " or ".join(f"{word} {bound:g} {unit}".rstrip() for word, bound in bounds)
 
 
 def share(part: float) -> str:

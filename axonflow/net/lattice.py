@@ -62,17 +62,20 @@ class Lattice:
         inner : Box
             Where the core lies in the window.
         """
-        index, inner = [], []
+        index = []
         for first, last, side, origin in (
             (core.y0, core.y1, self.shape[0], have.y0),
             (core.x0, core.x1, self.shape[1], have.x0),
         ):
             low, high = first - self.halo, last + self.halo
-            start = low // self.stride * self.stride
-            at = np.arange(start, ceil_to(high, self.stride), dtype=np.int64)
+            at = np.arange(low // self.stride * self.stride, ceil_to(high, self.stride), dtype=np.int64)
             index.append(mirror(mirror(at, low, high), 0, side) - origin)
-            inner += [first - start, last - start]
         rows, columns = index
         left = columns.min()  # whole stretches of rows, then columns: four times as fast as both at once
         window = pixels[rows, left : columns.max() + 1].take(columns - left, axis=1)
-        return window, Box(inner[0], inner[2], inner[1], inner[3])
+        return window, self.inner(core)
+
+    def inner(self, core: Box) -> Box:
+        """Return where a core lies in its window."""
+        y, x = ((first - self.halo) // self.stride * self.stride for first in (core.y0, core.x0))
+        return Box(core.y0 - y, core.x0 - x, core.y1 - y, core.x1 - x)

@@ -136,11 +136,13 @@ class LoadedNetwork:
 
     @torch.inference_mode()
     def planes(self, table: Tensor, inner: Box, count: int, codes: Tensor) -> Tensor:
-        """Return the first planes of the cores in windows, (n, count, h, w) uint8; :data:`PLANES` and more."""
-        (y, x), (h, w) = (inner.y0, inner.x0), inner.shape
+        """Return the first planes of a part of windows, (n, count, h, w) uint8; :data:`PLANES` and more."""
+        h, w = inner.shape
         # Whole vectors of the processor: the exponentials of what is left over are rounded in another way.
-        vectors = Box(y, x, y + ceil_to(h, _VECTOR), x + ceil_to(w, _VECTOR))
-        shares = self.shares(table, vectors, codes)[:, :, :h, :w]
+        height, width = ceil_to(h, _VECTOR), ceil_to(w, _VECTOR)
+        y, x = min(inner.y0, codes.shape[1] - height), min(inner.x0, codes.shape[2] - width)
+        down, across = inner.relative_to(Box(y, x, y, x)).slices
+        shares = self.shares(table, Box(y, x, y + height, x + width), codes)[:, :, down, across]
         out = torch.zeros((len(codes), count, h, w), dtype=torch.uint8, device=codes.device)
         top = shares[:, 0]
         for i in range(1, shares.shape[1]):

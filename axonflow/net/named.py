@@ -28,6 +28,8 @@ def contract_of(model: str | Path) -> Path:
     ModelError
         If there is no such model.
     """
+    if not Path(model).name:
+        raise ModelError(f"The name or path of a model was expected, {str(model)!r} came; see axonflow models list.")
     mine = user_models()
     named = [EMBEDDED / f"{model}.json", *([] if mine is None else [mine / f"{model}.json"])]
     path = next((each for each in named if each.exists()), Path(model).with_suffix(".json"))

@@ -115,6 +115,7 @@ def _told(checkpoint: Checkpoint) -> dict[str, str]:
         "name": checkpoint.name,
         "architecture": checkpoint.architecture,
         "pixel_size_um": checkpoint.pixel_size_um,
+        "working_pixel_sizes_um": [size.y for size in checkpoint.working_sizes],
         "normalisation": checkpoint.normalisation,
         "invert": checkpoint.invert,
         "multiple_of_px": checkpoint.shape.stride,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from axonflow.errors import ModelError
 from axonflow.kernel.caches import can_be_written, temporary_cache, user_folder
 
-__all__ = ["kept_models", "user_model_names", "user_models", "writable_user_models"]
+__all__ = ["kept_models", "remove_user_model", "user_model_names", "user_models", "writable_user_models"]
 
 
 def user_models() -> Path | None:
@@ -41,6 +42,33 @@ def writable_user_models() -> Path:
             "variable AXONFLOW_MODELS."
         )
     return folder
+
+
+def remove_user_model(name: str) -> Path:
+    """Remove one of the user's models with its weights and its card, and return its contract's path.
+
+    Raises
+    ------
+    ModelError
+        If the user has no such model, or it cannot be removed.
+    """
+    folder = user_models()
+    if folder is None or name not in user_model_names():
+        own = ", ".join(user_model_names())
+        raise ModelError(
+            f"A model of yours was expected, {name!r} is none; {f'they are {own}' if own else 'you have none'}. Those "
+            "that come with axonflow stay, and one that lies elsewhere is removed with its files."
+        )
+    contract = folder / f"{name}.json"
+    try:
+        contract.unlink()  # first: without it there is no model, whatever else is left
+        for suffix in (".safetensors", ".md"):
+            contract.with_suffix(suffix).unlink(missing_ok=True)
+        if (pictures := contract.with_suffix("")).is_dir():
+            shutil.rmtree(pictures)
+    except OSError as error:
+        raise ModelError(f"Leave to remove {contract} and the files beside it was expected: {error}.") from None
+    return contract
 
 
 def kept_models() -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,7 +17,13 @@ from axonflow.net.loaded import PLANES, LoadedNetwork, load_network
 from axonflow.net.normalise import Codes, grey_codes
 from axonflow.net.statistics import Statistics
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "Read", "Take"]
+
+Read = Callable[[Box], tuple[NDArray[np.generic], Box]]
+"""From a core to pixels that hold it with its halo, and where they lie."""
+
+Take = Callable[[Box, NDArray[np.uint8]], None]
+"""What becomes of a core and its planes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +124,52 @@ class Predictor:
         if out is None:
             out = np.empty((len(PLANES) + len(self.checkpoint.classes), *box.shape), np.uint8)
 
+        def take(core: Box, planes: NDArray[np.uint8]) -> None:
+            out[:, *core.relative_to(box).slices] = planes
+
+        self.each(self.lattice.cores(box), lambda _: (pixels, have), table, len(out), take)
+        return out
+
+    def each(
+        self, cores: Iterable[Box], read: Read, table: NDArray[np.float32], count: int, take: Take, around: int = 0
+    ) -> None:
+        """Predict cores of the lattice, wherever they lie.
+
+        Parameters
+        ----------
+        cores : iterable of Box
+        read : callable
+            From a core to pixels that hold it with its halo, and where they lie.
+        table : (65536,) float32
+            As for :meth:`probabilities`.
+        count : int
+            How many planes of :meth:`predict` are wanted, at least two.
+        take : callable
+            Called with each core and its (count, h + 2·around, w + 2·around) uint8 planes; those of one shape follow
+            each other.
+        around : int
+            How much of what surrounds a core is wanted, too, px; at most the halo.
+
+        Raises
+        ------
+        DeviceError
+            If the GPU fails, or has no memory for a single window.
+        """
+
         def cut(core: Box) -> NDArray[np.uint16]:
-            return self.codes(self.lattice.window(core, pixels, have)[0])
+            return self.codes(self.lattice.window(core, *read(core))[0])
 
         with turn(self.device), faults():
             net = self._network()
             codes = net.table(table)
-            for alike in _of_one_shape(self.lattice.cores(box)):
-                _, inner = self.lattice.window(alike[0], pixels, have)
-                work = partial(net.planes, codes, inner, len(out))
-                done = net.batches.through(work, cut, alike)
-                for core, planes in zip(alike, done, strict=True):
-                    out[:, *core.relative_to(box).slices] = planes
+            for alike in _of_one_shape(cores):
+                inner = self.lattice.inner(alike[0])
+                wanted = Box(inner.y0 - around, inner.x0 - around, inner.y1 + around, inner.x1 + around)
+                work = partial(net.planes, codes, wanted, count)
+                for core, planes in zip(alike, net.batches.through(work, cut, alike), strict=True):
+                    take(core, planes)
             if self.device.where.type == "cpu":
                 self.device.forget()  # other stages follow; on a GPU nobody else waits for it
-        return out
 
     def _network(self) -> LoadedNetwork:
         if self.statistics is None:  # one network of a process, however it was asked for

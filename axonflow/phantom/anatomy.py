@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
@@ -186,23 +187,28 @@ def outlines(y0: float, x0: float, scale: float) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``tissue.geojson``, ``white-matter.geojson``, and ``tracts.geojson``; of what two
-        tracts claim, the first has it.
+        ``tissue.geojson``, ``white-matter.geojson``, and ``tracts.geojson``: the grey matter, and the tracts, which
+        part the white matter among them without overlap.
     """
+    tissue, grey = (shapely.Polygon(_whole(points)) for points in (OUTLINE, GREY))
+    left = white = tissue.difference(grey)
+    parts = {"grey matter": grey}
+    for tract in TRACTS:
+        halves = shapely.union_all([shapely.Polygon(half) for half in _halves(tract.outline)])
+        parts[tract.name] = left.intersection(halves)
+        left = left.difference(halves)
 
-    def ring(points: Floats) -> list[list[float]]:
-        return [[round(float(x0 + scale * x), 2), round(float(y0 + scale * y), 2)] for x, y in (*points, points[0])]
-
-    def feature(name: str, *polygons: list[list[list[float]]]) -> dict[str, object]:
-        shape = {"type": "MultiPolygon", "coordinates": polygons}
+    def feature(name: str, area: shapely.Geometry) -> dict[str, object]:
+        area = shapely.transform(area, lambda points: points * scale + (x0, y0))
+        # Crumbs are left between outlines that were drawn by hand.
+        whole = [part for part in shapely.get_parts(shapely.set_precision(area, 0.01)) if part.area > area.area / 100]
+        shape = json.loads(shapely.to_geojson(shapely.MultiPolygon(whole)))
         return {"type": "Feature", "geometry": shape, "properties": {"classification": {"name": name}}}
 
-    tissue, grey = ring(_whole(OUTLINE)), ring(_whole(GREY))
-    halves = [(tract.name, [ring(half) for half in _halves(tract.outline)]) for tract in TRACTS]
     features = {
-        "tissue.geojson": [feature("tissue", [tissue])],
-        "white-matter.geojson": [feature("white matter", [tissue, grey])],
-        "tracts.geojson": [feature("grey matter", [grey]), *(feature(n, *([half] for half in h)) for n, h in halves)],
+        "tissue.geojson": [feature("tissue", tissue)],
+        "white-matter.geojson": [feature("white matter", white)],
+        "tracts.geojson": [feature(name, area) for name, area in parts.items()],
     }
     return {name: json.dumps({"type": "FeatureCollection", "features": each}) for name, each in features.items()}
 

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
@@ -108,8 +109,10 @@ def write(
             with new_file(truth_dir / "axons.parquet") as part:
                 axons.to_parquet(part, index=False)
             maps = cells.maps(axons)
-            with new_file(truth_dir / "maps.nc") as part, maps.to_netcdf(engine="h5netcdf") as content:
-                part.write_bytes(content)  # from memory, since HDF5 does not survive a full disk
+            content = BytesIO()  # HDF5 does not survive a full disk
+            maps.to_netcdf(content, engine="h5netcdf")
+            with new_file(truth_dir / "maps.nc") as part:
+                part.write_bytes(content.getvalue())
             for name, outlines in phantom.outlines().items():
                 with new_file(truth_dir / name) as part:
                     part.write_text(outlines)

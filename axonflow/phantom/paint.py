@@ -147,9 +147,9 @@ def paint(
                             n1, n2 = 0.6 * n1, 0.6 * n2
                         tone = _share(word, 1)
                         wall = max(0.0, 1 - (n2 - n1) / 0.13)
-                        inner = 36 + 112 * tone + 7 * fine
-                        inner = 106 + (inner - 106) * min((n2 - n1) / 0.3, 1.0)
-                        ground = inner + (160 - inner) * wall * (0.3 + 0.7 * _share(word, 2)) + 12 * coarse
+                        inner = 76 + 60 * tone + 7 * fine
+                        inner = 100 + (inner - 100) * min((n2 - n1) / 0.3, 1.0)
+                        ground = inner + (128 - inner) * wall * (0.3 + 0.7 * _share(word, 2)) + 60 * coarse
                     else:
                         n1, n2, word = _profiles(small, y + 5 * coarse, x - 5 * coarse, 0.85 * px_per_um)
                         tone = _share(word, 1)
@@ -172,7 +172,7 @@ def paint(
 @compiled
 def _outside(rim: float, fine: float, coarse: float) -> float:
     """Return the grey of a pixel of the surroundings: cloudy resin, and the arachnoid's leaves near the pia."""
-    ground = 64 + 30 * coarse + 5 * fine
+    ground = 64 + 8 * coarse + 5 * fine
     leaf = min(max(1.6 * np.cos(rim * 2.6 + 4 * coarse) - 0.5, 0.0), 1.0) if rim > -6 else 0.0
     grey: float = ground + (132 + 30 * fine - ground) * leaf
     return grey

@@ -100,6 +100,14 @@ class Analysis:
         """The column that tells axons with myelin and without apart, if the table has it."""
         return () if self.classes.unmyelinated is None else (KIND.name,)
 
+    @cached_property
+    def network_columns(self) -> tuple[str, ...]:
+        """The column with the network's probability of each axon; tables of own masks, and the first, have none."""
+        from axonflow.fiber.probability import PROBABILITY
+        from axonflow.fiber.table import extra_columns
+
+        return (PROBABILITY.name,) if PROBABILITY in extra_columns(self._table) else ()
+
     @property
     def mapped_axons(self) -> NDArray[np.float64]:
         """Number of axons in each cell of the maps, of both kinds, (y, x); 0 where nothing counts."""

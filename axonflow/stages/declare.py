@@ -21,6 +21,7 @@ from axonflow.stages.region import describe_regions
 from axonflow.stages.resample import resample
 from axonflow.stages.rules import apply_rules
 from axonflow.stages.segment import segment
+from axonflow.stages.segment_mended import segment_mended
 from axonflow.stages.segment_nnunet import segment_by_nnunet
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 
@@ -62,10 +63,13 @@ def declare(
             if segmentation.adapted:
                 stages.append(adapt(layout, segmentation, seen))
                 seen = (*seen, stages[-1])
-            segmented = segment(layout, segmentation, seen)
-    labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, segmented[0])
+            declared = segment if segmentation.mended_from is None else segment_mended
+            segmented = declared(layout, segmentation, seen)
+    classes = next(stage for stage in segmented if stage.name == "segment")
+    labelled = label_axons(layout, min_axon_area_um2, min_unmyelinated_area_um2, classes)
     gaps = stages[0] if on_bad_tile == "fill" else None
-    measured = measure(layout, max_myelin_um, labelled[1], gaps, axon_shape)
+    by_network = isinstance(segmentation, Network)
+    measured = measure(layout, max_myelin_um, labelled[1], gaps, axon_shape, by_network=by_network)
     decided = apply_rules(layout, rules, coverage, measured[0])
     described = describe_regions(layout, regions, rules, coverage, decided)
     familiar = segmentation.checkpoint.familiar if isinstance(segmentation, Network) else None

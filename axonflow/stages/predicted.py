@@ -1,13 +1,16 @@
-"""What any network leaves of a pixel: planes of a byte, written as images and as sums over blocks."""
+"""What any network leaves of a pixel: planes of a byte, written as images, and summed over blocks and over axons."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result
+from axonflow.fiber.probability import sum_pieces
+from axonflow.kernel.classes import Classes
 from axonflow.kernel.grid import Box
 from axonflow.net.familiarity import block_sums
 from axonflow.ngff import Blocks, Pyramid
@@ -27,18 +30,20 @@ class Outputs(NamedTuple):
     images : dict of int to Pyramid
         By the plane that is written as it.
     traits : Blocks
+    classes : Classes
     colours : Colours
         Of the classes.
     """
 
     images: dict[int, Pyramid]
     traits: Blocks
+    classes: Classes
     colours: Any
 
     @property
     def planes(self) -> int:
         """How many there are."""
-        return FIRST_PROBABILITY + len(self.images) - 1
+        return max(FIRST_PROBABILITY, *(i + 1 for i in self.images))
 
     def create(self) -> None:
         """Make all of them, empty."""
@@ -46,12 +51,16 @@ class Outputs(NamedTuple):
             image.create(colours=self.colours if i == CLASS else None)
         self.traits.create()
 
-    def write(self, planes: NDArray[np.uint8], box: Box) -> Result:
-        """Write the planes of a box."""
+    def write(self, planes: NDArray[np.uint8] | Mapping[int, NDArray[np.uint8]], box: Box) -> Result:
+        """Write the planes of a box; return what :meth:`pieces` does."""
         for i, image in self.images.items():
             image.write(box, planes[i])
         self.traits.write(box, block_sums(planes[CONFIDENCE], planes[GREY]))
-        return {}
+        return self.pieces(planes[CLASS], planes[CONFIDENCE], box)
+
+    def pieces(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8], box: Box) -> Result:
+        """Return the sums of the confidence over each piece of an axon in a box, for the end of the stage to keep."""
+        return sum_pieces(self.classes.kinds(labels), confidence, box, self.images[CLASS].shape)._asdict()
 
 
 def outputs_of(layout: Layout, *, keep_probabilities: bool) -> Outputs:
@@ -59,4 +68,4 @@ def outputs_of(layout: Layout, *, keep_probabilities: bool) -> Outputs:
     images = {CLASS: layout.semantic}
     if keep_probabilities:
         images |= {FIRST_PROBABILITY + i: probability for i, probability in enumerate(layout.probabilities)}
-    return Outputs(images, layout.traits, layout.colours)
+    return Outputs(images, layout.traits, layout.classes, layout.colours)

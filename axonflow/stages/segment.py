@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from axonflow.engine.cpus import cpus, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
+from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.lattice import Lattice
@@ -23,12 +24,22 @@ from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 from axonflow.stages.normalised import normalisation_of, statistics_of
 from axonflow.stages.predicted import CLASS, GREY, outputs_of
+from axonflow.stages.probability import keep_sums, summed
 from axonflow.stages.segmentation import Network
 
 if TYPE_CHECKING:
     from axonflow.net.predict import Predictor
 
-__all__ = ["NETWORK_BYTES", "device_of", "segment"]
+__all__ = [
+    "EXACT_WINDOW_BYTES",
+    "NETWORK_BYTES",
+    "WINDOW_BYTES",
+    "device_of",
+    "measure_seams",
+    "parameters_of",
+    "predictor_of",
+    "segment",
+]
 
 NETWORK_BYTES = 255 * 2**20
 """What torch and the weights take; measured."""
@@ -50,28 +61,24 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     after : tuple of Stage
         Those that write the network's input, count the greys, and measure the slide's own statistics if it is adapted.
     """
-    checkpoint, halo, precision = network.checkpoint, network.halo, network.precision
+    checkpoint, halo = network.checkpoint, network.halo
     lattice = Lattice(layout.work.shape, checkpoint.lattice_px, halo, checkpoint.shape.stride)
     # Overlapping reads want every core to be at least as wide as the halo.
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk), smallest=halo)
     outputs = outputs_of(layout, keep_probabilities=network.keep_probabilities)
     planes = outputs.planes
-    parameters = {"model": checkpoint.sha256, "invert": checkpoint.invert, "precision": precision, "halo": halo}
-    parameters |= {"lattice": checkpoint.lattice_px}
-    if precision == "int8":
-        parameters["integers"] = checkpoint.integers
-    if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
-        parameters["classes"] = _told_apart(layout.classes)
+    parameters = parameters_of(layout, network)
     largest = max(box.grow(halo, layout.work.shape).size for box in grid)
     first = Stage(
         name="segment",
-        revision=2,
-        parameters=parameters | {"keep_probabilities": network.keep_probabilities},
+        revision=3,
+        parameters=parameters | {"keep_probabilities": network.keep_probabilities} | summed(layout),
         after=after,
         shape=layout.work.shape,
         batches=tuple(grid.batches(2)),
         task=outputs.write,
         prepare=outputs.create,
+        finish=partial(keep_sums, layout),
         overlap=Overlap(
             source=partial(Plane, layout.input),
             depth=halo,
@@ -81,12 +88,24 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
             device=device_of,
         ),
         accelerated=True,
-        resident={"network": NETWORK_BYTES},
+        resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
     )
     pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]
-    return (first, *pyramids, _seams(layout, network, lattice, parameters, after))
+    return (first, *pyramids, measure_seams(layout, network, lattice, parameters, after))
+
+
+def parameters_of(layout: Layout, network: Network) -> dict[str, Any]:
+    """Return what decides the labels that windows of a network give, as a stage names it in its key."""
+    checkpoint = network.checkpoint
+    parameters: dict[str, Any] = {"model": checkpoint.sha256, "invert": checkpoint.invert}
+    parameters |= {"precision": network.precision, "halo": network.halo, "lattice": checkpoint.lattice_px}
+    if network.precision == "int8":
+        parameters["integers"] = checkpoint.integers
+    if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
+        parameters["classes"] = _told_apart(layout.classes)
+    return parameters
 
 
 def device_of() -> str:
@@ -96,10 +115,22 @@ def device_of() -> str:
     return device_name()
 
 
-def _seams(
+def measure_seams(
     layout: Layout, network: Network, lattice: Lattice, parameters: dict[str, Any], after: tuple[Stage, ...]
 ) -> Stage:
-    """Declare the measurement of how far windows disagree, on a sample of the lattice's seams."""
+    """Declare the measurement of how far windows disagree, on a sample of the lattice's seams.
+
+    Parameters
+    ----------
+    layout : Layout
+    network : Network
+    lattice : Lattice
+        Of the windows that are compared.
+    parameters : dict
+        What decides their labels.
+    after : tuple of Stage
+        Those that the stage reads: of a run that mends labels the one that writes these, too.
+    """
     grid = Grid(lattice.shape, (lattice.core, lattice.core))
     pairs = [Box(row[0].y0, row[0].x0, row[1].y1, row[1].x1) for row in grid.batches(2) if len(row) == 2]
     wanted = max(min(len(pairs) // 16, 16), min(len(pairs), 2))
@@ -126,11 +157,12 @@ def _predict(
     codes, table, grey = normalisation_of(layout, network)
     out = np.empty((planes, *box.shape), np.uint8)
     out[GREY] = grey[codes(pixels[box.relative_to(have).slices])]
-    _predictor(layout, network, lattice).predict(pixels, have, box, table, out[CLASS:])
+    predictor_of(layout, network, lattice).predict(pixels, have, box, table, out[CLASS:])
     return out
 
 
-def _predictor(layout: Layout, network: Network, lattice: Lattice) -> Predictor:
+def predictor_of(layout: Layout, network: Network, lattice: Lattice) -> Predictor:
+    """Return the network at work on a slide, over the windows of a lattice."""
     from axonflow.net.device import use_cores  # torch is loaded where it is used
     from axonflow.net.predict import Predictor
 
@@ -157,16 +189,16 @@ def _disagreement(layout: Layout, network: Network, lattice: Lattice, pair: Box)
     width, halo = left.x1 - left.x0, min(lattice.halo, right.x1 - right.x0)
 
     def classes(core: Box) -> tuple[NDArray[np.int64], Box]:
-        shares, inner = _predictor(layout, network, lattice).probabilities(core, pixels, have, table)
+        shares, inner = predictor_of(layout, network, lattice).probabilities(core, pixels, have, table)
         return np.argmax(shares, axis=0), inner
 
     (ours, at), (theirs, beside) = classes(left), classes(right)
     planes = np.empty((2, *left.shape), np.uint8)
-    truth = _predictor(layout, network, exact).predict(pixels, have, left, table, planes)[0]
+    truth = predictor_of(layout, network, exact).predict(pixels, have, left, table, planes)[0]
     seam, start = at.x0 + width, beside.x0
     ours_strip = ours[at.y0 : at.y1, seam - halo : seam + halo]
     theirs_strip = theirs[beside.y0 : beside.y1, start - halo : start + halo]
-    core_differs = ours[at.slices] != truth
+    core_differs = truth != (ours[at.slices] if network.mended_from is None else layout.semantic.read(left))
     return {
         "strip": np.array([ours_strip.size, np.count_nonzero(ours_strip != theirs_strip)]),
         "core": np.array([core_differs.size, np.count_nonzero(core_differs)]),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from axonflow.engine.cpus import cpus, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
+from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.classes import AXON_MYELIN
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.nnunet.cost import weight_bytes, window_bytes
@@ -28,6 +29,7 @@ from axonflow.stages.convert import greys_file, read_greys
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 from axonflow.stages.predicted import CLASS, GREY, outputs_of
+from axonflow.stages.probability import keep_sums
 from axonflow.stages.segment import NETWORK_BYTES, device_of
 from axonflow.stages.segmentation import NnUNet
 
@@ -82,13 +84,14 @@ def segment_by_nnunet(layout: Layout, network: NnUNet, after: Stage) -> tuple[St
     weights = weight_bytes(checkpoint.plan or plan, len(layout.classes))
     first = Stage(
         name="segment",
-        revision=1,
+        revision=2,
         parameters=parameters | {"keep_probabilities": network.keep_probabilities, "kind": "nnunet"},
         after=(after,),
         shape=grid.shape,
         batches=tuple(grid.batches(1)),  # the rows and columns that a window reaches over are wider than some boxes
         task=outputs.write,
         prepare=outputs.create,
+        finish=partial(keep_sums, layout),
         overlap=Overlap(
             source=partial(network.source, layout),
             depth=reach,
@@ -98,7 +101,10 @@ def segment_by_nnunet(layout: Layout, network: NnUNet, after: Stage) -> tuple[St
             device=device_of,
         ),
         accelerated=True,
-        resident={"network": NETWORK_BYTES + 2 * weights + min(cpus(), _SIDE_BY_SIDE) * window_bytes(plan)},
+        resident={
+            "network": NETWORK_BYTES + 2 * weights + min(cpus(), _SIDE_BY_SIDE) * window_bytes(plan),
+            "compiled": COMPILED_BYTES,
+        },
         memory=2 * read * itemsize + box * (scores + outputs.planes + 2) + 2**26,
         disk=grid.shape[0] * grid.shape[1] // 6,
     )

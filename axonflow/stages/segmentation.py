@@ -30,6 +30,9 @@ class Network:
     keep_probabilities : bool
     adapted : bool
         Whether batch norm goes by the slide's own statistics, too.
+    mended_from : float or None
+        Share of the pixels right beside a seam, given different classes by its two windows, from which on what lies
+        near the seam is computed again and sees all that can reach it. None if nothing is.
     """
 
     checkpoint: Checkpoint
@@ -37,6 +40,7 @@ class Network:
     precision: Precision
     keep_probabilities: bool
     adapted: bool
+    mended_from: float | None
 
     @property
     def classes(self) -> Classes:

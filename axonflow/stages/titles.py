@@ -12,6 +12,7 @@ TITLES = {
     "segment.adapt": "adapting",
     "segment.bounds": "finding bounds",
     "segment.fast": "comparing labels",
+    "segment.first": "a first look",
     "segment.seams": "checking seams",
     "label.survey": "finding axons",
     "label": "numbering axons",

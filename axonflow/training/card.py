@@ -130,6 +130,8 @@ def write_card(
     parts += [_CROSSED] if crossed else []
     parts += [_scores(scores)]
     parts += ["## The numbers of the maps", _numbers(scores)]
+    if "unmyelinated_true" in scores:
+        parts += ["## Axons without myelin, one by one", _unmyelinated(scores)]
     if len(judged):
         draw_bland_altman(judged, pictures / "bland-altman.png")
         parts += [_warning(judged), f"![Bland–Altman]({pictures.name}/bland-altman.png)"]
@@ -162,7 +164,7 @@ def _contract(checkpoint: Checkpoint) -> str:
     if checkpoint.slides_um is not None:
         contract["for slides of"] = "{:g} to {:g} µm".format(*checkpoint.slides_um)
     for name, value in checkpoint.trained_on.items():
-        if name == "notice":
+        if name == "notice" or value in (None, []):
             continue
         if isinstance(value, Mapping):
             value = ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
@@ -216,6 +218,19 @@ def _numbers(scores: pd.DataFrame) -> str:
         rows.append(["mean size of the error, held out", *sizes])
     header = [f"{words}{f', {unit}' if unit else ''}" for words, unit in QUANTITIES.values()]
     return "Found / true, and the relative error.\n\n" + _table(["image", *header], rows)
+
+
+def _unmyelinated(scores: pd.DataFrame) -> str:
+    """Return how many were found, since a class may be right by its pixels and wrong by its objects."""
+    names = ["image", "unmyelinated_found", "unmyelinated_true", "unmyelinated_instance_f1"]
+    rows = [
+        [image, f"{found:.0f} / {true:.0f}", "–" if f1 != f1 else f"{f1:.3f}"]
+        for image, found, true, f1 in scores[names].itertuples(index=False)
+    ]
+    total = scores[names[1:3]].sum()
+    rows.append(["all", f"{total.iloc[0]:.0f} / {total.iloc[1]:.0f}", f"{scores[names[3]].mean():.3f}"])
+    said = "Where they lie side by side several are found as one: believe their area rather than number and diameter."
+    return f"{said}\n\n" + _table(["image", "found / drawn", "F1 at IoU 0.5"], rows)
 
 
 def _warning(judged: pd.DataFrame) -> str:

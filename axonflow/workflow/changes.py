@@ -1,4 +1,4 @@
-"""Which settings of a finished store are others now, so that its results are about to be replaced."""
+"""What a finished store was made with and is no more so, so that its results are about to be replaced."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 from axonflow.errors import StoreError
 from axonflow.kernel.setting import settings
 from axonflow.kernel.units import PixelSize
+from axonflow.stages.segmentation import Masks, Network
 from axonflow.workflow.config import Config
 from axonflow.workflow.record import read_record
 
-__all__ = ["changed_settings"]
+__all__ = ["changes_since"]
 
 
-def changed_settings(store: Path, config: Config, pixel_size: PixelSize) -> list[str]:
-    """Say each setting that differs, as it was and as it is; none of a store that is not finished.
+def changes_since(store: Path, config: Config, pixel_size: PixelSize, segmentation: Network | Masks) -> list[str]:
+    """Say what differs, as it was and as it is; nothing of a store that is not finished.
 
     Parameters
     ----------
@@ -23,6 +24,8 @@ def changed_settings(store: Path, config: Config, pixel_size: PixelSize) -> list
         That it is run with now.
     pixel_size : PixelSize
         Of the slide, as it is now.
+    segmentation : Network or Masks
+        Likewise: a network of the same name may have other weights than it had, as after an update.
     """
     try:
         record = read_record(store)
@@ -32,9 +35,14 @@ def changed_settings(store: Path, config: Config, pixel_size: PixelSize) -> list
         return []
     size = PixelSize(*record["slide"]["pixel_size_um"])
     changes = [] if size == pixel_size else [f"a pixel size of {size}, now {pixel_size}"]
+    was = record["model"]
+    if isinstance(segmentation, Network) and was.get("name") == segmentation.checkpoint.name:
+        weights = was["sha256"], segmentation.checkpoint.sha256
+        if weights[0] != weights[1]:
+            changes.append("other weights of {} (sha256 {:.12}…, now {:.12}…)".format(was["name"], *weights))
     kept, given = record["config"], config.to_json()
     for name, known in settings(Config).items():
         if known.flag and name != "pixel_size" and name in kept | given and kept.get(name) != given.get(name):
-            was, is_now = ("unset" if value is None else value for value in (kept.get(name), given.get(name)))
-            changes.append(f"{known.flag} {was}, now {is_now}")
+            before, is_now = ("unset" if value is None else value for value in (kept.get(name), given.get(name)))
+            changes.append(f"{known.flag} {before}, now {is_now}")
     return changes

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from axonflow.errors import ModelError, StoreError
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint, embedded_models
+from axonflow.stages.segment_mended import FIRST
 from axonflow.workflow.record import read_record
 
 __all__ = ["LARGEST_SCALE", "Choice", "choose_model", "nearest", "pixels_of", "scale"]
@@ -104,7 +105,8 @@ def _begun_with(store: Path) -> str | None:
         model = read_record(store).get("model", {})
     except StoreError:
         return None
-    if "name" not in model or not any((store / ".axonflow" / "journal" / "segment").glob("*")):
+    journal = store / ".axonflow" / "journal"
+    if "name" not in model or not any(found for name in ("segment", FIRST) for found in (journal / name).glob("*")):
         return None
     embedded = model.get("embedded", model["name"] in embedded_models())
     return str(model["name"] if embedded else model["path"])
@@ -114,14 +116,14 @@ def _far(model: Checkpoint, size: PixelSize, factor: float, *, named: bool) -> s
     """Say why a model is refused, and what fits."""
     low, high = model.slides_um or (model.pixel_size_um, model.pixel_size_um)
     larger = "larger" if low > size.geometric_um else "smaller"
-    at = f"{model.pixel_size_um:g} µm" if model.pixel_size_um else f"{low:g} to {high:g} µm"
+    at = f"{low:g} to {high:g} µm" if low != high else f"{low:g} µm"
     said = (
         f"A model within {LARGEST_SCALE:g} times the slide's pixel size of {size} was expected, "
         f"{model.name!r} works at {at}, {factor:.3g} times {larger}"
     )
     best = nearest(size)
     if scale(best, size) <= LARGEST_SCALE:
-        return f"{said}; use --model {best.name}, which works at {best.pixel_size_um:g} µm."
+        return f"{said}; use --model {best.name}, which works at {best.working_size(size).y:g} µm."
     which = "none that comes with axonflow fits" if named else "it is the nearest that comes with axonflow"
     return (
         f"{said}, and {which}; give a model of your own that was trained on such pixels, masks, or --pixel-size if the "

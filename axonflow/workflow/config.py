@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AxonShape", "Config", "Halo", "MaskUnit", "OnBadTile", "OnOff"]
 
-Halo = int | Literal["exact"]
+Halo = int | Literal["exact", "mend"]
 MaskUnit = Literal["px", "um"]
 OnBadTile = Literal["stop", "fill"]
 OnOff = Literal["on", "off"]
@@ -122,8 +122,9 @@ class Config:
         decides=("resample",),
     )
     halo: Halo | None = setting(
-        whole_or("exact", "px"),
-        "Pixels each window of the network sees around its core, or 'exact': all that can reach it.",
+        whole_or("exact", "mend", unit="px"),
+        "Pixels each window of the network sees around its core; 'exact': all that can reach it; 'mend': the usual "
+        "ones, and all where neighbours disagree.",
         flag="--halo",
         usual="the model's, 25",
         least=0,
@@ -291,6 +292,12 @@ class Config:
     )
     max_gratio: float | None = _rule(
         "Leave out axons with myelin of a greater g-ratio.", "--max-gratio", above=0, most=1
+    )
+    min_axon_probability: float | None = _rule(
+        "Leave out axons of which the network was less sure: of a smaller mean probability of their class.",
+        "--min-axon-probability",
+        least=0,
+        most=1,
     )
     max_myelin_um: float = setting(
         NUMBER,

@@ -22,16 +22,16 @@ from axonflow.ngff.maps import read_maps
 from axonflow.slide import Slide
 from axonflow.slide.colour import coloured_share
 from axonflow.stages.annotation import Coverage, Fit, Regions
-from axonflow.stages.coarse import coarseness
-from axonflow.stages.contrast import myelin_against_axon
 from axonflow.stages.convert import read_greys
-from axonflow.stages.enclosure import enclosed
-from axonflow.stages.inverted import axons_upright_and_inverted
 from axonflow.stages.layout import Layout
-from axonflow.stages.plausible import plausibility
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.choice import pixels_of, scale
 from axonflow.workflow.config import Config
+from axonflow.workflow.signs.coarse import coarseness
+from axonflow.workflow.signs.contrast import myelin_against_axon
+from axonflow.workflow.signs.enclosure import enclosed
+from axonflow.workflow.signs.inverted import axons_upright_and_inverted
+from axonflow.workflow.signs.plausible import plausibility
 
 __all__ = ["Evidence", "after", "before"]
 
@@ -190,7 +190,7 @@ def before(
             known,
             coloured=None if sees_colours else coloured_share(slide, config.series, config.channel),
             model=model.name,
-            model_um=model.pixel_size_um,
+            model_um=model.pixel_size_um if model.on_own_pixels else model.working_size(size).geometric_um,
             scale=scale(model, size),
             model_sees_um=pixels_of(model, size) if model.plan is not None else None,
         )

@@ -31,9 +31,10 @@ from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Everywhere, Regions, open_annotation, open_regions
 from axonflow.stages.declare import GROUPS, declare
 from axonflow.stages.layout import Frame, Layout, default_chunk, whole_chunk
+from axonflow.stages.segment_mended import FIRST
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.stages.unmeasured import WhereMeasured
-from axonflow.workflow.changes import changed_settings
+from axonflow.workflow.changes import changes_since
 from axonflow.workflow.choice import choose_model
 from axonflow.workflow.config import Config
 from axonflow.workflow.evidence import Evidence, after, before
@@ -156,7 +157,7 @@ def prepare(config: Config, precision: Callable[[], Precision] = best_precision,
     if made:
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
         begun = declare_job(config, slide, network_of(config, slide, choice.model, lambda: made))
-        if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name == "segment"):
+        if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name in {"segment", FIRST}):
             return replace(begun, chosen=choice.by_pixel_size)
     return replace(
         declare_job(config, slide, network_of(config, slide, choice.model, precision)), chosen=choice.by_pixel_size
@@ -237,7 +238,7 @@ def _complete(job: Job, profile: Profile, pool: Pool | None, stages: Sequence[St
     from axonflow.engine.runner import run_stages
 
     layout = job.layout
-    if changes := changed_settings(layout.store, job.config, layout.native.pixel_size):
+    if changes := changes_since(layout.store, job.config, layout.native.pixel_size, job.segmentation):
         on_event(Noted(f"The store was made with {'; '.join(changes)}. What that decides is made anew."))
     Plan.of(stages, job.journal, job.config.out, profile).check()
     remove(layout.store / "report.html", layout.store / "figures")  # they show what is about to change

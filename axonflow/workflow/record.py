@@ -144,6 +144,7 @@ _FORM: dict[str, Any] = {
             "disagrees?": NUMBER,
             "windows?": list_of(list_of(COUNT)),
             "left_out?": each_of(COUNT),
+            "mended?": maybe({"seams": COUNT, "again": COUNT, "changed": NUMBER, "straight_edges": each_of(COUNT)}),
         }
     ),
     "analysed?": str,
@@ -163,6 +164,7 @@ _MODEL = {
     "pixel_size_um?": NUMBER,
     "halo_px?": COUNT,
     "lattice_px?": COUNT,
+    "mended_from?": NUMBER,
     "precision?": str,
     "adapted?": {"weight": NUMBER},
     "patch_px?": pair(COUNT),
@@ -296,7 +298,8 @@ def _model(segmentation: Network | Masks) -> dict[str, Any]:
 def _windows(network: Network) -> dict[str, Any]:
     """Return what the network sees at once."""
     if not isinstance(network, NnUNet):
-        return {"halo_px": network.halo, "lattice_px": network.checkpoint.lattice_px}
+        mended = {} if network.mended_from is None else {"mended_from": network.mended_from}
+        return {"halo_px": network.halo, "lattice_px": network.checkpoint.lattice_px, **mended}
     plan = network.plan
     return {
         "patch_px": plan.patch,

@@ -31,6 +31,7 @@ RULE_SETTINGS = (
     "need_myelin",
     "min_gratio",
     "max_gratio",
+    "min_axon_probability",
 )
 """What a file of rules may state; each is a setting of its own, too."""
 
@@ -41,9 +42,15 @@ def rules_of(config: Config) -> Rules:
     Raises
     ------
     InputError
-        If the file of rules cannot be read, or a least value is above the greatest.
+        If the file of rules cannot be read, a least value is above the greatest, or a probability is asked for that own
+        masks have not.
     """
     given = _given(config)
+    if config.own_masks and given.get("min_axon_probability"):
+        raise InputError(
+            "A network was expected with min_axon_probability, own masks came, which say no probability; leave it out "
+            "of the rules."
+        )
 
     def bounds(least: str | None, most: str | None) -> tuple[float, float]:
         low, high = (None if name is None else given.get(name) for name in (least, most))
@@ -63,6 +70,7 @@ def rules_of(config: Config) -> Rules:
         eccentricity=bounds(None, "max_eccentricity"),
         gratio=bounds("min_gratio", "max_gratio"),
         need_myelin=bool(given.get("need_myelin")),
+        probability=bounds("min_axon_probability", None),
     )
 
 

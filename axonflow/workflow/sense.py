@@ -37,7 +37,7 @@ RAGGED, FEWEST_AXONS = 0.87, 5
 
 UNRELATED = 0.6
 """Standard deviations of the slide's greys by which those under myelin and under axons differ at least, if masks are of
-the slide; see :func:`axonflow.stages.contrast.myelin_against_axon`."""
+the slide; see :func:`axonflow.workflow.signs.contrast.myelin_against_axon`."""
 
 CONTESTED = 0.2
 """Share of the axons without myelin that are drawn as axon or myelin, too, from which on the mask is doubted."""

@@ -22,7 +22,7 @@ SETTINGS = tuple(settings(Config))
 
 FLAGS = {name: known.flag for name, known in settings(Config).items()}
 
-OF_NETWORKS = ("model", "halo", "adapt_to_slide", "precision", "keep_probabilities")
+OF_NETWORKS = ("model", "halo", "adapt_to_slide", "precision", "keep_probabilities", "min_axon_probability")
 """What own masks leave nothing to do for."""
 
 
@@ -84,8 +84,9 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
         kept = Config.from_json(read_record(path)["config"])
         if settings.get("labels") is not None:  # in place of the masks that there were
             kept = replace(kept, axon_mask=None, myelin_mask=None, uaxon_mask=None, outlines_unit=None)
+            kept = replace(kept, min_axon_probability=None)
         elif any(settings.get(name) is not None for name in ("axon_mask", "myelin_mask", "uaxon_mask")):
-            kept = replace(kept, labels=None, classes=None)
+            kept = replace(kept, labels=None, classes=None, min_axon_probability=None)
         if settings.get("rules") is not None:  # in place of all rules that there were
             unset: dict[str, Any] = dict.fromkeys(RULE_SETTINGS)
             kept = replace(kept, **unset)

@@ -12,6 +12,7 @@ from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.nnunet.plan import NnUNetPlan
+from axonflow.net.seams import DEPTH
 from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
 from axonflow.stages.colours import open_colours
 from axonflow.stages.convert import naming_the_way_on
@@ -19,6 +20,7 @@ from axonflow.stages.drawn_masks import MaskRole, is_drawn, open_drawn
 from axonflow.stages.labels import LabelImage, open_labels, open_numbers
 from axonflow.stages.masks import Mask, open_mask
 from axonflow.stages.own_masks import OwnMasks
+from axonflow.stages.segment_mended import MENDED_FROM
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.workflow.config import Config
 
@@ -97,9 +99,13 @@ def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: 
             f"A model of nnU-Net was expected with {name}, {checkpoint.name!r} came, which has nothing that could be "
             "left out; leave it out."
         )
-    halo = checkpoint.halo_px if config.halo is None else config.halo
-    if halo == "exact":
-        halo = checkpoint.shape.radius
+    exact = checkpoint.shape.radius
+    if config.halo == "exact":
+        halo = exact
+    elif config.halo == "mend":
+        halo = max(checkpoint.halo_px, DEPTH)
+    else:
+        halo = checkpoint.halo_px if config.halo is None else config.halo
     chosen, adapted = config.precision or precision(), config.adapt_to_slide == "on"
     if chosen == "int8" and adapted:
         raise InputError(
@@ -108,7 +114,14 @@ def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: 
         )
     if chosen == "int8":
         checkpoint.integer_network()
-    return Network(checkpoint, halo, chosen, config.keep_probabilities, adapted)
+    return Network(
+        checkpoint,
+        halo,
+        chosen,
+        config.keep_probabilities,
+        adapted,
+        MENDED_FROM if config.halo == "mend" and halo < exact else None,  # an exact halo leaves nothing to mend
+    )
 
 
 def _nnunet(
@@ -145,6 +158,7 @@ def _nnunet(
         precision() if config.fast else "float32",
         config.keep_probabilities,
         False,
+        None,
         plan,
         exact,
         colours is None and slide.channels not in {"grey", "LA"} and slide.dtype.kind == "u",

@@ -67,7 +67,7 @@ def test_every_command_is_there() -> None:
     }
     assert {group: set(inner) for group, inner in GROUPS.items()} == {
         "cluster": {"list", "show", "scheduler", "worker"},
-        "models": {"list", "show", "path", "import", "fetch", "export"},
+        "models": {"list", "show", "path", "import", "fetch", "export", "remove"},
         "astih": {"list", "download", "evaluate"},  # and models, a group in a group
     }
     assert all(name in command("--help").out for name in [*names(app), *GROUPS])
@@ -348,14 +348,14 @@ def test_a_plan_refuses_what_does_not_fit_with_both_numbers(slide: Path, tmp_pat
     ran = command("plan", slide, "--out", tmp_path / "out", "--model", model, "--memory", 0.3, "--workers", 1)
     assert ran.code == 2
     assert "0.30 GiB per worker are there" in ran.err
-    assert "the stage 'map'" in ran.err  # by then, all that the others loaded is there
+    assert "the stage 'segment.seams'" in ran.err  # whose windows come on top of the network and compiled loops
     assert re.search(r"need \d\.\d\d GiB", ran.err)
     assert "smaller --chunk" in ran.err
 
 
 RULES = (
     *("rules", "border", "max_axon_area_um2", "min_diameter_um", "max_diameter_um", "min_solidity"),
-    *("max_eccentricity", "need_myelin", "min_gratio", "max_gratio"),
+    *("max_eccentricity", "need_myelin", "min_gratio", "max_gratio", "min_axon_probability"),
 )
 
 
@@ -420,7 +420,9 @@ def test_settings_of_a_network_arrive(slide: Path, tmp_path: Path) -> None:
     assert (config["model"], config["halo"], config["keep_probabilities"]) == (str(model), 30, True)
 
 
-@pytest.mark.parametrize("flags", [["--model", "tem"], ["--halo", 30], ["--keep-probabilities"]], ids=str)
+@pytest.mark.parametrize(
+    "flags", [["--model", "tem"], ["--halo", 30], ["--keep-probabilities"], ["--min-axon-probability", 0.5]], ids=str
+)
 def test_what_only_a_network_heeds_is_refused_beside_own_masks(
     slide: Path, store: Path, flags: list[object], tmp_path: Path
 ) -> None:

@@ -159,3 +159,21 @@ def test_a_model_of_nnunet_runs_to_its_report(mine: Path, tmp_path: Path) -> Non
         assert said in page
     assert command("info", tmp_path / "out").code == 0
     assert command("check", tmp_path / "out").code == 0
+
+
+def test_one_of_the_users_is_removed_whole_and_none_but_the_users(mine: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "m")
+    for name in ("cord", "nerve"):
+        assert command("models", "import", folder, "--name", name).code == 0
+    (mine / "cord.md").write_text("a card")
+    (mine / "cord").mkdir()
+    (mine / "cord" / "picture.png").write_bytes(b"")
+    ran = command("models", "remove", "cord")
+    assert ran.code == 0, ran.err
+    assert sorted(path.name for path in mine.iterdir()) == ["nerve.json", "nerve.safetensors"]
+    for name in ("cord", "sem", str(mine / "nerve.json"), "../mine/nerve"):
+        ran = command("models", "remove", name)
+        assert ran.code == 2
+        assert "they are nerve" in ran.err
+    assert sorted(path.name for path in mine.iterdir()) == ["nerve.json", "nerve.safetensors"]
+    assert "sem" in say("list")

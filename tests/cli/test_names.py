@@ -96,6 +96,7 @@ def test_markup_in_names_is_printed_as_it_is(marked: Path, given: tuple[Path, Pa
         ("models", "export"): (MARKED,),
         ("models", "import"): (none,),
         ("models", "fetch"): (MARKED,),
+        ("models", "remove"): (MARKED,),
         ("astih", "download"): (MARKED, none),
         ("astih", "evaluate"): (MARKED, "sem", "--data", none),
         ("astih", "models", "download"): (MARKED, none),

@@ -18,6 +18,7 @@ from slides import write_model
 import axonflow
 from axonflow.cli import app
 from axonflow.fiber.kinds import KIND
+from axonflow.fiber.probability import PROBABILITY
 from axonflow.fiber.region_table import REGION_COLUMNS, UNMYELINATED_COLUMNS
 from axonflow.fiber.rules import LEFT_OUT
 from axonflow.fiber.table import AXES, COLUMNS, REGION, TOUCHES
@@ -62,9 +63,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, ...]:
     Image.open(slide).save(labels)
     given: dict[str, Any] = {"pixel_size": 0.1, "cell": 5.0, "on_bad_tile": "fill", "workers": 1}
     masks = axonflow.run(slide, folder / "masks", labels=labels, **given)
-    network = axonflow.run(
-        slide, folder / "network", model=str(model), pixel_size=0.12, cell=5.0, adapt_to_slide="on", workers=1
-    )
+    of_networks: dict[str, Any] = {"model": str(model), "halo": "mend", "adapt_to_slide": "on"}
+    network = axonflow.run(slide, folder / "network", pixel_size=0.12, cell=5.0, workers=1, **of_networks)
     Image.fromarray((radius < 20) + np.uint8(2) * (radius > 60)).save(folder / "numbers.png")
     kinds = "0=background,1=axon,2=unmyelinated,3=myelin"
     given |= {"labels": folder / "numbers.png", "classes": kinds}
@@ -73,7 +73,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, ...]:
 
 def test_the_columns_are_listed() -> None:
     listed = rows("docs/reference/columns.md", 0, 1, 2, 3)
-    columns = (*COLUMNS, KIND, *AXES, TOUCHES, LEFT_OUT, REGION, *REGION_COLUMNS, *UNMYELINATED_COLUMNS)
+    columns = (*COLUMNS, KIND, PROBABILITY, *AXES, TOUCHES, LEFT_OUT, REGION, *REGION_COLUMNS, *UNMYELINATED_COLUMNS)
     assert listed == [(column.name, column.unit, column.dtype, column.meaning) for column in columns]
 
 

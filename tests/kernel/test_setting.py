@@ -31,7 +31,7 @@ class Sample:
     side: int = setting(WHOLE, "A side.", default=64, least=16, multiple=16, unit="px", flag="--side-px")
     far: float = setting(NUMBER, "Far.", default=1.0, above=0, unit="µm")
     pair: tuple[float, float] = setting(numbers(2), "A pair.", default=(0.0, 1.0), least=-1, most=1)
-    halo: int | str | None = setting(whole_or("exact", "px"), "A halo.", least=0)
+    halo: int | str | None = setting(whole_or("exact", unit="px"), "A halo.", least=0)
     unit: str = setting(choice("px", "um"), "A unit.", default="px")
     keep: bool = setting(YES_NO, "Whether.", default=False)
     file: Path | None = setting(FILE, "A file.")

@@ -44,13 +44,13 @@ def plain_loop(checkpoint: Checkpoint, lattice: Lattice, precision: str, pixels:
     net = net.to(getattr(torch, precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     table = lookup_table(histogram(pixels))
     whole = Box.whole(lattice.shape)
-    out = np.empty((5, *lattice.shape), np.uint8)
+    out = np.empty((2 + len(bias), *lattice.shape), np.uint8)
     for core in Grid(lattice.shape, (lattice.core, lattice.core)):
         window, inner = lattice.window(core, pixels, whole)
         with torch.inference_mode():
             image = torch.from_numpy(table[grey_codes(window)])[None, None].to(getattr(torch, precision))
             features = net(image.to(memory_format=torch.channels_last))[0].float().numpy()
-            scores = np.repeat(bias, features[0].size).reshape(3, *window.shape)
+            scores = np.repeat(bias, features[0].size).reshape(len(bias), *window.shape)
             for i, feature in enumerate(features):
                 scores += weight[:, i, None, None] * feature
             shares = torch.softmax(torch.from_numpy(scores), dim=0).numpy()[:, *inner.slices]
@@ -72,7 +72,7 @@ def test_the_embedded_models_predict_what_a_plain_loop_does(model: str, precisio
         pixels, whole, whole, lookup_table(histogram(pixels))
     )
     np.testing.assert_array_equal(came, plain_loop(checkpoint, lattice, precision, pixels))
-    assert len(np.unique(came[0])) == 3
+    assert len(np.unique(came[0])) >= 3
 
 
 @settings(max_examples=25)

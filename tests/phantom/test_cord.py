@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -204,12 +205,21 @@ def test_outlines_are_those_of_what_is_drawn(tmp_path: Path) -> None:
     assert names == ["grey matter", *(tract.name for tract in TRACTS)]
     y, x = np.indices(cord.shape)
     tract = _tract_at(cord, y.ravel().astype(float), x.ravel().astype(float)).reshape(cord.shape)
-    for name, there in (("tissue", tract > 0), ("white-matter", tract > 1)):
-        rings = [np.array(ring) for polygon in shapes[name][0]["geometry"]["coordinates"] for ring in polygon]
-        drawn = np.zeros(cord.shape, bool)
-        for ring in rings:
-            drawn ^= _inside(ring, y, x)
-        assert np.mean(drawn != there) < 0.01
+    drawn = {name: _drawn(shapes[name][0], y, x) for name in ("tissue", "white-matter")}
+    assert np.mean(drawn["tissue"] != (tract > 0)) < 0.01
+    assert np.mean(drawn["white-matter"] != (tract > 1)) < 0.01
+    tracts = [_drawn(feature, y, x) for feature in shapes["tracts"]]
+    assert np.sum(tracts, axis=0).max() == 1
+    for number, pixels in enumerate(tracts, 1):
+        assert np.count_nonzero(pixels != (tract == number)) < 0.05 * np.count_nonzero(pixels)
+
+
+def _drawn(feature: dict[str, Any], y: NDArray[np.int64], x: NDArray[np.int64]) -> NDArray[np.bool_]:
+    drawn = np.zeros(y.shape, bool)
+    for polygon in feature["geometry"]["coordinates"]:
+        for ring in polygon:
+            drawn ^= _inside(np.array(ring), y, x)
+    return drawn
 
 
 def _inside(ring: NDArray[np.float64], y: NDArray[np.int64], x: NDArray[np.int64]) -> NDArray[np.bool_]:

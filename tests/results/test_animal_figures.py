@@ -50,3 +50,11 @@ def test_effects_without_an_interval_are_drawn(tmp_path: Path) -> None:
         draw_effects({"KO compared with WT": found, "het compared with WT": found}, [tmp_path / f"{name}.svg"])
     assert points(tmp_path / "one.svg") == 4
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_names_are_text_whatever_signs_are_in_them(tmp_path: Path) -> None:
+    odd = "dose $x^{2$ and \\frac{"
+    draw_animals(
+        [Panel("axons per mm²", {odd: {"$5": [1.0, 2.0]}})], ("$5",), [tmp_path / "a.svg"], categories="tracts"
+    )
+    assert (tmp_path / "a.svg").stat().st_size

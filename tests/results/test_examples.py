@@ -46,13 +46,13 @@ def test_what_is_unlike_the_others_is_doubtful_and_says_why(column: str, value: 
     assert 77 not in {each.row for each in typical}
 
 
-def test_where_the_network_was_less_sure_is_doubtful() -> None:
+def test_what_the_network_was_less_sure_of_is_doubtful() -> None:
     table, sure = axons(), np.random.default_rng(1).normal(0.95, 0.003, 200)
     sure[5] = 0.6
     sure[9] = np.nan
     doubtful, _ = doubtful_and_typical(table, sure)
     assert doubtful[0].row == 5
-    assert doubtful[0].why[0] == "network less sure here"
+    assert doubtful[0].why[0] == "network less sure"
 
 
 @given(st.integers(0, 60), st.integers(0, 99), st.booleans())

@@ -24,7 +24,7 @@ from axonflow.errors import InputError
 from axonflow.kernel import extras
 from axonflow.results import workbook
 from axonflow.results.analysis import LABELS, Analysis
-from axonflow.results.export import export_store, scverse
+from axonflow.results.export import FORMATS, export_store, scverse
 from axonflow.workflow.config import Config
 
 SHAPE = (301, 423)
@@ -244,3 +244,30 @@ def test_a_library_that_is_not_installed_is_named(
     with pytest.raises(InputError, match=r"pip install \w+, or axonflow with its extra \[\w+\]"):
         export_store(result, format_)
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_nothing_is_written_into_a_store_or_over_what_the_run_was_given(
+    form: str, result: Analysis, tmp_path: Path
+) -> None:
+    config = result.record["config"]
+    places = [result.store / "run.json", result.store / "labels" / "axons.zarr", result.store, Path(), Path("..")]
+    places += [Path(config[name]) for name in ("slide", "labels", "regions")]
+    before = {path: path.read_bytes() for path in result.store.parent.rglob("*") if path.is_file()}
+    for place in places:
+        with pytest.raises(InputError, match="was expected for --out"):
+            export_store(result, form, place)
+    assert {path: path.read_bytes() for path in result.store.parent.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(("form", "name"), [("anndata", "a.zarr"), ("spatialdata", "s.zarr")])
+def test_a_folder_is_replaced_by_an_export_of_its_kind_alone(
+    form: str, name: str, result: Analysis, tmp_path: Path
+) -> None:
+    export_store(result, form, tmp_path / name)
+    export_store(result, form, tmp_path / name)
+    (tmp_path / "other.zarr").mkdir()
+    (tmp_path / "other.zarr" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="something else is"):
+        export_store(result, form, tmp_path / "other.zarr")
+    assert (tmp_path / "other.zarr" / "mine.txt").read_text() == "mine"

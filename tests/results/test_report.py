@@ -143,7 +143,7 @@ def test_a_paragraph_for_a_paper_says_what_was_not_counted(tmp_path: Path) -> No
     said = in_a_paper(result, result.counted_fibers())
     assert {"frame", "gratio"} <= result.left_out.keys()
     assert f"{result.left_out['frame']:,} axon" in said.partition("cut by the slide's lower or right side")[0]
-    assert f"{result.left_out['gratio']:,} axons were not counted: because of their gratio" in said
+    assert f"{result.left_out['gratio']:,} axons were not counted: a g-ratio above 0.8." in said
     assert "short axis of the ellipse" in said
 
 

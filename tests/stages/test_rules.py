@@ -37,7 +37,7 @@ BOUNDS = st.fixed_dictionaries(
         "max_diameter_um": st.floats(2, 9),
         "max_axon_area_um2": st.floats(0.5, 60),
         "min_solidity": st.floats(0.5, 1),
-        "max_eccentricity": st.floats(0.2, 1),
+        "max_eccentricity": st.just(0.0) | st.floats(0.2, 1),
         "min_gratio": st.floats(0, 0.6),
         "max_gratio": st.floats(0.6, 1),
         "need_myelin": st.booleans(),
@@ -75,6 +75,7 @@ def said_plainly(result: Analysis, border: str, bounds: dict[str, Any], covered:
             "eccentricity": axon["eccentricity"] > bounds.get("max_eccentricity", 1),
             "myelin": bounds.get("need_myelin", False) and not sheathed,
             "gratio": sheathed and not bounds.get("min_gratio", 0) <= axon["gratio"] <= bounds.get("max_gratio", 1),
+            "probability": False,  # masks have none
             "mask": not inside,
             "border": border == "inside" and axon["image_border_touching"],
             "frame": border == "frame" and axon["axon_id"] in last,
@@ -265,3 +266,9 @@ def test_axons_of_the_class_without_myelin_are_not_judged(kinds: list[str], boun
     rules = Rules(diameter_um=(1.0, 2.0), need_myelin=bool(bounds.get("need_myelin")))
     said = left_out(table, rules, np.zeros(n, bool), np.zeros(n, bool))
     assert said.tolist() == ["diameter" if kind == "myelinated" else None for kind in kinds]
+
+
+@pytest.mark.parametrize("rules", [Rules(eccentricity=(0, 0)), Rules(diameter_um=(0, 0)), Rules(gratio=(0, 0))])
+def test_a_bound_of_nothing_is_a_bound(rules: Rules) -> None:
+    assert rules.judges
+    assert rules.to_json() != Rules().to_json()

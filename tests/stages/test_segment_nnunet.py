@@ -12,15 +12,17 @@ import torch
 from nnunet_models import blobs, content_of, networks, plan_of, seen_by, write_nnunet
 from numpy.typing import NDArray
 from oracles import nnunet_scores
+from scipy import ndimage
 from slides import LOCAL, contents, processes, write_slide
 
+import axonflow
 from axonflow.engine.profile import Profile
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
 from axonflow.net.nnunet.plan import NnUNetPlan
 from axonflow.ngff import Pyramid
 from axonflow.slide.luminance import rec601
-from axonflow.workflow.config import Config
+from axonflow.workflow.config import Config, Halo
 from axonflow.workflow.estimate import estimate_seconds, windows_of_nnunet
 from axonflow.workflow.job import prepare, run_job
 from axonflow.workflow.record import read_record
@@ -114,6 +116,11 @@ def test_threads_and_processes_leave_the_same(tmp_path: Path, monkeypatch: pytes
     config = config_of(tmp_path, case, "processes", chunk=64, keep_probabilities=True)
     run_job(prepare(config), processes(monkeypatch))
     assert stores["one"] == stores["threads"] == contents(config.out)
+    result = axonflow.open(config.out)
+    stored = Pyramid.open(config.out / "probabilities" / result.classes.names[result.classes.axon]).array(0)
+    axons = result.labels["axons"].compute(scheduler="synchronous")
+    means = ndimage.mean(np.squeeze(np.asarray(stored[:])), axons, result.fibers["axon_id"]) / 255
+    np.testing.assert_allclose(result.fibers["axon_probability"], means, rtol=1e-12)
 
 
 def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
@@ -190,8 +197,10 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
     grey, coloured = CASES["plain"], CASES["colours"]
     with pytest.raises(InputError, match="RGB of 8 bits"):
         prepare(config_of(tmp_path / "grey", Case(coloured.plan, grey.pixels)))
-    with pytest.raises(InputError, match="no seams"):
-        prepare(config_of(tmp_path / "halo", grey, halo=25))
+    halos: tuple[Halo, ...] = (25, "exact", "mend")
+    for halo in halos:
+        with pytest.raises(InputError, match="no seams"):
+            prepare(config_of(tmp_path / f"halo {halo}", grey, halo=halo))
     plan = plan_of(normalisations=("ZScoreNormalization",))
     floats = Case(plan, grey.pixels.astype(np.float32))
     with pytest.raises(InputError, match="integers"):

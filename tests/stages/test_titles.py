@@ -24,7 +24,8 @@ def test_every_stage_has_a_title(tmp_path: Path) -> None:
     network = replace(network, adapt_to_slide="on")
     masks = Config(slide, tmp_path / "b", labels=labels, regions=tmp_path / "regions.png", chunk=64)
     nnunet = Config(slide, tmp_path / "c", model=str(write_nnunet(tmp_path / "n", plan_of())), fast=True)
-    names = {stage.name for config in (network, masks, nnunet) for stage in prepare(config).stages}
+    mended = replace(network, out=tmp_path / "d", halo="mend")
+    names = {stage.name for config in (network, mended, masks, nnunet) for stage in prepare(config).stages}
     assert TITLES.keys() <= names
     known = [name for name in names if "-levels-" not in name]
     assert [name for name in names if stage_title(name) != "zoom levels"] == known

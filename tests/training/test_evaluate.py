@@ -222,13 +222,14 @@ def test_an_embedded_model_has_its_card(name: str) -> None:
         assert (checkpoint.folder / link).exists()
 
 
-def test_a_card_is_reproduced(real_data: Path, tmp_path: Path) -> None:
+def test_a_network_is_no_worse_on_what_it_learned_from(real_data: Path, tmp_path: Path) -> None:
     (image,) = select(real_data / "sem", ["sub-rat8"])
     (row,) = evaluate("sem", [image], tmp_path, workers=1).to_dict("records")
     (line,) = (
         line for line in Checkpoint.find("sem").card.read_text().splitlines() if f"| {image.name} | held out" in line
     )
     columns = ("accuracy", "dice_axon", "dice_myelin", "mean_iou", "sensitivity", "precision", "instance_f1")
-    # Another kind of processor may label a few pixels differently.
-    cells = [float(cell) for cell in line.strip("| ").split(" | ")[2:]]
-    assert cells == pytest.approx([row[column] for column in columns], abs=0.006)
+    cells = [float(cell) for cell in line.strip("| ").split(" | ")[2:]]  # of networks that never saw this rat
+    better = [row[column] - cell for column, cell in zip(columns, cells, strict=True)]
+    assert np.mean(better) > 0
+    assert min(better) > -0.02

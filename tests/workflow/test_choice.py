@@ -96,3 +96,18 @@ def test_a_store_of_another_pixel_size_excuses_no_model(tmp_path: Path) -> None:
     again = command("segment", slide, "--out", tmp_path / "out", "--workers", 1, "--model", "tem", "--pixel-size", 0.1)
     assert again.code == 2
     assert "use --model sem" in again.err
+
+
+def test_a_network_whose_weights_are_others_since_is_named(tmp_path: Path) -> None:
+    slide = write_slide(tmp_path / "slide.tif", picture(tissue((100, 120))), 0.1)
+    model = write_model(tmp_path)
+    words = ("run", slide, "--out", tmp_path / "out", "--workers", 1, "--cell", 5, "--model", model)
+    assert command(*words).code == 0
+    before = Checkpoint.find(model)
+    net = before.network()
+    net.load_state_dict({name: weights * 1.01 for name, weights in net.state_dict().items()})
+    after = before.save(net, tmp_path)
+    ran = command("run", tmp_path / "out", "--workers", 1)
+    assert ran.code == 0, ran.err
+    said = f"other weights of tiny64 (sha256 {before.sha256[:12]}…, now {after.sha256[:12]}…)"
+    assert said in " ".join(ran.out.split())

@@ -138,6 +138,7 @@ def test_patterns_find_slides_in_the_order_of_their_numbers(tmp_path: Path, monk
         ("model", "tem", "tem"),
         ("model", "mine.json", "/here/mine.json"),
         ("halo", "exact", "exact"),
+        ("halo", "mend", "mend"),
         ("halo", "32", 32),
         ("cell_um", 20, 20.0),
         ("mask_unit", "um", "um"),

@@ -84,6 +84,7 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
             name: (masks, {name: 0.5})
             for name in ("min_solidity", "max_eccentricity", "min_gratio", "max_gratio", "min_diameter_um")
         },
+        "min_axon_probability": (network, {"min_axon_probability": 0.5}),
         "max_diameter_um": (masks, {"max_diameter_um": 2.0}),
         "max_axon_area_um2": (masks, {"max_axon_area_um2": 2.0}),
     }

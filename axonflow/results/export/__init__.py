@@ -9,6 +9,7 @@ from axonflow.results.analysis import Analysis
 from axonflow.results.export.ads_mask import write_ads_mask, write_uaxon_mask
 from axonflow.results.export.geojson import write_geojson
 from axonflow.results.export.maps import draw, write_netcdf
+from axonflow.results.export.place import check_place
 from axonflow.results.export.rois import write_rois
 from axonflow.results.export.scverse import write_anndata, write_spatialdata
 from axonflow.results.export.tables import copy_parquet, write_ads, write_csv, write_regions_csv, write_uaxons
@@ -66,7 +67,8 @@ def export_store(analysis: Analysis, format_: str, out: Path | None = None, *, u
     Raises
     ------
     InputError
-        If there is no such format, the result has nothing of the kind, or the file cannot be written.
+        If there is no such format, the result has nothing of the kind, or the file cannot be written, or not there
+        (:func:`~axonflow.results.export.place.check_place`).
     """
     if format_ not in _WRITERS:
         raise InputError(f"--format was expected to be one of {', '.join(_WRITERS)}, {format_!r} came.")
@@ -83,6 +85,7 @@ def export_store(analysis: Analysis, format_: str, out: Path | None = None, *, u
     write, ending = writers[format_]
     store = analysis.store.resolve()
     path = out or store.with_name(store.name.removesuffix(".zarr").removesuffix(".ome") + ending)
+    check_place(analysis, path)
     try:
         write(analysis, path)
     except OSError as error:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.kinds import KIND, UNMYELINATED
 from axonflow.fiber.outline import outlines
+from axonflow.fiber.probability import PROBABILITY
 from axonflow.fiber.table import COLUMNS, REGION
 from axonflow.kernel.files import new_file
 from axonflow.kernel.grid import Box
@@ -45,7 +46,7 @@ MEASUREMENTS = {
     "Fiber": (*SHARED, *FIBERS_OWN),
     "Axon": tuple(c.name for c in COLUMNS if c.name not in {*BOUNDS, *FIBERS_OWN, "x0 (px)", "y0 (px)"}),
 }
-"""The columns that the features of each class carry."""
+"""The columns that the features of each class carry; axons that a network found also have its probability."""
 
 COLOURS = {"Fiber": [227, 74, 51], "Axon": [64, 140, 242]}
 
@@ -107,6 +108,8 @@ class _Features:
     @classmethod
     def of(cls, kind: str, table: pd.DataFrame, scale: tuple[float, float], colour: Sequence[int]) -> _Features:
         names = MEASUREMENTS[kind]
+        if kind == "Axon" and PROBABILITY.name in table:
+            names = (*names, PROBABILITY.name)
         tails = [""] * len(table)
         if REGION.name in table:
             known = table[REGION.name].dropna()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 from axonflow.errors import InputError
@@ -21,8 +22,10 @@ def write_netcdf(analysis: Analysis, path: Path) -> None:
     The file's attributes say what slide and model they are of. It is made in memory: HDF5 does not survive a full disk.
     """
     maps = with_bounds(analysis.maps).assign_attrs(origin(analysis))
-    with new_file(path) as part, maps.to_netcdf(engine="h5netcdf") as content:
-        part.write_bytes(content)
+    content = BytesIO()
+    maps.to_netcdf(content, engine="h5netcdf")
+    with new_file(path) as part:
+        part.write_bytes(content.getvalue())
 
 
 def draw(analysis: Analysis, path: Path) -> None:

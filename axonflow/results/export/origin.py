@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from axonflow.results.analysis import Analysis
 
 __all__ = ["origin"]
@@ -25,4 +27,8 @@ def origin(analysis: Analysis) -> dict[str, str]:
     else:
         found["model"] = model["name"]
         found["model_sha256"] = model.get("sha256", "")
+    config = record["config"]
+    found["cell_um"] = f"{config['cell_um']:g}"
+    found["rules"] = json.dumps(record.get("rules", {}))
+    found |= {name: str(config[name]) for name in ("mask", "regions") if config.get(name)}
     return found | {f"version_{name}": said for name, said in record["versions"].items() if said}

@@ -58,8 +58,10 @@ def write_anndata(analysis: Analysis, path: Path) -> None:
     Raises
     ------
     InputError
-        If anndata is not installed, or the name ends in something else.
+        If anndata is not installed, the name ends in something else, or something else than an earlier one lies there.
     """
+    if path.suffix == ".zarr" and _taken(path, "encoding-type"):
+        raise _lies_there(path)
     table = _anndata(analysis)
     if path.suffix == ".h5ad":
         with new_file(path) as part:
@@ -79,8 +81,8 @@ def write_spatialdata(analysis: Analysis, path: Path) -> None:
     InputError
         If anndata is not installed, or something else than an earlier one lies there.
     """
-    if path.exists() and not (path.is_dir() and "spatialdata_attrs" in read_attributes(path)):
-        raise InputError(f"A folder that is not there yet was expected at {path}, something else is; give another.")
+    if _taken(path, "spatialdata_attrs"):
+        raise _lies_there(path)
     table = _anndata(analysis)
     table.obs[_REGION_KEY] = _categories([ANNOTATED] * table.n_obs)
     keys = {"region": ANNOTATED, "region_key": _REGION_KEY, "instance_key": _IDENTITY}
@@ -97,6 +99,15 @@ def write_spatialdata(analysis: Analysis, path: Path) -> None:
         _say(
             folder / "tables" / TABLE_NAME, {"spatialdata-encoding-type": "ngff:regions_table", "version": TABLE} | keys
         )
+
+
+def _taken(path: Path, attribute: str) -> bool:
+    """Tell whether something lies at a path whose attributes do not show it to be an earlier export."""
+    return path.exists() and not (path.is_dir() and attribute in read_attributes(path))
+
+
+def _lies_there(path: Path) -> InputError:
+    return InputError(f"A folder that is not there yet was expected at {path}, something else is; give another.")
 
 
 def _anndata(analysis: Analysis) -> AnnData:

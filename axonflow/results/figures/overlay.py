@@ -72,13 +72,23 @@ def draw_slide(
         draw_border(axes, covered, extent, OUTLINE, 1.1)
     for name, inside in regions.items():
         draw_border(axes, inside, extent, "white", 0.8)
-        rows, columns = np.nonzero(inside)
-        y, x = (rows.mean() + 0.5) / inside.shape[0] * height, (columns.mean() + 0.5) / inside.shape[1] * width
+        y, x = (
+            (at + 0.5) / count * length
+            for at, count, length in zip(_deepest(inside), inside.shape, extent, strict=True)
+        )
         about = {"facecolor": (0, 0, 0, 0.55), "edgecolor": "none", "boxstyle": "round,pad=0.25"}
         axes.text(x, y, name, color="white", ha="center", va="center", fontsize=6.5, bbox=about)
     _bare(axes)
     scale_bar(axes, box)
     save(figure, paths)
+
+
+def _deepest(inside: NDArray[np.bool_]) -> tuple[np.intp, ...]:
+    """Return the pixel that lies deepest in a region; the middle of a left and a right half lies outside."""
+    from scipy import ndimage
+
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    return np.unravel_index(np.argmax(depth), inside.shape)
 
 
 @styled()

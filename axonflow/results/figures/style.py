@@ -97,6 +97,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "image.composite_image": False,
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # names of animals and groups are text, whatever signs are in them
 }
 
 Extent = tuple[float, float, float, float]

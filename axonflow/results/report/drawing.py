@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from axonflow.fiber.kinds import MYELINATED, UNMYELINATED, of_kind
+from axonflow.fiber.probability import PROBABILITY
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
 from axonflow.kernel.grid import Box
 from axonflow.kernel.words import count, length, number
@@ -23,7 +25,7 @@ from axonflow.results.outlines import covered_pixels, drawn_over, region_pixels
 from axonflow.results.report.examples import NEEDED as CHOSEN_BY
 from axonflow.results.report.examples import doubtful_and_typical
 
-__all__ = ["NEEDED", "Figure", "draw_figures", "myelinated"]
+__all__ = ["NEEDED", "Figure", "draw_figures", "how_sure", "myelinated"]
 
 NEEDED = (
     *CHOSEN_BY,
@@ -207,14 +209,7 @@ def _examples(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[F
     chosen = of_kind(axons, MYELINATED)
     if chosen.empty:
         return
-    maps, sure = result.maps, None
-    if "confidence" in maps:
-        cells = [
-            np.clip(np.searchsorted(edges_um(maps, axis), chosen[f"{axis}0 (um)"], side="right") - 1, 0, n - 1)
-            for axis, n in zip("yx", maps["confidence"].shape, strict=True)
-        ]
-        sure = maps["confidence"].to_numpy()[tuple(cells)]
-    doubtful, typical = doubtful_and_typical(chosen, sure)
+    doubtful, typical = doubtful_and_typical(chosen, how_sure(result, chosen))
     for name, examples, said in (
         ("doubtful", doubtful, "The axons that differ most from the others of the slide, the most doubtful first"),
         ("typical", typical, "Axons nearest to the slide's medians"),
@@ -224,6 +219,23 @@ def _examples(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[F
             said += ": id, diameter and g-ratio"
             said += ", and what is unusual." if name == "doubtful" else "."
             yield Figure(name, f"{said} 'axonflow view {result.store.name} --axon ID' goes there.", is_photograph=True)
+
+
+def how_sure(result: Analysis, axons: pd.DataFrame) -> NDArray[np.float64] | None:
+    """Return how sure the network was of each axon, (n,) float64; None with own masks.
+
+    Of a store whose table does not say it yet, it is how sure it was in the cell of the maps that holds the axon.
+    """
+    if result.network_columns:
+        return axons[PROBABILITY.name].to_numpy()
+    if "confidence" not in result.maps:
+        return None
+    cells = [
+        np.clip(np.searchsorted(edges_um(result.maps, axis), axons[f"{axis}0 (um)"], side="right") - 1, 0, n - 1)
+        for axis, n in zip("yx", result.maps["confidence"].shape, strict=True)
+    ]
+    found: NDArray[np.float64] = result.maps["confidence"].to_numpy()[tuple(cells)]
+    return found
 
 
 def _near_by(result: Analysis, axon: pd.Series[Any], why: tuple[str, ...]) -> figures.CloseUp:

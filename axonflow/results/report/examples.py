@@ -59,7 +59,7 @@ def doubtful_and_typical(
     axons : DataFrame
         Those that count, of one kind, with the columns of :data:`NEEDED`.
     confidence : (n,) float64, optional
-        How sure the network was where each lies; None with own masks.
+        How sure the network was of each, or where each lies; None with own masks.
     how_many : int
         Of each, at most.
 
@@ -67,7 +67,7 @@ def doubtful_and_typical(
     -------
     doubtful : list of Example
         The most doubtful first. Doubt is the sum over its reasons: no myelin, a g-ratio or a diameter far from those of
-        the others, a ragged outline (low solidity), a place where the network was less sure.
+        the others, a ragged outline (low solidity), a network that was less sure.
     typical : list of Example
         Those nearest to the medians, of the axons with myelin that neither touch the border nor are among the former.
     """
@@ -89,7 +89,7 @@ def doubtful_and_typical(
         "ragged outline": _beyond(-from_median["outline"]),
     }
     if confidence is not None:
-        reasons["network less sure here"] = _beyond(-_spreads(confidence))
+        reasons["network less sure"] = _beyond(-_spreads(confidence))
     strengths = np.stack(list(reasons.values()))
     ids = axons[ID].to_numpy()
     order = np.lexsort((ids, -np.round(strengths.sum(axis=0), 9)))

@@ -12,7 +12,7 @@ import pandas as pd
 from axonflow.fiber import kinds
 from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
-from axonflow.kernel.words import area, count, density, length, mean_and_spread, number, size
+from axonflow.kernel.words import area, count, density, length, mean_and_spread, number, outside, size
 from axonflow.results.analysis import Analysis
 
 __all__ = ["analysed_on", "in_a_paper"]
@@ -103,6 +103,17 @@ def _found(result: Analysis, axons: pd.DataFrame) -> list[str]:
     return said
 
 
+_JUDGED = {
+    "area": ("an area", "µm²"),
+    "diameter": ("a diameter", "µm"),
+    "solidity": ("a solidity", ""),
+    "eccentricity": ("an eccentricity", ""),
+    "gratio": ("a g-ratio", ""),
+    "probability": ("a mean probability by the network", ""),
+}
+"""Rules that bound a quantity: what it is called, and its unit."""
+
+
 def _left_out(result: Analysis) -> Iterator[str]:
     """Say how many axons each rule left out: n is not what is seen in the pictures."""
     for rule, n in result.left_out.items():
@@ -116,7 +127,9 @@ def _left_out(result: Analysis) -> Iterator[str]:
         elif rule == "myelin":
             yield f"{axons}no myelin of theirs was found."
         else:
-            yield f"{axons}because of their {rule}."
+            what, unit = _JUDGED[rule]
+            low, high = result.record["rules"][rule]
+            yield f"{axons}{what} {outside(low, high, unit)}."
 
 
 def _pixel(um: list[float]) -> str:

@@ -13,6 +13,7 @@ from axonflow.kernel.rate import duration
 from axonflow.kernel.words import count, listed, memory, number, share, size
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
+from axonflow.stages.segment_mended import FIRST
 from axonflow.stages.titles import stage_title
 
 __all__ = ["StageRow", "network_in_words", "origin_facts", "steps", "versions"]
@@ -101,8 +102,11 @@ def origin_facts(result: Analysis) -> list[Fact]:
 def _windows(made_by: Mapping[str, Any]) -> Fact:
     """Return what the network saw at once."""
     if made_by["architecture"] != "nnunet":
+        mends = "mended_from" in made_by
         return Fact(
-            "the network looks at", f"squares of {made_by['lattice_px']} px", f"and {made_by['halo_px']} px around each"
+            "the network looks at",
+            f"squares of {made_by['lattice_px']} px",
+            f"and {made_by['halo_px']} px around each" + "; more where cuts show (--halo mend)" * mends,
         )
     h, w = made_by["patch_px"]
     mirrored = "with their mirror images" if made_by["mirrored_axes"] else "without mirror images"
@@ -145,7 +149,8 @@ def versions(result: Analysis) -> list[Fact]:
 
 def _computed(record: dict[str, Any]) -> str:
     """Say in which precision and on what the network was computed."""
-    devices = record["stages"].get("segment", {}).get("devices", ())
+    stages = record["stages"]
+    devices = stages.get(FIRST, stages.get("segment", {})).get("devices", ())
     return f"computed in {record['model']['precision']}" + (f" by {' and '.join(devices)}" if devices else "")
 
 

@@ -64,7 +64,7 @@ def write_report(result: Analysis) -> Path:
     from axonflow.results.report.drawing import NEEDED, draw_figures
 
     report, figures = result.store / "report.html", result.store / "figures"
-    axons = result.counted_fibers([*dict.fromkeys((*NEEDED, BORDER, *result.kind_columns))])
+    axons = result.counted_fibers([*dict.fromkeys((*NEEDED, BORDER, *result.kind_columns, *result.network_columns))])
     with new_folder(figures, durable=False) as part:
         drawn = draw_figures(result, axons, part)
         remove(report)  # it must not outlive its figures
@@ -129,13 +129,17 @@ def _unmyelinated(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
     mean, spread, median = (diameters.mean(), diameters.std(), np.median(diameters)) if n else (np.nan,) * 3
     avf = float((maps["unmyelinated_avf"] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else np.nan
     share = (len(axons) - n) / len(axons) if len(axons) else np.nan
-    return [
+    facts = [
         Fact("unmyelinated axons", count(n), f"{number(share, '.1%')} of {count(len(axons), 'axon')} are myelinated"),
         Fact("their density", density(n / area_mm2 if area_mm2 else None), "unmyelinated axons per mm²"),
         Fact("their diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
         Fact("their median diameter", number(median, ".2f", "µm"), "half of them are thinner"),
         Fact("their volume fraction", number(avf, ".3f"), "part of the area that is unmyelinated axon"),
     ]
+    if "masks" not in result.record["model"]:
+        said = "that a network sees run together: the volume fraction is more certain than the other numbers"
+        facts.append(Fact("counted as one", "neighbours", said))
+    return facts
 
 
 def _regions(result: Analysis) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from axonflow.fiber.kinds import MYELINATED, of_kind
 from axonflow.fiber.tissue import DIAMETER, MYELIN_AREA
-from axonflow.kernel.words import area, count, number, share
+from axonflow.kernel.words import area, count, number, outside, share
+from axonflow.net.seams import STRAIGHT_PX
 from axonflow.results.analysis import Analysis
 from axonflow.results.report.words import Fact
 
@@ -43,6 +44,16 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         yield Fact("pixels that depend on the cutting", share(seams["exact_halo_disagrees"]), said)
         said = "of the pixels right beside a cut get another class from the square on its other side, at the worst"
         yield Fact("disagreement at the cuts", share(seams["neighbours_disagree"]), said)
+    mended = result.record["stages"].get("segment", {}).get("mended")
+    if mended and mended["seams"]:
+        edges = mended["straight_edges"]
+        said = (
+            "cuts showed, and what lies beside them was computed again with all that the network can see; this changed "
+            f"{share(mended['changed'])} of the pixels. Borders of at least {STRAIGHT_PX} px that run straight along a "
+            f"cut: {edges['before']:,} before, {edges['now']:,} now; along lines where nothing is cut: "
+            f"{edges['elsewhere']:,}"
+        )
+        yield Fact("cuts that were mended", _of(mended["again"], mended["seams"]), said)
     if compared := result.record["stages"].get("segment.fast"):
         said = f"of {compared['compared_px']:,} px that were computed in nnU-Net's own way, too, as it takes longer"
         yield Fact("pixels other than nnU-Net's", share(compared["disagrees"]), said)
@@ -98,6 +109,7 @@ _JUDGED = {
     "solidity": "axons have a solidity",
     "eccentricity": "axons have an eccentricity",
     "gratio": "axons have g-ratios",
+    "probability": "axons have a mean probability of their class",
 }
 
 
@@ -110,7 +122,7 @@ def _by_rules(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     for rule, bounds in result.record.get("rules", {}).items():
         if rule == "border":
             continue
-        said = "axons have no myelin that was found" if rule == "myelin" else f"{_JUDGED[rule]} {_range(*bounds)}"
+        said = "axons have no myelin that was found" if rule == "myelin" else f"{_JUDGED[rule]} {outside(*bounds)}"
         said += ": they do not count, and neither do their pixels and those of their myelin"
         yield Fact(f"left out by {rule}", count(result.left_out.get(rule, 0), "axon"), said)
 
@@ -125,11 +137,6 @@ def _without_frame(result: Analysis, axons: pd.DataFrame) -> str:
         return ""
     mean = np.concatenate([here, cut]).mean() / here.mean() - 1
     return f"; if all counted, density would differ by {len(cut) / len(here):+.1%} and mean diameter by {mean:+.1%}"
-
-
-def _range(low: float | None, high: float | None) -> str:
-    """Say what lies out of a range."""
-    return " or ".join(f"{word} {bound:g}" for word, bound in (("below", low), ("above", high)) if bound is not None)
 
 
 def _unfamiliar(result: Analysis) -> tuple[int, int]:

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from axonflow.fiber.kinds import KIND, UNMYELINATED
+from axonflow.fiber.probability import PROBABILITY
 from axonflow.fiber.rules import LEFT_OUT, RULES
 
-__all__ = ["COLUMNS", "LARGEST_LIST", "LISTED", "QUERY", "listed_axons", "segment_properties"]
+__all__ = ["COLUMNS", "LARGEST_LIST", "LISTED", "LISTED_OF_NETWORK", "QUERY", "listed_axons", "segment_properties"]
 
 LARGEST_LIST = 2_000_000
 """Of more axons than these, the thickest are listed. So many stand on the page 8 s after it is opened, a million 5 s,
@@ -54,6 +55,9 @@ LISTED = (
 )
 """The columns, in the order a row shows them."""
 
+LISTED_OF_NETWORK = ListColumn("probability", PROBABILITY.name, "Mean probability of its class, by the network", 3)
+"""One that follows them if the table has it."""
+
 BORDER, BARE = "border", "bare"
 """Tags: axons whose fiber touches the slide's border, and axons without myelin."""
 
@@ -80,7 +84,7 @@ def segment_properties(table: pd.DataFrame) -> bytes:
     Parameters
     ----------
     table : DataFrame
-        With the columns of :data:`LISTED`, one row per axon.
+        With the columns of :data:`LISTED`, and perhaps that of :data:`LISTED_OF_NETWORK`, one row per axon.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def segment_properties(table: pd.DataFrame) -> bytes:
             "description": listed.meaning,
             "values": table[listed.column].round(listed.decimals).tolist(),
         }
-        for listed in LISTED
+        for listed in (*LISTED, *([LISTED_OF_NETWORK] if LISTED_OF_NETWORK.column in table else []))
     ]
     tags = {
         "id": "tags",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from strategies import masks
 
-from axonflow.stages.enclosure import holes
+from axonflow.workflow.signs.enclosure import holes
 
 
 @given(ring=st.one_of(masks(), masks().map(lambda mask: ~mask)))

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from axonflow.stages.layout import Layout
-from axonflow.stages.spots import spots
+from axonflow.workflow.signs.spots import spots
 
 __all__ = ["myelin_against_axon"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.stages.layout import Layout
-from axonflow.stages.spots import spots
+from axonflow.workflow.signs.spots import spots
 
 __all__ = ["enclosed", "holes"]
 
