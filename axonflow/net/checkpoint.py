@@ -335,7 +335,8 @@ class Checkpoint:
         if not self.integers:
             raise ModelError(
                 f"A model with a network of whole numbers was expected with --precision int8, {self.name!r} has none; "
-                f"make it of the images it was trained on with axonflow models quantise, or leave --precision out."
+                f"make it with axonflow models quantise {self.path} DATASET, of the images it was trained on, or leave "
+                "--precision out."
             )
         path = self.integers_path
         try:
@@ -346,33 +347,27 @@ class Checkpoint:
         except (LookupError, OSError, TypeError, ValueError) as error:
             raise ModelError(
                 f"Whole numbers of the network {self.name!r} were expected in {path}, but {said(error)}; "
-                "fetch it again, or leave --precision out."
+                "make them anew with axonflow models quantise, or leave --precision out."
             ) from error
 
-    def with_integers(self, network: IntegerNetwork) -> Checkpoint:
-        """Write a network of whole numbers beside the weights, and the contract anew; return this."""
-        content = network.to_bytes()
-        write_file(self.integers_path, content)
-        stated = replace(self, integers=hashlib.sha256(content).hexdigest())
-        stated._write_contract()
-        return stated
+    def with_integers(self, network: IntegerNetwork | None) -> Checkpoint:
+        """Write a network of whole numbers beside the weights, then the contract; return this. None: there is none."""
+        stated = ""
+        if network is not None:
+            write_file(self.integers_path, content := network.to_bytes())
+            stated = hashlib.sha256(content).hexdigest()
+        complete = replace(self, integers=stated)
+        write_file(self.path, (json.dumps(complete.contract, indent=2, ensure_ascii=False) + "\n").encode())
+        return complete
 
-    def save(self, net: UNet, folder: Path) -> Checkpoint:
-        """Write weights and contract into a folder; return the contract with the weights' sha256.
-
-        A network of whole numbers was made of other weights: it is no longer stated.
-        """
+    def save(self, net: UNet, folder: Path, integers: IntegerNetwork | None = None) -> Checkpoint:
+        """Write weights, perhaps whole numbers that were made of them, and last the contract, which it returns."""
         from safetensors.torch import save
 
         make_folder(folder)
         content = save({name: tensor.contiguous() for name, tensor in net.state_dict().items()})
         write_file(folder / f"{self.name}.safetensors", content)
-        stated = replace(self, sha256=hashlib.sha256(content).hexdigest(), integers="", folder=folder)
-        stated._write_contract()
-        return stated
-
-    def _write_contract(self) -> None:
-        write_file(self.path, (json.dumps(self.contract, indent=2, ensure_ascii=False) + "\n").encode())
+        return replace(self, sha256=hashlib.sha256(content).hexdigest(), folder=folder).with_integers(integers)
 
 
 def _check(checkpoint: Checkpoint) -> None:

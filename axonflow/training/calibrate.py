@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.errors import InputError
+from axonflow.errors import InputError, ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
@@ -105,8 +105,10 @@ def integers_of(network: UNet, samples: Sequence[Sample]) -> IntegerNetwork:
     network : UNet
         Its float32 weights, on the processor.
     samples : sequence of Sample
-        Of each at least one window is looked at, of larger ones more.
+        Of each at least one window is looked at, of larger ones more; of very many images only some are.
     """
+    if len(samples) > _WINDOWS:
+        samples = [samples[k * len(samples) // _WINDOWS] for k in range(_WINDOWS)]
     area = sum(sample.grey.size for sample in samples)
     windows = [
         window
@@ -135,9 +137,14 @@ def quantise(checkpoint: Checkpoint, dataset: Path) -> tuple[Checkpoint, list[st
     Raises
     ------
     ModelError, InputError
-        If the model is nnU-Net's, or the data set holds nothing of what it was trained on.
+        If the model is nnU-Net's or comes with axonflow, or the data set holds nothing of what it was trained on.
     """
     checkpoint.shape  # noqa: B018  # of nnU-Net's models it says that they have none
+    if checkpoint.embedded:
+        raise ModelError(
+            f"A model of yours was expected, {checkpoint.name!r} came, which comes with axonflow and with its whole "
+            "numbers; copy its files to a folder and give the .json there."
+        )
     subjects = checkpoint.trained_on.get("subjects", [])
     images = [image for image in labelled_images(dataset) if image.subject in subjects]
     if not images:
