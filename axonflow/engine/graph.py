@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -194,12 +195,12 @@ def _on_device(work: Callable[[], T]) -> T:
 
 
 def _whoami() -> str:
-    from distributed import get_worker
+    if "distributed" in sys.modules:  # no worker is without it, and it takes a fifth of a second to load
+        from distributed import get_worker
 
-    try:
-        return f"{get_worker().name} on {platform.node()}"
-    except ValueError:
-        return f"process {os.getpid()} on {platform.node()}"
+        with suppress(ValueError):
+            return f"{get_worker().name} on {platform.node()}"
+    return f"process {os.getpid()} on {platform.node()}"
 
 
 def _peak() -> int:

@@ -79,6 +79,9 @@ class Plan:
         workers = profile.workers or (profile.adapt or (1, 1))[1]
         together = workers if profile.in_process else 1
         steps, resident = [], dict[str, int]()
+        for stage in stages:  # what is made ready ahead may be there from the first one on
+            if profile.in_process and stage.rehearse and not journal.record(stage).complete:
+                resident |= stage.resident
         for stage in stages:
             record = journal.record(stage)
             missing = [] if record.complete else [box for i in record.missing() for box in stage.batches[i]]

@@ -37,8 +37,9 @@ FETCH_S = 10.0
 
 
 class Pool(Protocol):
-    """Computes graphs."""
+    """Computes graphs, ``here`` in this process or elsewhere; ``gpu`` says whether some of its workers have one."""
 
+    here: bool
     gpu: bool
 
     def run(
@@ -72,6 +73,7 @@ class LocalPool:
     threads : int
     """
 
+    here = True
     gpu = False
 
     def __init__(self, threads: int = 1) -> None:
@@ -140,6 +142,8 @@ class WorkersPool:
     gpu : bool
         Whether some of its workers have an accelerator, so that what wants one runs nowhere else.
     """
+
+    here = False
 
     def __init__(self, client: Client, fleet: Fleet, *, gpu: bool) -> None:
         self.client, self.fleet, self.gpu = client, fleet, gpu

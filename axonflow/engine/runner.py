@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from axonflow.engine.ahead import getting_ready
 from axonflow.engine.events import BatchDone, Listener, StageBegun, StageDone, ignore
 from axonflow.engine.graph import build
 from axonflow.engine.journal import Files, Journal, Record
@@ -43,6 +44,12 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: 
     AxonflowError
         As a task raised it, or a RunError that says what happened where. What was recorded stays so.
     """
+    missing = [stage for stage in stages if not journal.record(stage).complete]
+    with getting_ready([stage.rehearse for stage in missing if stage.rehearse] if pool.here else []):
+        _run_all(stages, journal, pool, on_event)
+
+
+def _run_all(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: Listener) -> None:
     for i, stage in enumerate(stages):
         record = journal.record(stage)
         if record.complete:

@@ -99,6 +99,9 @@ class Stage:
     overlap : Overlap, optional
     accelerated : bool
         Whether the task, or what its overlap applies, wants an accelerator where there are any.
+    rehearse : callable, optional
+        Does on nothing, or on a few pixels, what loads and compiles all that task and finish call; it may be called
+        while other stages run.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Stage:
     disk: int = 0
     overlap: Overlap | None = None
     accelerated: bool = False
+    rehearse: Callable[[], object] | None = None
 
     @cached_property
     def key(self) -> str:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
 
-from axonflow.engine.cpus import set_tasks_side_by_side
+from axonflow.engine.cpus import set_tasks_side_by_side, task_under_way
 from axonflow.kernel.starting import STARTING
 
 __all__ = ["Threads"]
@@ -41,7 +41,8 @@ class Threads(AbstractContextManager["Threads"]):
         with self._turn:
             self._at_work.add(me)
         try:
-            return work()
+            with task_under_way():
+                return work()
         finally:
             with self._turn:  # a thread that has just finished is not interrupted
                 self._at_work.discard(me)

@@ -33,6 +33,10 @@ Kinds = NDArray[np.uint8]
 """Which kind of axon a pixel is of: 1 an axon, 2 one without myelin, 0 none; :meth:`Classes.kinds` tells."""
 
 
+Edge = NDArray[np.int32]
+"""Local ids of pieces along a side of a core; 0 is none."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
     """The pieces of axons that one core holds; piece ``i`` has the local id ``i + 1``.
@@ -91,13 +95,11 @@ def survey(kinds: Kinds, box: Box, shape: tuple[int, int]) -> Pieces:
         Height and width of the slide, px.
     """
     found, piece, n = components(kinds)
-    first, area = _first_and_area(found.first, found.begin, found.end, piece, n, box.y0, box.x0, shape[1])
-    h, w = box.shape
-    edges = np.zeros(w, np.int32), np.zeros(w, np.int32), np.zeros(h, np.int32), np.zeros(h, np.int32)
-    _write_edges(found.first, found.begin, found.end, piece, *edges)
+    first, area = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    _add_areas(found.first, found.begin, found.end, piece, box.y0, box.x0, shape[1], first, area)
     kind = np.zeros(n, np.uint8)
     kind[piece - 1] = found.label
-    return Pieces(first, area, *edges, kind)
+    return Pieces(first, area, *_edges(found, piece, box.shape), kind)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,8 +246,27 @@ def components(kinds: Kinds) -> tuple[Runs, NDArray[np.int32], int]:
     Local ids 1, 2, … follow the first pixels of the pieces in raster order, so they are alike for the same kinds.
     """
     found = find_runs(kinds)
-    piece = np.empty(len(found.begin), np.int32)
-    return found, piece, _join_runs(found.first, found.begin, found.end, found.label, piece)
+    piece, above = np.empty(len(found.begin), np.int32), np.arange(len(found.begin))
+    return found, piece, _join_runs(found.first, found.begin, found.end, found.label, above, piece)
+
+
+def _edges(found: Runs, piece: NDArray[np.int32], shape: tuple[int, int]) -> tuple[Edge, Edge, Edge, Edge]:
+    """Return the pieces along the first and last row of a core, and along its first and last column."""
+    h, w = shape
+    left, right = np.zeros(h, np.int32), np.zeros(h, np.int32)
+    some = np.flatnonzero(np.diff(found.first))
+    i, j = found.first[some], found.first[some + 1] - 1
+    left[some] = np.where(found.begin[i] == 0, piece[i], 0)
+    right[some] = np.where(found.end[j] == w, piece[j], 0)
+
+    def along(y: int) -> Edge:
+        of_row = slice(found.first[y], found.first[y + 1])
+        steps = np.zeros(w + 1, np.int32)
+        steps[found.begin[of_row]] += piece[of_row]
+        steps[found.end[of_row]] -= piece[of_row]  # where another run may begin
+        return np.cumsum(steps[:w], dtype=np.int32)
+
+    return along(0), along(h - 1), left, right
 
 
 def _on_sides(part: Pieces) -> Ints:
@@ -267,13 +288,12 @@ def _touching(before: Ints, after: Ints) -> list[Ints]:
 
 
 @compiled
-def _join_runs(first: Ints, begin: Columns, end: Columns, kind: Kinds, piece: NDArray[np.int32]) -> int:
+def _join_runs(first: Ints, begin: Columns, end: Columns, kind: Kinds, above: Ints, piece: NDArray[np.int32]) -> int:
     """Write the piece of each run, and return how many there are.
 
     Runs of one kind are joined to a forest, in which each hangs on an earlier one of its piece, up to the first. So a
-    piece is numbered before the turn of any run that hangs on it.
+    piece is numbered before the turn of any run that hangs on it. In ``above`` each run hangs on itself at first.
     """
-    above = np.arange(len(begin))
     for y in range(1, len(first) - 1):
         i = first[y - 1]
         for j in range(first[y], first[y + 1]):
@@ -305,44 +325,24 @@ def _root(above: Ints, i: int) -> int:
 
 
 @compiled
-def _first_and_area(
-    first: Ints, begin: Columns, end: Columns, piece: NDArray[np.int32], n: int, top: int, left: int, width: int
-) -> tuple[Ints, Ints]:
-    """Return the raster index in the slide of each piece's first pixel, and its area; both (n,)."""
-    index = np.zeros(n, np.int64)
-    area = np.zeros(n, np.int64)
+def _add_areas(
+    first: Ints,
+    begin: Columns,
+    end: Columns,
+    piece: NDArray[np.int32],
+    top: int,
+    left: int,
+    width: int,
+    index: Ints,
+    area: Ints,
+) -> None:
+    """Add up the area of each piece, from 0, and write the raster index in the slide of its first pixel."""
     for y in range(len(first) - 1):
         for i in range(first[y], first[y + 1]):
             k = piece[i] - 1
             if area[k] == 0:
                 index[k] = (top + y) * width + left + begin[i]
             area[k] += end[i] - begin[i]
-    return index, area
-
-
-@compiled
-def _write_edges(
-    first: Ints,
-    begin: Columns,
-    end: Columns,
-    piece: NDArray[np.int32],
-    top: NDArray[np.int32],
-    bottom: NDArray[np.int32],
-    left: NDArray[np.int32],
-    right: NDArray[np.int32],
-) -> None:
-    """Write the pieces along the four edges of a core."""
-    h, w = len(left), len(top)
-    for edge, y in ((top, 0), (bottom, h - 1)):
-        for i in range(first[y], first[y + 1]):
-            edge[begin[i] : end[i]] = piece[i]
-    for y in range(h):
-        if first[y] < first[y + 1]:
-            i, j = first[y], first[y + 1] - 1
-            if begin[i] == 0:
-                left[y] = piece[i]
-            if end[j] == w:
-                right[y] = piece[j]
 
 
 @compiled
@@ -350,4 +350,5 @@ def _paint(first: Ints, begin: Columns, end: Columns, label: NDArray[np.uint32],
     """Fill every run with its label."""
     for y in range(len(first) - 1):
         for i in range(first[y], first[y + 1]):
-            labels[y, begin[i] : end[i]] = label[i]
+            for x in range(begin[i], end[i]):
+                labels[y, x] = label[i]

@@ -93,7 +93,7 @@ def _compile() -> None:
         for loop, package in packages.items():
             folder = folders[package]
             with _keeping(None if folder == _beside(package) else folder):
-                loop.__globals__[loop.__name__] = njit(cache=folder is not None, nogil=True)(loop)
+                loop.__globals__[loop.__name__] = njit(cache=folder is not None, nogil=True, error_model="numpy")(loop)
         if None in folders.values():
             log.warning(NOT_KEPT)
         _loops.clear()

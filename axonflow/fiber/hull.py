@@ -56,9 +56,20 @@ class Hulls:
         corner = np.concatenate([part.corner for part in parts])
         size = np.concatenate([np.diff(part.start) for part in parts])
         order = np.argsort(key, kind="stable")
-        ids, first = np.unique(key[order], return_index=True)
-        start, merged = _join(corner, np.r_[0, np.cumsum(size)], order, np.r_[first, len(key)])
-        return cls(ids, start, merged)
+        begin, size = (np.cumsum(size) - size)[order], size[order]
+        ids, first, parts_of = np.unique(key[order], return_index=True, return_counts=True)
+        count = np.add.reduceat(size, first) if len(ids) else size
+        several = parts_of > 1
+        joined = np.repeat(several, parts_of)
+        points = corner[_rows(begin[joined], size[joined])]
+        group = np.repeat(np.repeat(np.arange(len(ids)), parts_of)[joined], size[joined])
+        points = points[np.lexsort((points[:, 1], points[:, 0], group))]
+        begin = begin[first]
+        begin[several] = np.cumsum(count[several]) - count[several]
+        start, merged = np.zeros(len(ids) + 1, np.int64), np.empty_like(corner)
+        chain = np.empty((2 * int(count.max(initial=0)), 2), np.int32)
+        _join(corner, points, several, begin, count, chain, start, merged)
+        return cls(ids, start, merged[: start[-1]].copy())
 
     def inside(self, core: Box) -> tuple[Hulls, Hulls]:
         """Part the objects that end inside a core from those that touch its sides and may go on beyond them."""
@@ -92,6 +103,11 @@ class Hulls:
         return cls(*(arrays[f"{prefix}.{name}"] for name in cls.__slots__))
 
 
+def _rows(begin: Ints, size: Ints) -> Ints:
+    """Return the rows of parts that begin at some, one part after the other."""
+    return np.repeat(begin - (np.cumsum(size) - size), size) + np.arange(size.sum())
+
+
 def hulls(labels: NDArray[np.uint32], core: Box, window: Box, found: FoundObjects | None = None) -> Hulls:
     """Return the hulls of the objects' pixels in a core.
 
@@ -109,9 +125,15 @@ def hulls(labels: NDArray[np.uint32], core: Box, window: Box, found: FoundObject
     runs, ids, row = found or find_objects(labels, core.relative_to(window))
     if len(ids) == 0:
         return Hulls(ids, np.zeros(1, np.int64), np.zeros((0, 2), np.int32))
-    top, at, low, high = _outermost(runs.first, runs.begin, runs.end, row, len(ids))
-    start, corner = _enclose(core.y0, core.x0, top, at, low, high)
-    return Hulls(ids, start, corner)
+    y = np.repeat(np.arange(len(runs.first) - 1), np.diff(runs.first))
+    top, bottom = np.empty(len(ids), np.int64), np.empty(len(ids), np.int64)
+    top[row[::-1]], bottom[row] = y[::-1], y + 1  # the first and the last run of an object are the ones that stay
+    at = np.r_[0, np.cumsum(bottom - top)]
+    low, high = np.full(at[-1], EMPTY, np.int32), np.full(at[-1], -1, np.int32)
+    _outermost(runs.first, runs.begin, runs.end, row, top, at, low, high)
+    start, corner = np.zeros(len(ids) + 1, np.int64), np.empty((4 * at[-1] + 2 * len(ids), 2), np.int32)
+    _enclose(core.y0, core.x0, top, at, low, high, start, corner)
+    return Hulls(ids, start, corner[: start[-1]].copy())
 
 
 def convex_areas(hulls: Hulls) -> Ints:
@@ -122,84 +144,60 @@ def convex_areas(hulls: Hulls) -> Ints:
     (k,) int64
         Pixels, in the order of ``hulls.key``; equal to ``area_convex`` of ``skimage.measure.regionprops``.
     """
-    return _centres(hulls.start, hulls.corner)
+    count = np.zeros(len(hulls.key), np.int64)
+    _add_centres(hulls.start, hulls.corner, count)
+    return count
 
 
 @compiled
-def _turns_left(a: Corners | Ints, b: Corners | Ints, y: int, x: int) -> bool:
+def _turns_left(a: Corners, b: Corners, y: int, x: int) -> bool:
     """Tell whether the way over ``a`` and ``b`` to (y, x) turns left, seen with y downwards."""
     return bool((b[0] - a[0]) * (x - a[1]) > (b[1] - a[1]) * (y - a[0]))
 
 
 @compiled
-def _chain(points: Ints, n: int, out: Ints) -> int:
-    """Write the hull of the first ``n`` points, sorted by (y, x), to ``out`` (2n, 2) and return its size (Andrew)."""
-    size = 0
-    for i in range(n):
-        while size >= 2 and not _turns_left(out[size - 2], out[size - 1], points[i, 0], points[i, 1]):
-            size -= 1
-        out[size] = points[i]
-        size += 1
-    down = size
-    for i in range(n - 2, -1, -1):
-        while size > down and not _turns_left(out[size - 2], out[size - 1], points[i, 0], points[i, 1]):
-            size -= 1
-        out[size] = points[i]
-        size += 1
-    return size - 1  # the first point has come back
+def _outermost(
+    first: Ints, begin: Columns, end: Columns, row: Ints, top: Ints, at: Ints, low: Columns, high: Columns
+) -> None:
+    """Write the outermost pixels of the objects' rows; more do not matter to a hull.
 
-
-@compiled
-def _outermost(first: Ints, begin: Columns, end: Columns, row: Ints, k: int) -> tuple[Ints, Ints, Columns, Columns]:
-    """Return each object's first row, and the outermost pixels of its rows; more do not matter to a hull.
-
-    Returns
-    -------
+    Parameters
+    ----------
     top : (k,) int64
+        Each object's first row.
     at : (k + 1,) int64
         Where the rows of each object begin in ``low`` and ``high``, and the end of the last.
     low, high : (at[k],) int32
-        Columns of the outermost pixels; ``EMPTY`` and -1 in a row without any.
+        Columns of the outermost pixels; ``EMPTY`` and -1 in a row without any, and before.
     """
-    h = len(first) - 1
-    top, bottom = np.full(k, h), np.zeros(k, np.int64)
-    for y in range(h):
-        for r in range(first[y], first[y + 1]):
-            top[row[r]], bottom[row[r]] = min(top[row[r]], y), y + 1
-    at = np.zeros(k + 1, np.int64)
-    at[1:] = np.cumsum(bottom - top)
-    low, high = np.full(at[k], EMPTY, np.int32), np.full(at[k], -1, np.int32)
-    for y in range(h):
+    for y in range(len(first) - 1):
         for r in range(first[y], first[y + 1]):
             i = at[row[r]] + y - top[row[r]]
             low[i], high[i] = min(low[i], begin[r]), max(high[i], end[r] - 1)
-    return top, at, low, high
 
 
 @compiled
-def _enclose(y0: int, x0: int, top: Ints, at: Ints, low: Columns, high: Columns) -> tuple[Ints, Corners]:
+def _enclose(y0: int, x0: int, top: Ints, at: Ints, low: Columns, high: Columns, start: Ints, corner: Corners) -> None:
     """Enclose each object in two chains: down its left side, and up its right one."""
-    k = len(top)
-    start = np.zeros(k + 1, np.int64)
-    corner = np.empty((4 * at[k] + 2 * k, 2), np.int32)
-    for i in range(k):
+    left: Any = np.int64(-1)  # of one type, so that what they go to is compiled once
+    right: Any = np.int64(1)
+    for i in range(len(top)):
         lefts, rights = low[at[i] : at[i + 1]], high[at[i] : at[i + 1]]
         oy, ox, ends = 2 * (y0 + top[i]), 2 * x0, 2 * len(lefts)
         size = start[i]
         for half in range(ends + 1):
-            x = _half_pixel(lefts, half, -1)
+            x = _half_pixel(lefts, half, left)
             if x >= 0:
                 size = _push(corner, start[i], size, oy + half, ox + x)
         # Where one point alone is the lowest, both chains have it: the next one drops the second of the two.
         lowest = size - 1
         for half in range(ends, -1, -1):
-            x = _half_pixel(rights, half, 1)
+            x = _half_pixel(rights, half, right)
             if x >= 0:
                 size = _push(corner, lowest, size, oy + half, ox + x)
         if corner[size - 1, 1] == corner[start[i], 1]:  # likewise the highest one
             size -= 1
         start[i + 1] = size
-    return start, corner[: start[k]].copy()
 
 
 @compiled
@@ -228,39 +226,42 @@ def _push(corner: Corners, bottom: int, size: int, y: int, x: int) -> int:
 
 
 @compiled
-def _join(corner: Corners, begin: Ints, order: Ints, group: Ints) -> tuple[Ints, Corners]:
-    """Join the hulls ``order[group[g]:group[g + 1]]`` to one for each ``g``; ``begin`` is their rows in ``corner``."""
-    start = np.zeros(len(group), np.int64)
-    out = np.empty_like(corner)
-    for g in range(len(group) - 1):
-        parts = order[group[g] : group[g + 1]]
-        n = 0
-        for part in parts:
-            n += begin[part + 1] - begin[part]
-        if len(parts) == 1:
-            size = n
-            out[start[g] : start[g] + n] = corner[begin[parts[0]] : begin[parts[0] + 1]]
-        else:
-            codes = np.empty(n, np.int64)  # y and x in one number, to be sorted
-            n = 0
-            for part in parts:
-                for i in range(begin[part], begin[part + 1]):
-                    codes[n] = (np.int64(corner[i, 0]) << 32) + corner[i, 1]
-                    n += 1
-            codes.sort()
-            points = np.empty((n, 2), np.int64)
-            points[:, 0], points[:, 1] = codes >> 32, codes & 0xFFFFFFFF
-            hull = np.empty((2 * n, 2), np.int64)
-            size = _chain(points, n, hull)
-            out[start[g] : start[g] + size] = hull[:size]
+def _join(
+    corner: Corners,
+    points: Corners,
+    several: NDArray[np.bool_],
+    begin: Ints,
+    count: Ints,
+    chain: Corners,
+    start: Ints,
+    out: Corners,
+) -> None:
+    """Write hulls: as they stand in ``corner``, or of several, whose corners stand in ``points``, sorted by (y, x).
+
+    ``chain`` has room for twice as many corners as any has.
+    """
+    zero: Any = np.int64(0)  # what it is added to is as wide
+    for g in range(len(several)):
+        first: Any = begin[g]
+        size: Any = count[g]
+        source = corner
+        if several[g]:
+            end, source = first + size, chain
+            size = zero
+            for i in range(first, end):
+                size = _push(chain, zero, size, points[i, 0] + zero, points[i, 1] + zero)
+            lowest = size - 1
+            for i in range(end - 2, first - 1, -1):
+                size = _push(chain, lowest, size, points[i, 0] + zero, points[i, 1] + zero)
+            first, size = zero, size - 1  # the first point has come back
+        for i in range(size):
+            out[start[g] + i, 0], out[start[g] + i, 1] = source[first + i, 0], source[first + i, 1]
         start[g + 1] = start[g] + size
-    return start, out[: start[len(group) - 1]].copy()
 
 
 @compiled
-def _centres(start: Ints, corner: Corners) -> Ints:
+def _add_centres(start: Ints, corner: Corners, count: Ints) -> None:
     """Count odd points in hulls, side by side: right of the left side, and not right of the right one."""
-    count = np.zeros(len(start) - 1, np.int64)
     for i in range(len(count)):
         for j in range(start[i], start[i + 1]):
             following = j + 1 if j + 1 < start[i + 1] else start[i]
@@ -275,4 +276,3 @@ def _centres(start: Ints, corner: Corners) -> Ints:
                     count[i] += -across // (2 * (y1 - y0))
                 else:
                     count[i] += across // (2 * (y1 - y0)) + 1
-    return count

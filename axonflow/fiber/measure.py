@@ -63,7 +63,8 @@ def count_objects(
     high = np.full((len(ids), len(BOUNDS)), -FAR)
     _add_runs(runs.first, runs.begin, runs.end, row, core.y0, core.x0, total, low, high)
     inside = core.relative_to(window)
-    _add_borders(runs.first, runs.begin, runs.end, row, labels, inside.y0, inside.x0, total)
+    lines = np.zeros((3, labels.shape[1] + 2), np.uint32)
+    _add_borders(runs.first, runs.begin, runs.end, row, labels, inside.y0, inside.x0, lines, total)
     return Tally(ids, total, low, high)
 
 
@@ -99,12 +100,14 @@ def _add_borders(
     labels: NDArray[np.uint32],
     top: int,
     left: int,
+    lines: NDArray[np.uint32],
     total: Ints,
 ) -> None:
-    """Add the kinds of the border pixels in every run; a core begins at (top, left) of the window."""
-    w = labels.shape[1]
-    lines = np.zeros((3, w + 2), np.uint32)  # of the row above, this one, and the one below, with a pixel around
-    for y in (top - 1, top):
+    """Add the kinds of the border pixels in every run; a core begins at (top, left) of the window.
+
+    ``lines`` (3, w + 2) are of the row above, this one, and the one below, with a pixel of 0 around.
+    """
+    for y in range(top - 1, top + 1):
         _outline(labels, y, lines[y % 3])
     for i in range(len(first) - 1):
         y = top + i
@@ -123,18 +126,25 @@ def _outline(labels: NDArray[np.uint32], y: int, line: NDArray[np.uint32]) -> No
     """Write the labels of a row's border pixels to ``line[1:-1]``, and 0 where there is none, or no such row."""
     h, w = labels.shape
     if y < 0 or y >= h:
-        line[:] = 0
+        for x in range(w):
+            line[x + 1] = 0
         return
-    here, inner = labels[y], line[1:-1]
+    here = labels[y]
     if y == 0 or y == h - 1:  # beyond is another label, as the window ends with the slide
-        inner[:] = here
+        for x in range(w):
+            line[x + 1] = here[x]
         return
     above, below = labels[y - 1], labels[y + 1]
     for x in range(1, w - 1):
         label = here[x]
         alone = (above[x] != label) | (below[x] != label) | (here[x - 1] != label) | (here[x + 1] != label)
-        inner[x] = label if alone else np.uint32(0)
-    inner[0], inner[-1] = here[0], here[-1]
+        line[x + 1] = label if alone else np.uint32(0)
+    line[1], line[w] = here[0], here[w - 1]
+
+
+_KINDS = np.zeros(50, np.int64)
+_KINDS[[5, 7, 15, 17, 25, 27]], _KINDS[[21, 33]], _KINDS[[13, 23]] = 1, 2, 3
+"""The kind of a border pixel by the code of the paper, and of scikit-image."""
 
 
 @compiled
@@ -153,11 +163,5 @@ def _border_kind(above: NDArray[np.uint32], here: NDArray[np.uint32], below: NDA
         + np.int64(below[x - 1] == label)
         + np.int64(below[x + 1] == label)
     )
-    code = 1 + 2 * beside + 10 * across  # the code of the paper, and of scikit-image
-    if code in (5, 7, 15, 17, 25, 27):
-        return 1
-    if code in (21, 33):
-        return 2
-    if code in (13, 23):
-        return 3
-    return 0
+    kind: int = _KINDS[1 + 2 * beside + 10 * across]
+    return kind

@@ -9,12 +9,14 @@ on nothing farther away than that: the reach is the halo.
 from __future__ import annotations
 
 from math import ceil, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.compiled import compiled
 from axonflow.kernel.grid import Box
+from axonflow.kernel.tally import Ints
 from axonflow.kernel.units import PixelSize
 
 __all__ = ["assign", "cut_off", "reach_px"]
@@ -57,7 +59,10 @@ def assign(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int) -> 
     fibers[inside] = axons
     if reach > 0:
         np.logical_and(myelin, axons == 0, out=free[inside])
-        _grow(fibers.ravel(), free.ravel(), w + 2, _by_id(_shores(fibers, free)), reach)
+        shores = _by_id(_shores(fibers, free))
+        room = np.count_nonzero(free) + 1
+        arriving, spare = np.empty(room, np.uint64), np.empty(room, np.uint64)
+        _grow(fibers.ravel(), free.ravel(), w + 2, shores, arriving, spare, reach)
     return np.ascontiguousarray(fibers[inside])
 
 
@@ -76,58 +81,77 @@ def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, wi
         The part to count in, and the part that both arrays show.
     """
     inside = core.relative_to(window)
-    return _count_next(fibers, myelin, inside.y0, inside.x0, inside.y1, inside.x1)
+    nothing = np.zeros(fibers.shape[1], np.uint32)
+    return _count_next(fibers, myelin, nothing, inside.y0, inside.x0, inside.y1, inside.x1)
+
+
+def _shores(fibers: NDArray[np.uint32], free: NDArray[np.bool_]) -> Arrivals:
+    """Return the pixels of axons that have a free neighbour, in raster order."""
+    w = fibers.shape[1]
+    found = np.empty(np.count_nonzero(fibers), np.uint64)
+    return found[: _find_shores(fibers, free, np.zeros(w, np.bool_), np.empty(w + 1, np.int64), found)]
+
+
+def _by_id(arrivals: Arrivals) -> Arrivals:
+    """Order arrivals by their ids, which lie close together: by counting them."""
+    if len(arrivals) == 0:
+        return arrivals
+    low, high = int(arrivals.min() >> ID), int(arrivals.max() >> ID)
+    ordered = np.empty_like(arrivals)
+    _order(arrivals, low, np.zeros(high - low + 2, np.int64), ordered)
+    return ordered
 
 
 @compiled
-def _shores(fibers: NDArray[np.uint32], free: NDArray[np.bool_]) -> Arrivals:
-    """Return the pixels of axons that have a free neighbour, in raster order."""
+def _find_shores(
+    fibers: NDArray[np.uint32], free: NDArray[np.bool_], on_shore: NDArray[np.bool_], column: Ints, found: Arrivals
+) -> int:
+    """Write the pixels of axons that have a free neighbour, and return how many; ``on_shore`` is False at first."""
     h, w = fibers.shape
-    on_shore = np.zeros(w, np.bool_)
-    column = np.empty(w + 1, np.int64)
-    found = np.empty(np.count_nonzero(fibers), np.uint64)
     n = 0
     for y in range(1, h - 1):
         axons, above, here, below = fibers[y], free[y - 1], free[y], free[y + 1]
         for x in range(1, w - 1):
             on_shore[x] = (axons[x] != 0) & (above[x] | below[x] | here[x - 1] | here[x + 1])
-        k = np.int64(0)
+        k: Any = np.int64(0)
         for x in range(w):  # without a branch, which a processor could not foretell
             column[k] = x
             k += np.int64(on_shore[x])
-        for x in column[:k]:
-            found[n] = (np.uint64(axons[x]) << ID) | np.uint64(y * w + x)
+        for i in range(k):
+            found[n] = (np.uint64(axons[column[i]]) << ID) | np.uint64(y * w + column[i])
             n += 1
-    return found[:n]
+    return n
 
 
 @compiled
-def _by_id(arrivals: Arrivals) -> Arrivals:
-    """Order arrivals by their ids, which lie close together: by counting them."""
-    if len(arrivals) == 0:
-        return arrivals
-    low, high = np.int64(arrivals.min() >> ID), np.int64(arrivals.max() >> ID)
-    at = np.zeros(high - low + 2, np.int64)
+def _order(arrivals: Arrivals, low: int, at: Ints, ordered: Arrivals) -> None:
+    """Write arrivals in the order of their ids, of which ``low`` is the smallest; ``at`` is 0 at first."""
     for arrival in arrivals:
         at[np.int64(arrival >> ID) - low + 1] += 1
-    at = np.cumsum(at)
-    ordered = np.empty_like(arrivals)
+    for k in range(1, len(at)):
+        at[k] += at[k - 1]
     for arrival in arrivals:
         i = np.int64(arrival >> ID) - low
         ordered[at[i]] = arrival
         at[i] += 1
-    return ordered
 
 
 @compiled
-def _grow(fibers: NDArray[np.uint32], free: NDArray[np.bool_], width: int, shores: Arrivals, reach: int) -> None:
+def _grow(
+    fibers: NDArray[np.uint32],
+    free: NDArray[np.bool_],
+    width: int,
+    shores: Arrivals,
+    arriving: Arrivals,
+    spare: Arrivals,
+    reach: int,
+) -> None:
     """Let ``fibers`` grow from their shores into the ``free`` pixels, in place; both are (h · width,).
 
     The shores are ordered by id. So the first to arrive has the smallest id of all that arrive in that round, and those
-    who have come are in the order of their ids again.
+    who have come are in the order of their ids again. ``arriving`` and ``spare`` have room for one more than all free.
     """
-    room = np.count_nonzero(free) + 1
-    arrived, arriving, spare = shores, np.empty(room, np.uint64), np.empty(room, np.uint64)
+    arrived = shores
     for _ in range(reach):
         n = np.int64(0)
         for arrival in arrived:
@@ -145,10 +169,20 @@ def _grow(fibers: NDArray[np.uint32], free: NDArray[np.bool_], width: int, shore
 
 
 @compiled
-def _count_next(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], y0: int, x0: int, y1: int, x1: int) -> int:
-    """Count the myelin pixels in a part of the window that belong to no fiber and lie beside one."""
+def _count_next(
+    fibers: NDArray[np.uint32],
+    myelin: NDArray[np.bool_],
+    nothing: NDArray[np.uint32],
+    y0: int,
+    x0: int,
+    y1: int,
+    x1: int,
+) -> int:
+    """Count the myelin pixels in a part of the window that belong to no fiber and lie beside one.
+
+    ``nothing`` is a row without fibers.
+    """
     h, w = fibers.shape
-    nothing = np.zeros(w, np.uint32)
     total = np.int64(0)
     for y in range(y0, y1):
         here, myelin_here = fibers[y], myelin[y]

@@ -55,7 +55,7 @@ def find_runs(labels: NDArray[Any], part: Box | None = None) -> Runs:
     np.cumsum(first, out=first)
     begin, end = np.empty(first[-1], np.int32), np.empty(first[-1], np.int32)
     label = np.empty(first[-1], labels.dtype)
-    _find(labels, y0, x0, y1, x1, begin, end, label)
+    _find(labels, y0, x0, y1, x1, np.zeros(x1 - x0 + 1, np.int32), begin, end, label)
     return Runs(first, begin, end, label)
 
 
@@ -72,10 +72,20 @@ def _count(labels: NDArray[Any], y0: int, x0: int, y1: int, x1: int, first: Ints
 
 @compiled
 def _find(
-    labels: NDArray[Any], y0: int, x0: int, y1: int, x1: int, begin: Columns, end: Columns, label: NDArray[Any]
+    labels: NDArray[Any],
+    y0: int,
+    x0: int,
+    y1: int,
+    x1: int,
+    change: Columns,
+    begin: Columns,
+    end: Columns,
+    label: NDArray[Any],
 ) -> None:
-    """Write the runs; where a row changes is found without a branch, which a processor could not foretell."""
-    change = np.zeros(x1 - x0 + 1, np.int32)
+    """Write the runs; where a row changes is found without a branch, which a processor could not foretell.
+
+    ``change`` has room for a row's columns and its end, and begins with 0.
+    """
     i = 0
     for y in range(y0, y1):
         row = labels[y, x0:x1]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from axonflow.kernel.grid import Box
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.device import Device, computing_device, faults, turn
+from axonflow.net.device import Device, computing_device, faults, turn, use_cores
 from axonflow.net.lattice import Lattice
 from axonflow.net.loaded import PLANES, LoadedNetwork, load_network
 from axonflow.net.normalise import Codes, grey_codes
@@ -42,6 +42,8 @@ class Predictor:
         The slide's grey codes, on which its normalisation is built.
     statistics : Statistics, optional
         By which batch norm goes; those of the training if None.
+    cores : callable, optional
+        Says before each window how many cores of the processor it may use; as this thread has it if None.
 
     Notes
     -----
@@ -56,6 +58,7 @@ class Predictor:
     device: Device = field(default_factory=computing_device)
     codes: Codes = grey_codes
     statistics: Statistics | None = None
+    cores: Callable[[], int] | None = None
 
     def probabilities(
         self, core: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]
@@ -88,7 +91,7 @@ class Predictor:
         with turn(self.device), faults():
             net = self._network()
             work = partial(net.shares, net.table(table), Box.whole((window.shape[0], window.shape[1])))
-            (shares,) = net.batches.through(work, self.codes, [window])
+            (shares,) = net.batches.through(work, self._codes, [window])
         return shares, inner
 
     def predict(
@@ -127,17 +130,42 @@ class Predictor:
         def take(core: Box, planes: NDArray[np.uint8]) -> None:
             out[:, *core.relative_to(box).slices] = planes
 
-        self.each(self.lattice.cores(box), lambda _: (pixels, have), table, len(out), take)
+        groups = self.groups(self.lattice.cores(box), pixels, have)
+        self.each(groups, lambda _: (pixels, have), table, len(out), take)
         return out
 
+    def groups(self, cores: Iterable[Box], pixels: NDArray[np.generic], have: Box) -> list[tuple[Box, ...]]:
+        """Put together cores of one shape whose windows are of one grey throughout; any other is a group of its own.
+
+        Parameters
+        ----------
+        cores : iterable of Box
+        pixels, have
+            As for :meth:`probabilities`.
+        """
+        groups: dict[object, list[Box]] = {}
+        for core in cores:
+            seen = pixels[core.grow(self.lattice.halo, self.lattice.shape).relative_to(have).slices]
+            grey = seen[0, 0]
+            even = grey == seen[-1, -1] and (seen[0] == grey).all() and (seen == grey).all()
+            groups.setdefault((core.shape, grey.item()) if even else core, []).append(core)
+        return [tuple(group) for group in groups.values()]
+
     def each(
-        self, cores: Iterable[Box], read: Read, table: NDArray[np.float32], count: int, take: Take, around: int = 0
+        self,
+        groups: Iterable[tuple[Box, ...]],
+        read: Read,
+        table: NDArray[np.float32],
+        count: int,
+        take: Take,
+        around: int = 0,
     ) -> None:
         """Predict cores of the lattice, wherever they lie.
 
         Parameters
         ----------
-        cores : iterable of Box
+        groups : iterable of tuple of Box
+            Cores; those of one shape that see the same are given together, and are computed once.
         read : callable
             From a core to pixels that hold it with its halo, and where they lie.
         table : (65536,) float32
@@ -156,20 +184,26 @@ class Predictor:
             If the GPU fails, or has no memory for a single window.
         """
 
-        def cut(core: Box) -> NDArray[np.uint16]:
-            return self.codes(self.lattice.window(core, *read(core))[0])
+        def cut(group: tuple[Box, ...]) -> NDArray[np.uint16]:
+            return self._codes(self.lattice.window(group[0], *read(group[0]))[0])
 
         with turn(self.device), faults():
             net = self._network()
             codes = net.table(table)
-            for alike in _of_one_shape(cores):
-                inner = self.lattice.inner(alike[0])
+            for alike in _of_one_shape(groups):
+                inner = self.lattice.inner(alike[0][0])
                 wanted = Box(inner.y0 - around, inner.x0 - around, inner.y1 + around, inner.x1 + around)
                 work = partial(net.planes, codes, wanted, count)
-                for core, planes in zip(alike, net.batches.through(work, cut, alike), strict=True):
-                    take(core, planes)
+                for group, planes in zip(alike, net.batches.through(work, cut, alike), strict=True):
+                    for core in group:
+                        take(core, planes)
             if self.device.where.type == "cpu":
                 self.device.forget()  # other stages follow; on a GPU nobody else waits for it
+
+    def _codes(self, window: NDArray[np.generic]) -> NDArray[np.uint16]:
+        if self.cores is not None:
+            use_cores(self.cores())
+        return self.codes(window)
 
     def _network(self) -> LoadedNetwork:
         if self.statistics is None:  # one network of a process, however it was asked for
@@ -177,9 +211,9 @@ class Predictor:
         return load_network(self.checkpoint, self.precision, self.device, self.statistics)
 
 
-def _of_one_shape(cores: Iterable[Box]) -> list[list[Box]]:
+def _of_one_shape(groups: Iterable[tuple[Box, ...]]) -> list[list[tuple[Box, ...]]]:
     """Part cores by their shape, which is also what tells the shapes of their windows."""
-    parts: dict[tuple[int, int], list[Box]] = {}
-    for core in cores:
-        parts.setdefault(core.shape, []).append(core)
+    parts: dict[tuple[int, int], list[tuple[Box, ...]]] = {}
+    for group in groups:
+        parts.setdefault(group[0].shape, []).append(group)
     return list(parts.values())

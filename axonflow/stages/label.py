@@ -47,6 +47,7 @@ def label_axons(
         finish=partial(_number, layout, least_px, least_without),
         memory=largest * 2,
         resident={"compiled": COMPILED_BYTES},
+        rehearse=_rehearse,
     )
     second = Stage(
         name="label",
@@ -62,6 +63,13 @@ def label_axons(
         disk=grid.shape[0] * grid.shape[1] // 10,
     )
     return (first, second, *levels(layout.axons, "axons", second))
+
+
+def _rehearse() -> None:
+    box, kinds = Box(0, 0, 4, 4), np.eye(4, dtype=np.uint8)
+    cores = [(box, survey(kinds, box, box.shape))]
+    for _, table in number_axons(cores, join(cores)):
+        label(kinds, table)
 
 
 def _cores(layout: Layout) -> Grid:

@@ -72,8 +72,17 @@ def map_cells(
             finish=partial(_finish, layout, cells, doubt, coverage.notes),
             memory=max(box.size for box in grid) * (17 if rules.judges else 7),
             resident={"compiled": COMPILED_BYTES, "table": TABLE_BYTES},
+            rehearse=partial(_rehearse, layout, cell_um),
         ),
     )
+
+
+def _rehearse(layout: Layout, cell_um: float) -> None:
+    import xarray  # noqa: F401  # of which maps are made
+
+    box = Box(0, 0, 4, 4)
+    cells, nothing = Cells(box.shape, layout.work.pixel_size, cell_um), np.zeros(box.shape, np.uint8)
+    cells.count(nothing, layout.classes, nothing == 0, box)
 
 
 def _task(layout: Layout, cells: Cells, rules: Rules, coverage: Coverage, doubt: Doubt | None, box: Box) -> Result:

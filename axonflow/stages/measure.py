@@ -96,8 +96,20 @@ def measure(
         memory=largest * ((96 if steps else 15) + (6 if layout.classes.unmyelinated is not None else 0)),
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
+        rehearse=partial(_rehearse, layout, reach, steps),
     )
     return (stage, *levels(layout.fibers, "fibers", stage))
+
+
+def _rehearse(layout: Layout, reach: int, steps: Steps | None) -> None:
+    box = Box(0, 0, 8, 8)
+    axons, myelin = np.zeros(box.shape, np.uint32), np.ones(box.shape, np.bool_)
+    axons[2, 2], axons[5, 5] = 1, 2
+    fibers = _grown(axons, myelin, reach, steps)
+    cut_off(fibers, myelin, box, box)
+    measured = Measured(*(Objects.of(labels, box, box, box.shape) for labels in (axons, fibers)))
+    for part in complete([(box, measured)], ROWS):
+        fiber_table(part, layout.work.pixel_size, box.shape)
 
 
 def _task(layout: Layout, reach: int, steps: Steps | None, by_network: bool, box: Box) -> Result:
@@ -121,7 +133,7 @@ def _measure(
     without = None if layout.classes.unmyelinated is None else labels == layout.classes.unmyelinated
     del labels
     growing = axons if without is None else np.where(without, np.uint32(0), axons)
-    fibers = assign_by_length(growing, myelin, reach, steps) if steps else assign(growing, myelin, reach)
+    fibers = _grown(growing, myelin, reach, steps)
     result = {"beyond": np.array(cut_off(fibers, myelin, box, window))}
     if without is not None:
         np.copyto(fibers, axons, where=without)
@@ -133,6 +145,10 @@ def _measure(
     if by_network:
         of_axons = replace(of_axons, tally=beside(of_axons.tally, *sums_of_axons(layout, box, axons, window)))
     return {**result, **Measured(of_axons, of_fibers).arrays()}, core
+
+
+def _grown(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int, steps: Steps | None) -> NDArray[np.uint32]:
+    return assign_by_length(axons, myelin, reach, steps) if steps else assign(axons, myelin, reach)
 
 
 def _finish(layout: Layout, table: _Table, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:

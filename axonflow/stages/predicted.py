@@ -58,6 +58,11 @@ class Outputs(NamedTuple):
         self.traits.write(box, block_sums(planes[CONFIDENCE], planes[GREY]))
         return self.pieces(planes[CLASS], planes[CONFIDENCE], box)
 
+    def rehearse(self) -> None:
+        """Compile what :meth:`write` calls."""
+        nothing = np.zeros((2, 2), np.uint8)
+        self.pieces(nothing, nothing, Box.whole(nothing.shape))
+
     def pieces(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8], box: Box) -> Result:
         """Return the sums of the confidence over each piece of an axon in a box, for the end of the stage to keep."""
         return sum_pieces(self.classes.kinds(labels), confidence, box, self.images[CLASS].shape)._asdict()

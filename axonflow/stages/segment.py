@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.cpus import cpus, tasks_side_by_side
+from axonflow.engine.cpus import cores_of_a_task, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.classes import AXON_MYELIN, Classes
@@ -23,7 +23,7 @@ from axonflow.ngff.plane import Plane
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
 from axonflow.stages.normalised import normalisation_of, statistics_of
-from axonflow.stages.predicted import CLASS, GREY, outputs_of
+from axonflow.stages.predicted import CLASS, GREY, Outputs, outputs_of
 from axonflow.stages.probability import keep_sums, summed
 from axonflow.stages.segmentation import Network
 
@@ -35,6 +35,7 @@ __all__ = [
     "NETWORK_BYTES",
     "WINDOW_BYTES",
     "device_of",
+    "load_torch",
     "measure_seams",
     "parameters_of",
     "predictor_of",
@@ -91,6 +92,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
         disk=layout.work.shape[0] * layout.work.shape[1] // 6,
+        rehearse=partial(_rehearse, outputs),
     )
     pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]
     return (first, *pyramids, measure_seams(layout, network, lattice, parameters, after))
@@ -106,6 +108,16 @@ def parameters_of(layout: Layout, network: Network) -> dict[str, Any]:
     if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
         parameters["classes"] = _told_apart(layout.classes)
     return parameters
+
+
+def load_torch() -> None:
+    """Load what predicts."""
+    import axonflow.net.predict  # noqa: F401  # a second
+
+
+def _rehearse(outputs: Outputs) -> None:
+    load_torch()
+    outputs.rehearse()
 
 
 def device_of() -> str:
@@ -163,13 +175,11 @@ def _predict(
 
 def predictor_of(layout: Layout, network: Network, lattice: Lattice) -> Predictor:
     """Return the network at work on a slide, over the windows of a lattice."""
-    from axonflow.net.device import use_cores  # torch is loaded where it is used
-    from axonflow.net.predict import Predictor
+    from axonflow.net.predict import Predictor  # torch is loaded where it is used
 
-    if tasks_side_by_side() > 1:
-        use_cores(max(cpus() // tasks_side_by_side(), 1))
+    cores = cores_of_a_task if tasks_side_by_side() > 1 else None
     codes, statistics = normalisation_of(layout, network).codes, statistics_of(layout, network)
-    return Predictor(network.checkpoint, lattice, network.precision, codes=codes, statistics=statistics)
+    return Predictor(network.checkpoint, lattice, network.precision, codes=codes, statistics=statistics, cores=cores)
 
 
 def _told_apart(classes: Classes) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ from axonflow.stages.segment import (
     NETWORK_BYTES,
     WINDOW_BYTES,
     device_of,
+    load_torch,
     measure_seams,
     parameters_of,
     predictor_of,
@@ -95,6 +96,7 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
         resident={"network": NETWORK_BYTES},
         memory=WINDOW_BYTES + read * (2 * itemsize + 5 + planes),
         disk=pixels,
+        rehearse=load_torch,
     )
     second = Stage(
         name="segment",
@@ -110,6 +112,7 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
         resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=EXACT_WINDOW_BYTES + largest * (2 * itemsize + 5 + planes),
         disk=pixels // 6,
+        rehearse=outputs.rehearse,
     )
     pyramids = [stage for image in outputs.images.values() for stage in levels(image, image.path.name, second)]
     return (first, second, *pyramids, measure_seams(layout, network, lattice, parameters | mended, (second, *after)))
@@ -158,8 +161,9 @@ def _look(
         out[CLASS:planes, *at] = made[:, depth : depth + h, depth : depth + w]
         out[planes:, *at] = seams.folded(made[0], core)
 
-    cores, predictor = lattice.cores(box), predictor_of(layout, network, lattice)
-    predictor.each(cores, lambda _: (pixels, have), table, planes - CLASS, take, depth)
+    predictor = predictor_of(layout, network, lattice)
+    groups = predictor.groups(lattice.cores(box), pixels, have)
+    predictor.each(groups, lambda _: (pixels, have), table, planes - CLASS, take, depth)
     return out
 
 
@@ -214,7 +218,7 @@ def _again(
             plane[at] = new[i - CLASS]
 
     table = normalisation_of(layout, network).table
-    predictor_of(layout, network, exact).each(places, read, table, max(planes), take)
+    predictor_of(layout, network, exact).each(((place,) for place in places), read, table, max(planes), take)
 
 
 def _finish(layout: Layout, seams: Seams, results: Iterable[tuple[Box, Result]]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from axonflow.stages.bounds import channels_of, read_content
 from axonflow.stages.convert import greys_file, read_greys
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
-from axonflow.stages.predicted import CLASS, GREY, outputs_of
+from axonflow.stages.predicted import CLASS, GREY, Outputs, outputs_of
 from axonflow.stages.probability import keep_sums
 from axonflow.stages.segment import NETWORK_BYTES, device_of
 from axonflow.stages.segmentation import NnUNet
@@ -107,11 +107,18 @@ def segment_by_nnunet(layout: Layout, network: NnUNet, after: Stage) -> tuple[St
         },
         memory=2 * read * itemsize + box * (scores + outputs.planes + 2) + 2**26,
         disk=grid.shape[0] * grid.shape[1] // 6,
+        rehearse=partial(_rehearse, outputs),
     )
     pyramids = [stage for image in outputs.images.values() for stage in levels(image, image.path.name, first)]
     if not network.approximates:
         return (first, *pyramids)
     return (first, *pyramids, _comparison(layout, network, first))
+
+
+def _rehearse(outputs: Outputs) -> None:
+    import axonflow.net.nnunet.predict  # noqa: F401  # with torch, a second
+
+    outputs.rehearse()
 
 
 def _comparison(layout: Layout, network: NnUNet, after: Stage) -> Stage:

@@ -75,6 +75,40 @@ def test_the_embedded_models_predict_what_a_plain_loop_does(model: str, precisio
     assert len(np.unique(came[0])) >= 3
 
 
+@settings(max_examples=10)
+@given(st.lists(st.sampled_from([0, 7, None]), min_size=12, max_size=12), st.sampled_from(["uint8", "float32"]))
+def test_windows_of_one_grey_are_computed_once(greys: list[int | None], dtype: str) -> None:
+    """Whichever cores are of one grey: all get what each gets alone, and of each grey and shape one is computed."""
+    shape, core, halo = (90, 120), 32, 8
+    pixels = picture(tissue(shape)).astype(dtype)
+    for box, grey in zip(Grid(shape, (core, core)), greys, strict=True):
+        if grey is not None:
+            pixels[box.slices] = grey
+    lattice, whole, table = (
+        Lattice(shape, core, halo, 16),
+        Box.whole(shape),
+        lookup_table(histogram(picture(tissue(shape)))),
+    )
+    checkpoint = Checkpoint.find("sem")
+    predictor = Predictor(checkpoint, lattice, "float32", HERE)
+    cores = list(lattice.cores(whole))
+    with pytest.MonkeyPatch.context() as patch:
+        count, planes = [], loaded.LoadedNetwork.planes
+
+        def counted(self: loaded.LoadedNetwork, table: Tensor, inner: Box, n: int, codes: Tensor) -> Tensor:
+            count.append(len(codes))
+            return planes(self, table, inner, n, codes)
+
+        patch.setattr(loaded.LoadedNetwork, "planes", counted)
+        came = predictor.predict(pixels, whole, whole, table)
+        once = sum(count)
+    for each in cores:
+        np.testing.assert_array_equal(came[:, *each.slices], predictor.predict(pixels, whole, each, table))
+    windows = [pixels[each.grow(halo, shape).slices] for each in cores]
+    known = [(w.shape, c.shape, w[0, 0].item()) for w, c in zip(windows, cores, strict=True) if (w == w[0, 0]).all()]
+    assert once == len(cores) - len(known) + len({(core, grey) for _, core, grey in known})
+
+
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 96), min_size=2, max_size=2, unique=True), st.data())
 def test_a_part_of_a_window_is_cut_from_the_whole(rows: list[int], data: st.DataObject) -> None:

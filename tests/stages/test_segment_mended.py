@@ -123,7 +123,7 @@ def test_below_all_shares_every_seam_is_made_again_by_windows_that_see_all(plain
     beside = [Box(y, x - 32, min(y + 64, SHAPE[0]), min(x + 32, SHAPE[1])) for y in (0, 64, 128) for x in (64, 128)]
     beside += [Box(y - 32, x, min(y + 32, SHAPE[0]), min(x + 64, SHAPE[1])) for y in (64, 128) for x in (0, 64, 128)]
     for place in beside:
-        exact.each([place], lambda _: (pixels, whole), table, len(expected), lambda at, new: put(expected, at, new))
+        exact.each([(place,)], lambda _: (pixels, whole), table, len(expected), lambda at, new: put(expected, at, new))
     np.testing.assert_array_equal(labels(config), expected[0])
     for name, plane in zip(("background", "myelin", "axon"), expected[2:], strict=True):
         kept = np.asarray(Pyramid.open(config.out / "probabilities" / name).array(0)[0])

@@ -20,7 +20,7 @@ from axonflow.kernel.grid import Box
 from axonflow.kernel.resample import Resampling, nearest_pixels
 from axonflow.ngff import Pyramid
 from axonflow.results.figures.outline import draw_border
-from axonflow.results.figures.style import COLUMN_MM, new_figure, round_length, save, scale_bar, styled
+from axonflow.results.figures.style import COLUMN_MM, COMPRESSION, new_figure, round_length, save, scale_bar, styled
 
 __all__ = ["Picture", "coarse", "draw_detail", "draw_overlay", "draw_slide", "stretched"]
 
@@ -141,7 +141,7 @@ def draw_overlay(slide: Pyramid, semantic: Pyramid, classes: Classes, path: Path
     whole.paste(picture, (0, 0))
     whole.paste(key, (0, picture.height))
     with new_file(path, durable=False) as part:
-        whole.save(part, format="png")
+        whole.save(part, format="png", compress_level=COMPRESSION)
 
 
 @styled()
