@@ -1,9 +1,10 @@
 """From a trained network to one of whole numbers, by what some images do in it.
 
-Each channel's largest value on these images becomes code 255, or up to twice as much does, so that a layer's sums need
-only be divided by a power of two. Weights are rounded one after the other; what a rounding does to the layer's output
-is made up for by the weights that are still to be rounded (GPTQ: Frantar, Ashkboos, Hoefler & Alistarh, ICLR 2023).
-Layers are done in the order in which they are computed, on the codes that reach them.
+What a code stands for is chosen for each channel so that three errors together are least: of rounding to codes, of
+cutting off what is above the largest one, and of rounding the weights, whose scale hangs on it, since a layer's sums
+are divided by a power of two. Weights are rounded one after the other; what a rounding does to the layer's output is
+made up for by the weights that are still to be rounded (GPTQ: Frantar, Ashkboos, Hoefler & Alistarh, ICLR 2023). Layers
+are done in the order in which they are computed, on the codes that reach them.
 """
 
 from __future__ import annotations
@@ -34,14 +35,20 @@ from axonflow.net.unet import Block, Conv, UNet, doubled_reproducibly
 
 __all__ = ["quantised"]
 
-_PLACES = 2048
-"""Of a window, at so many places what reaches a layer is looked at."""
+_PLACES, _FEWEST = 4, 2**14
+"""At so many places for each input of a layer, and at so many at least, what reaches it is looked at."""
 
 _DAMPING = 0.01
 """Of the mean square of the inputs, added to each: what was never seen must not weigh without bound."""
 
 _LEAST = 1e-3
 """Of the largest channel's range, at least, every channel gets."""
+
+_TRIED = 2.0 ** np.arange(1, -2.25, -0.25)
+"""What is tried as the largest code's value, in units of a channel's largest value."""
+
+_LARGEST = 4096
+"""Values of a channel that may be cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +140,21 @@ class _Quantising:
         folded = fuse_conv_bn_eval(convolution, norm)
         assert folded.bias is not None
         true = torch.cat([folded(pad(window)) for window in _each(maps.true)])
-        largest = F.relu(true).amax((0, 2, 3)).double()
-        unit = torch.clamp(largest, min=_LEAST * max(float(largest.max()), _LEAST)) / LARGEST_CODE
+        means = _means(true)
+        F.relu_(true)
         weight = (folded.weight.double() * maps.unit[:, None, None]).flatten(1)
-        step = torch.clamp((weight / unit[:, None]).abs().amax(1) / LARGEST_WEIGHT, min=2.0 ** -SHIFTS[-1])
-        shift = torch.clamp(-torch.floor(torch.log2(step)), SHIFTS[0], SHIFTS[-1])
-        unit = unit * step * 2.0**shift  # what the power of two leaves makes the range of codes wider
+        rounding = _Rounding(_squares(pad, folded, maps.codes))
+        unit, shift = _scales(true, weight, rounding.error)
         in_sums = unit * 0.5**shift
-        squares, means, true_means = self._looked_at(pad, folded, maps.codes, true)
-        whole = _rounded(weight / in_sums[:, None], squares)
-        bias = torch.round(true_means / in_sums - whole @ means)  # so that no channel's mean is shifted
-        bias = torch.clamp(bias, -LARGEST_BIAS // 2, LARGEST_BIAS // 2)
+        whole = rounding.of(weight / in_sums[:, None])
         kernels = whole.float().view_as(folded.weight)
         sums = torch.cat(
-            [F.conv2d(pad(each), kernels, bias.float(), folded.stride, folded.padding) for each in _each(maps.codes)]
+            [F.conv2d(pad(each), kernels, None, folded.stride, folded.padding) for each in _each(maps.codes)]
         )
-        codes = torch.clamp(torch.round(sums * (0.5**shift).float()[:, None, None]), 0, LARGEST_CODE)
+        bias = torch.round(means / in_sums - _means(sums))  # so that no channel's mean is shifted
+        bias = torch.clamp(bias, -LARGEST_BIAS // 2, LARGEST_BIAS // 2)
+        sums += bias.float()[:, None, None]
+        codes = sums.mul_((0.5**shift).float()[:, None, None]).round_().clamp_(0, LARGEST_CODE)
         name = self.names[module]
         if name == _FIRST:  # its codes will not have been brought to mean grey
             bias = bias - MEAN_GREY * whole.sum(1)
@@ -157,33 +163,7 @@ class _Quantising:
             bias.to(torch.int32).numpy(),
             shift.to(torch.int32).numpy(),
         )
-        return _Maps(F.relu_(true), codes, unit)
-
-    def _looked_at(
-        self, pad: nn.Module, convolution: nn.Conv2d, codes: Tensor, true: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the mean products and means of what reaches a layer at some places, and the means of its true output.
-
-        Returns
-        -------
-        (k, k) and (k,) float64
-            Of its k inputs: all channels, at all places of the kernel.
-        (outputs,) float64
-        """
-        side, stride, around = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
-        inputs = convolution.in_channels * side * side
-        squares, means = torch.zeros(inputs, inputs, dtype=torch.float64), torch.zeros(inputs, dtype=torch.float64)
-        true_means = torch.zeros(len(convolution.weight), dtype=torch.float64)
-        h, w = true.shape[2:]
-        random = np.random.default_rng(0)
-        for window, wanted in zip(_each(codes), true, strict=True):
-            kernels = F.pad(pad(window), [around] * 4)[0].unfold(1, side, stride).unfold(2, side, stride)
-            y, x = np.divmod(random.choice(h * w, min(_PLACES, h * w), replace=False), w)
-            seen = kernels[:, y, x].transpose(0, 1).flatten(1)  # (places, inputs)
-            squares += (seen.T @ seen).double() / len(seen) / len(codes)
-            means += seen.double().mean(0) / len(codes)
-            true_means += wanted[:, y, x].double().mean(1) / len(codes)
-        return squares, means, true_means
+        return _Maps(true, codes, unit)
 
 
 def _each(maps: Tensor) -> Iterator[Tensor]:
@@ -194,38 +174,101 @@ def _each(maps: Tensor) -> Iterator[Tensor]:
 _FIRST = "encode.0.0"
 
 
-def _rounded(weight: Tensor, squares: Tensor) -> Tensor:
-    """Round weights so that a layer's output changes little.
+def _means(maps: Tensor) -> Tensor:
+    """Return the mean of each channel, (channels,) float64, of (n, channels, h, w)."""
+    return torch.stack([window.double().mean((1, 2)) for window in maps]).mean(0)
+
+
+def _squares(pad: nn.Module, convolution: nn.Conv2d, codes: Tensor) -> Tensor:
+    """Return the mean products, (k, k) float64, of a layer's k inputs: all channels, at all places of the kernel."""
+    side, stride, around = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
+    inputs = convolution.in_channels * side * side
+    squares = torch.zeros(inputs, inputs, dtype=torch.float64)
+    random = np.random.default_rng(0)
+    for window in _each(codes):
+        kernels = F.pad(pad(window), [around] * 4)[0].unfold(1, side, stride).unfold(2, side, stride)
+        h, w = kernels.shape[1:3]
+        places = min(-(-max(_PLACES * inputs, _FEWEST) // len(codes)), h * w)
+        y, x = np.divmod(random.choice(h * w, places, replace=False), w)
+        seen = kernels[:, y, x].transpose(0, 1).flatten(1)  # (places, inputs)
+        squares += (seen.T @ seen).double() / places / len(codes)
+    return squares
+
+
+def _scales(true: Tensor, weight: Tensor, error: float) -> tuple[Tensor, Tensor]:
+    """Choose what a code stands for, and by which power of two sums are divided.
 
     Parameters
     ----------
+    true : (n, outputs, h, w) float32
+        What the layer makes; 0 or more.
     weight : (outputs, k) float64
-        In units of the whole numbers.
-    squares : (k, k) float64
-        Mean products of the inputs.
+        Of its input codes.
+    error : float
+        Mean square of what rounding the weights does to the sums, in their units.
 
     Returns
     -------
-    (outputs, k) float64
-        Whole numbers.
+    unit, shift : (outputs,) float64
     """
-    most = squares.diagonal().mean()
-    squares = squares + torch.diag(torch.full_like(squares.diagonal(), _DAMPING) * torch.clamp(most, min=1e-9))
-    order = torch.argsort(squares.diagonal(), descending=True, stable=True)
-    left = weight[:, order].clone()
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(squares[order][:, order]))
-    factor = torch.linalg.cholesky(inverse, upper=True)
-    whole = torch.empty_like(left)
-    for first in range(0, left.shape[1], _AT_ONCE):
-        end = min(first + _AT_ONCE, left.shape[1])
-        errors = torch.empty(len(left), end - first, dtype=left.dtype)
-        for i in range(first, end):
-            whole[:, i] = torch.clamp(torch.round(left[:, i]), -LARGEST_WEIGHT, LARGEST_WEIGHT)
-            error = (left[:, i] - whole[:, i]) / factor[i, i]
-            left[:, i:end] -= error[:, None] * factor[i, i:end]
-            errors[:, i - first] = error
-        left[:, end:] -= errors @ factor[first:end, end:]
-    return whole[:, torch.argsort(order)]
+    values = true.transpose(0, 1).flatten(1)
+    count = values.shape[1]
+    positive = (values > 0).double().mean(1)
+    top = values.topk(min(_LARGEST, count), 1).values.double()
+    largest = torch.clamp(top[:, 0], min=_LEAST * max(float(top.max()), _LEAST))
+    least = torch.clamp(weight.abs().amax(1) / LARGEST_WEIGHT, min=1e-30)  # a sum's unit
+    unit, shift = torch.zeros_like(largest), torch.zeros_like(largest)
+    lowest = torch.full_like(largest, torch.inf)
+    for part in _TRIED:
+        wanted = part * largest / LARGEST_CODE
+        power = torch.clamp(torch.floor(torch.log2(wanted / least)), SHIFTS[0], SHIFTS[-1])
+        tried = torch.maximum(wanted, least * 2.0**power)
+        cut = F.relu(top - (LARGEST_CODE * tried)[:, None]).square().sum(1) / count
+        total = positive * tried.square() / 12 + cut + (tried * 0.5**power).square() * error
+        total[LARGEST_CODE * tried < top[:, -1]] = torch.inf  # more is cut off than is known of
+        better = (total < lowest) | (unit == 0)
+        unit, shift, lowest = (
+            torch.where(better, new, old) for new, old in ((tried, unit), (power, shift), (total, lowest))
+        )
+    return unit, shift
+
+
+class _Rounding:
+    """How the weights of a layer are rounded so that its output changes little.
+
+    Parameters
+    ----------
+    squares : (k, k) float64
+        Mean products of the inputs.
+
+    Attributes
+    ----------
+    error : float
+        Mean square of what it does to the output, expected, in units of the whole numbers.
+    """
+
+    def __init__(self, squares: Tensor) -> None:
+        most = squares.diagonal().mean()
+        squares = squares + torch.diag(torch.full_like(squares.diagonal(), _DAMPING) * torch.clamp(most, min=1e-9))
+        self.order = torch.argsort(squares.diagonal(), descending=True, stable=True)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(squares[self.order][:, self.order]))
+        self.factor = torch.linalg.cholesky(inverse, upper=True)
+        self.error = float(self.factor.diagonal().square().reciprocal().sum()) / 12
+
+    def of(self, weight: Tensor) -> Tensor:
+        """Round weights, (outputs, k) float64 in units of the whole numbers."""
+        left, factor = weight[:, self.order].clone(), self.factor
+        whole = torch.empty_like(left)
+        for first in range(0, left.shape[1], _AT_ONCE):
+            end = min(first + _AT_ONCE, left.shape[1])
+            errors = torch.empty(len(left), end - first, dtype=left.dtype)
+            for i in range(first, end):
+                whole[:, i] = torch.clamp(torch.round(left[:, i]), -LARGEST_WEIGHT, LARGEST_WEIGHT)
+                error = (left[:, i] - whole[:, i]) / factor[i, i]
+                left[:, i:end] -= error[:, None] * factor[i, i:end]
+                errors[:, i - first] = error
+            left[:, end:] -= errors @ factor[first:end, end:]
+        return whole[:, torch.argsort(self.order)]
 
 
 _AT_ONCE = 128

@@ -11,8 +11,15 @@ from torch import nn
 
 from axonflow.net.architecture import Architecture
 from axonflow.net.exact import put_integers_into
-from axonflow.net.integers import IntegerLayer, IntegerNetwork, input_codes
-from axonflow.net.quantise import _rounded, quantised
+from axonflow.net.integers import (
+    LARGEST_CODE,
+    LARGEST_WEIGHT,
+    SHIFTS,
+    IntegerLayer,
+    IntegerNetwork,
+    input_codes,
+)
+from axonflow.net.quantise import _Rounding, _scales, quantised
 from axonflow.net.unet import UNet
 
 
@@ -59,7 +66,7 @@ def test_rounding_one_after_the_other_beats_rounding_each(seed: int, outputs: in
     )
     squares = torch.from_numpy(seen.T @ seen / len(seen))
     weight = torch.from_numpy(random.uniform(-100, 100, (outputs, inputs)))
-    whole = _rounded(weight, squares)
+    whole = _Rounding(squares).of(weight)
     assert torch.equal(whole, whole.round())
 
     def error(rounded: torch.Tensor) -> float:
@@ -67,6 +74,33 @@ def test_rounding_one_after_the_other_beats_rounding_each(seed: int, outputs: in
 
     if inputs >= 20:  # of few, luck decides
         assert error(whole) < error(weight.round())
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 100), st.sampled_from([1e-6, 1e-3, 1.0]))
+def test_scales_leave_room_for_the_weights_and_err_less_than_the_largest_values_would(
+    seed: int, error: float, size: float
+) -> None:
+    random = np.random.default_rng(seed)
+    outputs, inputs = 6, 40
+    true = size * np.maximum(random.standard_t(3, (3, outputs, 16, 16)), 0)
+    true[:, 0] = 0  # a channel that is never seen
+    weight = random.normal(0, size / 1000, (outputs, inputs))
+    weight[1] = 0
+    unit, shift = (chosen.numpy() for chosen in _scales(torch.tensor(true).float(), torch.from_numpy(weight), error))
+    assert (unit > 0).all()
+    assert np.isin(shift, SHIFTS).all()
+    in_sums = unit * 0.5**shift
+    assert (np.abs(weight) <= LARGEST_WEIGHT * (1 + 1e-9) * in_sums[:, None]).all()
+
+    def errs(unit: np.ndarray, in_sums: np.ndarray) -> np.ndarray:
+        codes = np.clip(np.rint(true / unit[:, None, None]), 0, LARGEST_CODE)
+        return ((codes * unit[:, None, None] - true) ** 2).mean((0, 2, 3)) + error * in_sums**2
+
+    least = np.abs(weight).max(1) / LARGEST_WEIGHT
+    power = np.clip(np.ceil(np.log2(true.max((0, 2, 3)) / LARGEST_CODE / np.maximum(least, 1e-30))), 1, SHIFTS[-1])
+    plain = np.maximum(least * 2.0**power, true.max((0, 2, 3)) / LARGEST_CODE)
+    seen = slice(2, None)
+    assert errs(unit, in_sums)[seen].sum() < 1.1 * errs(plain + 1e-30, plain * 0.5**power)[seen].sum()
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 from slides import picture, tissue, write_model, write_slide
 from whole_numbers import random_integers
 
 from axonflow.engine.profile import Profile
 from axonflow.errors import InputError, ModelError
-from axonflow.net.checkpoint import Checkpoint
+from axonflow.kernel.classes import WITH_UNMYELINATED
+from axonflow.net.checkpoint import Checkpoint, embedded_models
+from axonflow.net.exact import put_integers_into
+from axonflow.results.analysis import open_store
 from axonflow.stages.segmentation import Network
 from axonflow.workflow.config import Config
 from axonflow.workflow.job import Job, prepare, run_job
@@ -51,6 +57,41 @@ def test_other_whole_numbers_are_other_labels(config: Config) -> None:
     before, model = key(), Checkpoint.find(str(config.model))
     model.with_integers(random_integers(model.shape, len(model.classes), seed=1))
     assert key() != before
+
+
+def test_whole_numbers_mend_and_say_how_sure_they_were_in_any_chunks(config: Config) -> None:
+    mended = replace(config, halo="mend", chunk=128)
+    larger = replace(mended, out=config.out.with_name("larger"), chunk=192)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("axonflow.workflow.sources.MENDED_FROM", 0.0025)
+        for each in (mended, larger):
+            run_job(prepare(each), Profile.find("local").but(workers=1))
+    ours, theirs = map(open_store, (mended.out, larger.out))
+    assert ours.record["model"]["precision"] == "int8"
+    assert ours.record["stages"]["segment"]["mended"]["again"] > 0
+    assert ours.axons["axon_probability"].notna().all()
+    for name in ("semantic", "axons"):
+        np.testing.assert_array_equal(ours.labels[name].compute(), theirs.labels[name].compute())
+    pd.testing.assert_series_equal(ours.axons["axon_probability"], theirs.axons["axon_probability"])
+
+
+def test_whole_numbers_tell_four_classes_apart_at_several_pixel_sizes(tmp_path: Path) -> None:
+    model = Checkpoint.find(write_model(tmp_path, classes=WITH_UNMYELINATED))
+    model = replace(model, working_um=(0.05, 0.1), slides_um=(0.03, 0.1))
+    model.with_integers(random_integers(model.shape, len(model.classes)))
+    for um in (0.1, 0.05):
+        slide = write_slide(tmp_path / f"{um}.tif", picture(tissue((130, 100))), um)
+        config = Config(slide, tmp_path / f"{um}", model=str(model.path), cell_um=6.0, chunk=64, precision="int8")
+        run_job(prepare(config), Profile.find("local").but(workers=1))
+        analysis = open_store(config.out)
+        assert analysis.record["labels"]["pixel_size_um"] == [um, um]
+        assert len(np.unique(analysis.labels["semantic"].compute())) == 4
+
+
+@pytest.mark.parametrize("name", embedded_models())
+def test_models_that_come_with_it_have_whole_numbers_of_their_layers(name: str) -> None:
+    model = Checkpoint.find(name)
+    put_integers_into(model.network(), model.integer_network(), torch.device("cpu"))
 
 
 def test_what_cannot_be_is_refused_with_the_way_on(config: Config) -> None:
