@@ -107,8 +107,8 @@ def integers_of(network: UNet, samples: Sequence[Sample]) -> IntegerNetwork:
     samples : sequence of Sample
         Of each at least one window is looked at, of larger ones more; of very many images only some are.
     """
-    if len(samples) > _WINDOWS:
-        samples = [samples[k * len(samples) // _WINDOWS] for k in range(_WINDOWS)]
+    if len(samples) > _MOST:
+        samples = [samples[k * len(samples) // _MOST] for k in range(_MOST)]
     area = sum(sample.grey.size for sample in samples)
     windows = [
         window
@@ -159,8 +159,8 @@ def quantise(checkpoint: Checkpoint, dataset: Path) -> tuple[Checkpoint, list[st
     return checkpoint.with_integers(integers), sorted({image.subject for image in images})
 
 
-_WINDOWS, _SIDE = 24, 256
-"""How many windows the whole numbers are chosen on, about, and their sides, px."""
+_WINDOWS, _MOST, _SIDE = 24, 48, 256
+"""How many windows the whole numbers are chosen on, about and at most, and their sides, px."""
 
 
 def _windows_of(sample: Sample, count: int) -> list[NDArray[np.float32]]:

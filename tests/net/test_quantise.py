@@ -94,13 +94,14 @@ def test_scales_leave_room_for_the_weights_and_err_less_than_the_largest_values_
 
     def errs(unit: np.ndarray, in_sums: np.ndarray) -> np.ndarray:
         codes = np.clip(np.rint(true / unit[:, None, None]), 0, LARGEST_CODE)
-        return ((codes * unit[:, None, None] - true) ** 2).mean((0, 2, 3)) + error * in_sums**2
+        found: np.ndarray = ((codes * unit[:, None, None] - true) ** 2).mean((0, 2, 3)) + error * in_sums**2
+        return found
 
+    unit, in_sums, weight, true = unit[2:], in_sums[2:], weight[2:], true[:, 2:]
     least = np.abs(weight).max(1) / LARGEST_WEIGHT
-    power = np.clip(np.ceil(np.log2(true.max((0, 2, 3)) / LARGEST_CODE / np.maximum(least, 1e-30))), 1, SHIFTS[-1])
-    plain = np.maximum(least * 2.0**power, true.max((0, 2, 3)) / LARGEST_CODE)
-    seen = slice(2, None)
-    assert errs(unit, in_sums)[seen].sum() < 1.1 * errs(plain + 1e-30, plain * 0.5**power)[seen].sum()
+    power = np.clip(np.ceil(np.log2(true.max((0, 2, 3)) / LARGEST_CODE / least)), SHIFTS[0], SHIFTS[-1])
+    plain = least * 2.0**power
+    assert errs(unit, in_sums).sum() < 1.1 * errs(plain, least).sum()
 
 
 @pytest.mark.parametrize(
