@@ -173,6 +173,27 @@ def fetch_one(
     _introduce(Checkpoint.find(path))
 
 
+@models.command("quantise")
+def quantise_one(
+    model: Model,
+    dataset: Annotated[
+        Path,
+        typer.Argument(help="The BIDS microscopy folder with labels that it was trained on.", show_default=False),
+    ],
+) -> None:
+    """Give a trained model a network of whole numbers, for --precision int8.
+
+    Example: [bold]axonflow models quantise model.json data/sem[/bold]
+    """
+    from axonflow.net.checkpoint import Checkpoint
+    from axonflow.training.calibrate import quantise
+
+    checkpoint, subjects = quantise(Checkpoint.find(model), dataset)
+    console.print(f"chosen on   {', '.join(subjects)}", soft_wrap=True)
+    console.print(f"written     {checkpoint.integers_path}", soft_wrap=True)
+    console.print(f"contract    {checkpoint.path}", soft_wrap=True)
+
+
 @models.command("remove")
 def remove_one(name: Annotated[str, typer.Argument(help="Of a model of yours.", show_default=False)]) -> None:
     """Remove a model that was imported or fetched; stores made with it stay as they are.

@@ -29,12 +29,13 @@ from axonflow.net.nnunet.plans import plan_from_json
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from axonflow.net.integers import IntegerNetwork
     from axonflow.net.unet import UNet
 
 __all__ = ["EMBEDDED", "Checkpoint", "Precision", "embedded_models"]
 
-Precision = Literal["float32", "bfloat16", "float16"]
-"""Of the convolutions; the softmax is always float32."""
+Precision = Literal["float32", "bfloat16", "float16", "int8"]
+"""Of the convolutions; the softmax is always float32. ``int8``: the network of whole numbers that some models have."""
 
 LARGEST_WEIGHTS = 2**30
 """Bytes of a network's weights; those that come with the package have 2 million numbers."""
@@ -70,6 +71,8 @@ class Checkpoint:
     plan : NnUNetPlan, optional
         How a model of nnU-Net is run; None of the paper's networks. It runs on the slide's own pixels. Its
         ``pixel_size_um`` is 0 if nobody knows at which it was trained.
+    integers : str
+        Sha256 of the file of its network of whole numbers (:mod:`axonflow.net.integers`); empty if it has none.
     """
 
     name: str = setting(TEXT, "Its name, and its files'.", required=True)
@@ -110,6 +113,7 @@ class Checkpoint:
     working_um: tuple[float, ...] = ()
     slides_um: tuple[float, float] | None = None
     coarseness: tuple[float, float] | None = None
+    integers: str = ""
     plan: NnUNetPlan | None = None
     folder: Path = EMBEDDED
 
@@ -193,6 +197,11 @@ class Checkpoint:
         return self.folder / f"{self.name}.safetensors"
 
     @property
+    def integers_path(self) -> Path:
+        """The file of its network of whole numbers, if it has one."""
+        return self.folder / f"{self.name}.int8.safetensors"
+
+    @property
     def card(self) -> Path:
         """The model's card, Markdown; it may not be there."""
         return self.folder / f"{self.name}.md"
@@ -203,7 +212,7 @@ class Checkpoint:
         content = {name: value for name, value in asdict(self).items() if name != "folder"}
         content["nnunet"] = content.pop("plan")
         # Contracts are as they were before there were these.
-        for name in ("working_um", "slides_um", "coarseness", "nnunet"):
+        for name in ("working_um", "slides_um", "coarseness", "integers", "nnunet"):
             if not content[name]:
                 del content[name]
         return content | {"classes": self.classes.to_json()}
@@ -313,16 +322,52 @@ class Checkpoint:
             )
         return net.eval()
 
-    def save(self, net: UNet, folder: Path) -> Checkpoint:
-        """Write weights and contract into a folder; return the contract with the weights' sha256."""
+    def integer_network(self) -> IntegerNetwork:
+        """Load the network of whole numbers.
+
+        Raises
+        ------
+        ModelError
+            If there is none, or it is not that of the contract.
+        """
+        from axonflow.net.integers import IntegerNetwork
+
+        if not self.integers:
+            raise ModelError(
+                f"A model with a network of whole numbers was expected with --precision int8, {self.name!r} has none; "
+                f"make it with axonflow models quantise {self.path} DATASET, of the images it was trained on, or leave "
+                "--precision out."
+            )
+        path = self.integers_path
+        try:
+            content = read_file(path, LARGEST_WEIGHTS)
+            if (found := hashlib.sha256(content).hexdigest()) != self.integers:
+                raise ValueError(f"its sha256 is {found[:16]}…, {self.integers[:16]}… is stated")
+            return IntegerNetwork.from_bytes(content)
+        except (LookupError, OSError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"Whole numbers of the network {self.name!r} were expected in {path}, but {said(error)}; "
+                "make them anew with axonflow models quantise, or leave --precision out."
+            ) from error
+
+    def with_integers(self, network: IntegerNetwork | None) -> Checkpoint:
+        """Write a network of whole numbers beside the weights, then the contract; return this. None: there is none."""
+        stated = ""
+        if network is not None:
+            write_file(self.integers_path, content := network.to_bytes())
+            stated = hashlib.sha256(content).hexdigest()
+        complete = replace(self, integers=stated)
+        write_file(self.path, (json.dumps(complete.contract, indent=2, ensure_ascii=False) + "\n").encode())
+        return complete
+
+    def save(self, net: UNet, folder: Path, integers: IntegerNetwork | None = None) -> Checkpoint:
+        """Write weights, perhaps whole numbers that were made of them, and last the contract, which it returns."""
         from safetensors.torch import save
 
         make_folder(folder)
         content = save({name: tensor.contiguous() for name, tensor in net.state_dict().items()})
         write_file(folder / f"{self.name}.safetensors", content)
-        stated = self.contract | {"sha256": hashlib.sha256(content).hexdigest()}
-        write_file(folder / f"{self.name}.json", (json.dumps(stated, indent=2, ensure_ascii=False) + "\n").encode())
-        return replace(self, sha256=stated["sha256"], folder=folder)
+        return replace(self, sha256=hashlib.sha256(content).hexdigest(), folder=folder).with_integers(integers)
 
 
 def _check(checkpoint: Checkpoint) -> None:
@@ -345,6 +390,8 @@ def _check_told(content: Mapping[str, Any]) -> None:
         raise TypeError(
             f"an object of JSON, with a list of text as subjects, was expected as trained_on, {str(told)[:40]} came"
         )
+    if not _SHA256.holds(integers := content.get("integers", "")):
+        raise TypeError(f"{_SHA256.form} was expected as integers, {str(integers)[:40]} came")
     if not isinstance(familiar := content.get("familiar", {}), dict):
         raise TypeError(f"an object of JSON was expected as familiar, {str(familiar)[:40]} came")
     wanted = NORMALISED if "nnunet" in content else NORMALISATION

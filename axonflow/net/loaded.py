@@ -7,9 +7,11 @@ and on the processor a convolution and its ReLU are one step of oneDNN, which sp
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from axonflow.errors import ModelError
 from axonflow.kernel.grid import Box, ceil_to
 from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device
+from axonflow.net.exact import put_integers_into
+from axonflow.net.integers import input_codes
 from axonflow.net.statistics import Statistics
 from axonflow.net.unet import Conv
 
@@ -32,7 +37,7 @@ PLANES = ("class", "confidence")
 
 
 class _HeadInFull(nn.Module):
-    """The last 1×1 convolution in float32, added up feature by feature.
+    """The last 1×1 convolution and the softmax, in float32, added up feature by feature.
 
     In 8 bits of mantissa classes would tie, and a library's convolution adds up in an order that depends on the number
     of threads: probabilities would depend on who computes them.
@@ -52,7 +57,7 @@ class _HeadInFull(nn.Module):
         term = torch.empty_like(scores)
         for feature, weight in zip(x.contiguous().unbind(1), self.weight, strict=True):
             scores += torch.mul(weight, feature[:, None].float(), out=term)  # (classes, 1, 1) × (n, 1, h, w)
-        return scores
+        return torch.softmax(scores, dim=1)
 
 
 class _Fused(nn.Module):
@@ -102,18 +107,23 @@ class LoadedNetwork:
     features : nn.Module
         All but the head, batch norm folded into the convolutions; in the precision of ``dtype``.
     head : nn.Module
+        With the softmax: from features to the probability of each class.
     dtype : torch.dtype
+        Of what the network sees.
     batches : Batches
+    seen_as : callable
+        From normalised greys to what the network sees.
     """
 
     features: nn.Module
     head: nn.Module
     dtype: torch.dtype
     batches: Batches
+    seen_as: Callable[[NDArray[np.float32]], NDArray[Any]] = np.asarray
 
     def table(self, table: NDArray[np.float32]) -> Tensor:
         """Bring a normalisation to the device."""
-        return torch.tensor(table).to(self.batches.device.where, self.dtype)
+        return torch.tensor(self.seen_as(table)).to(self.batches.device.where, self.dtype)
 
     @torch.inference_mode()
     def shares(self, table: Tensor, part: Box, codes: Tensor) -> Tensor:
@@ -121,7 +131,8 @@ class LoadedNetwork:
         with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             images = table.index_select(0, codes.flatten()).view(len(codes), 1, *codes.shape[1:])
             features = self.features(images.to(memory_format=torch.channels_last), part)
-            return torch.softmax(self.head(features), dim=1)
+            shares: Tensor = self.head(features)
+            return shares
 
     @torch.inference_mode()
     def planes(self, table: Tensor, inner: Box, count: int, codes: Tensor) -> Tensor:
@@ -154,6 +165,13 @@ def load_network(
     if device.where.type == "cpu":
         keep_memory()
     net = checkpoint.network()
+    if precision == "int8":
+        assert statistics is None, "whole numbers are those of the training's statistics"
+        try:
+            head: nn.Module = put_integers_into(net, checkpoint.integer_network(), device.where)
+        except ValueError as error:
+            raise ModelError(f"{checkpoint.integers_path} was expected to fit the model: {error}.") from error
+        return LoadedNetwork(net, head, torch.int64, Batches(device), input_codes)
     if statistics is not None:
         statistics.put_into(net)
     for module in net.modules():

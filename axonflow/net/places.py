@@ -62,7 +62,7 @@ def remove_user_model(name: str) -> Path:
     contract = folder / f"{name}.json"
     try:
         contract.unlink()  # first: without it there is no model, whatever else is left
-        for suffix in (".safetensors", ".md"):
+        for suffix in (".safetensors", ".int8.safetensors", ".md"):
             contract.with_suffix(suffix).unlink(missing_ok=True)
         if (pictures := contract.with_suffix("")).is_dir():
             shutil.rmtree(pictures)

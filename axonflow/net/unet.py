@@ -14,6 +14,8 @@ two (1,552,387).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -78,6 +80,7 @@ class UNet(nn.Module):
         self.decode = nn.ModuleList(Block(2 * f, f, k, n, dropout) for f, k in zip(features, kernels, strict=True))
         self.head: nn.Module = nn.Conv2d(features[0], classes, 1)
 
+        self.doubled: Callable[[Tensor], Tensor] = _doubled
         self.margin = tuple(n * (kernel // 2) for kernel in kernels)
 
     def forward(self, x: Tensor, part: Box | None = None) -> Tensor:
@@ -104,7 +107,7 @@ class UNet(nn.Module):
         for up, decode, skip, (wanted, around) in zip(
             reversed(self.up), reversed(self.decode), reversed(skips), reversed(seen), strict=True
         ):
-            x = up(_doubled(x))  # (n, f, h, w)
+            x = up(self.doubled(x))  # (n, f, h, w)
             there = Box(2 * there.y0, 2 * there.x0, 2 * there.y1, 2 * there.x1)
             x = decode(torch.cat([skip[:, :, *around.slices], x[:, :, *around.relative_to(there).slices]], dim=1))
             x, there = _cut(x, wanted.relative_to(around)), wanted

@@ -103,6 +103,8 @@ def parameters_of(layout: Layout, network: Network) -> dict[str, Any]:
     checkpoint = network.checkpoint
     parameters: dict[str, Any] = {"model": checkpoint.sha256, "invert": checkpoint.invert}
     parameters |= {"precision": network.precision, "halo": network.halo, "lattice": checkpoint.lattice_px}
+    if network.precision == "int8":
+        parameters["integers"] = checkpoint.integers
     if layout.classes != AXON_MYELIN:  # no other list was known before: stores of that time go on
         parameters["classes"] = _told_apart(layout.classes)
     return parameters

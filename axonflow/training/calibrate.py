@@ -1,6 +1,6 @@
-"""What a model's contract promises beyond its weights: the smallest axon and what is familiar.
+"""What a model has beyond its weights: the smallest axon, what is familiar, and a network of whole numbers.
 
-Both are chosen on the images it was trained on, and on no other.
+All are chosen on the images it was trained on, and on no other.
 """
 
 from __future__ import annotations
@@ -13,22 +13,26 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from axonflow.errors import InputError, ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.coarseness import coarseness_range, square_coarseness
 from axonflow.net.familiarity import block_sums, familiar_ranges, square_traits
+from axonflow.net.integers import IntegerNetwork
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes
 from axonflow.net.precision import best_precision
 from axonflow.net.predict import Predictor
+from axonflow.net.quantise import quantised
 from axonflow.net.unet import UNet
-from axonflow.training.dataset import Sample
+from axonflow.training.bids import labelled_images
+from axonflow.training.dataset import Sample, read_sample
 from axonflow.training.matching import axon_ids, detection
 from axonflow.training.score import without_small_axons
 
-__all__ = ["calibrate", "choose_smallest_axon", "predict"]
+__all__ = ["calibrate", "choose_smallest_axon", "integers_of", "predict", "quantise"]
 
 _SMALLEST_PX = (0, 5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000)
 _SMALLEST_UM2 = 0.5
@@ -91,6 +95,83 @@ def calibrate(
             square_coarseness(sums, shape, np.ones(sums.shape[1:], np.bool_)) for sums, shape in shown
         ),
     )
+
+
+def integers_of(network: UNet, samples: Sequence[Sample]) -> IntegerNetwork:
+    """Choose the whole numbers of a network on some windows of the images it was trained on.
+
+    Parameters
+    ----------
+    network : UNet
+        Its float32 weights, on the processor.
+    samples : sequence of Sample
+        Of each at least one window is looked at, of larger ones more; of very many images only some are.
+    """
+    if len(samples) > _MOST:
+        samples = [samples[k * len(samples) // _MOST] for k in range(_MOST)]
+    area = sum(sample.grey.size for sample in samples)
+    windows = [
+        window
+        for sample in samples
+        for window in _windows_of(sample, max(round(_WINDOWS * sample.grey.size / area), 1))
+    ]
+    return quantised(network, np.stack(windows))
+
+
+def quantise(checkpoint: Checkpoint, dataset: Path) -> tuple[Checkpoint, list[str]]:
+    """Give a finished model a network of whole numbers, and write it beside the weights.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    dataset : Path
+        Top folder of the BIDS microscopy data set it was trained on; subjects that it has not seen are left out.
+
+    Returns
+    -------
+    Checkpoint
+        With the contract's new state.
+    list of str
+        The subjects on whose images the whole numbers were chosen.
+
+    Raises
+    ------
+    ModelError, InputError
+        If the model is nnU-Net's or comes with axonflow, or the data set holds nothing of what it was trained on.
+    """
+    checkpoint.shape  # noqa: B018  # of nnU-Net's models it says that they have none
+    if checkpoint.embedded:
+        raise ModelError(
+            f"A model of yours was expected, {checkpoint.name!r} came, which comes with axonflow and with its whole "
+            "numbers; copy its files to a folder and give the .json there."
+        )
+    subjects = checkpoint.trained_on.get("subjects", [])
+    images = [image for image in labelled_images(dataset) if image.subject in subjects]
+    if not images:
+        raise InputError(
+            f"Images of {', '.join(subjects) or 'subjects that the contract names'} were expected in {dataset}, none "
+            f"is there; give the data set that {checkpoint.name!r} was trained on."
+        )
+    sizes = checkpoint.working_sizes
+    classes, invert = checkpoint.classes, checkpoint.invert
+    samples = [read_sample(image, size, classes, invert=invert) for image in images for size in sizes]
+    integers = integers_of(checkpoint.network(), samples)
+    return checkpoint.with_integers(integers), sorted({image.subject for image in images})
+
+
+_WINDOWS, _MOST, _SIDE = 24, 48, 256
+"""How many windows the whole numbers are chosen on, about and at most, and their sides, px."""
+
+
+def _windows_of(sample: Sample, count: int) -> list[NDArray[np.float32]]:
+    """Cut windows that lie evenly over an image; a smaller one is mirrored."""
+    image = sample.image
+    short = [(0, max(_SIDE - side, 0)) for side in image.shape]
+    image = np.pad(image, short, "symmetric")
+    rows, columns = (np.arange(0, side - _SIDE + 1, _SIDE) for side in image.shape)
+    chosen = sorted({k * len(rows) * len(columns) // count for k in range(count)})
+    at = (divmod(k, len(columns)) for k in chosen)
+    return [image[rows[i] : rows[i] + _SIDE, columns[j] : columns[j] + _SIDE] for i, j in at]
 
 
 def choose_smallest_axon(

@@ -93,7 +93,8 @@ def _claim(folder: Path, identity: Mapping[str, Any], *, fresh: bool) -> None:
 def _clear(folder: Path, model: str) -> None:
     """Remove what a training has written, its state first: without it nothing else counts."""
     remove(folder / "state.pt")
-    remove(*(folder / name for name in ("curve.jsonl", f"{model}.json", f"{model}.safetensors", "tensorboard")))
+    files = (f"{model}.json", f"{model}.safetensors", f"{model}.int8.safetensors")
+    remove(*(folder / name for name in ("curve.jsonl", *files, "tensorboard")))
 
 
 def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:

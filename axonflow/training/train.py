@@ -1,7 +1,7 @@
 """From a folder of labelled images to a model: what is learnt and what is held out, the loop over steps, the contract.
 
 A training's folder holds ``training.json`` (what it is), ``state.pt`` (where it stands), ``curve.jsonl`` (how it got
-there) and, at the end, the model as ``NAME.json`` and ``NAME.safetensors``.
+there) and, at the end, the model as ``NAME.json``, ``NAME.safetensors`` and ``NAME.int8.safetensors``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from axonflow.net.architecture import Architecture
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.unet import UNet
 from axonflow.training.bids import LabelledImage, drawn_classes, labelled_images
-from axonflow.training.calibrate import calibrate, predict
+from axonflow.training.calibrate import calibrate, integers_of, predict
 from axonflow.training.curve import Curve, Point
 from axonflow.training.dataset import Patches, Sample, batches, default_workers, read_sample
 from axonflow.training.events import Noted, StepDone, TrainingBegun, TrainingListener
@@ -410,7 +410,8 @@ def _finish(training: Training, state: State, out: Path) -> Checkpoint:
     contract = replace(training.contract, trained_on=trained_on)
     others = [size for size in training.working_sizes if size != training.pixel_size]
     resized = [sample for sizes in training.resized(others) for sample in sizes] if others else []
-    return calibrate(contract, network, training.samples, resized).save(network, out)
+    calibrated = calibrate(contract, network, training.samples, resized)
+    return calibrated.save(network, out, integers_of(network, (*training.samples, *resized)))
 
 
 def _subjects(samples: Sequence[Sample]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from axonflow.errors import InputError
 from axonflow.fiber.rules import Border
@@ -29,6 +29,9 @@ from axonflow.kernel.kinds import (
 )
 from axonflow.kernel.setting import check, refuse_unknown, setting, settings
 from axonflow.kernel.units import LARGEST_UM, SMALLEST_UM, PixelSize
+
+if TYPE_CHECKING:
+    from axonflow.net.checkpoint import Precision
 
 __all__ = ["AxonShape", "Config", "Halo", "MaskUnit", "OnBadTile", "OnOff"]
 
@@ -134,6 +137,14 @@ class Config:
         "nnU-Net have not.",
         flag="--adapt-to-slide",
         usual="off",
+        decides=("segment", "segment.seams"),
+    )
+    precision: Precision | None = setting(
+        choice("int8", "bfloat16", "float16", "float32"),
+        "Compute the network in this precision; int8 are whole numbers, the same on every processor, which a model "
+        "must have.",
+        flag="--precision",
+        usual="float16 on a GPU; bfloat16 or else float32 on a processor",
         decides=("segment", "segment.seams"),
     )
     fast: bool = setting(
@@ -365,6 +376,8 @@ class Config:
             content["pixel_size"] = asdict(self.pixel_size)
         if self.adapt_to_slide is None:  # records of runs without it are as they were before there was such a setting
             del content["adapt_to_slide"]
+        if self.precision is None:  # likewise
+            del content["precision"]
         return content
 
     @classmethod

@@ -153,7 +153,8 @@ def prepare(config: Config, precision: Callable[[], Precision] = best_precision,
         config.model, pixel_size_of(slide), None if fresh else config.out, config.working_pixel_size_um
     )
     config = replace(config, model=choice.called)
-    if made := None if fresh else _made_in(config.out):
+    made = None if fresh or config.precision is not None else _made_in(config.out)
+    if made:
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
         begun = declare_job(config, slide, network_of(config, slide, choice.model, lambda: made))
         if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name in {"segment", FIRST}):

@@ -22,7 +22,7 @@ SETTINGS = tuple(settings(Config))
 
 FLAGS = {name: known.flag for name, known in settings(Config).items()}
 
-OF_NETWORKS = ("model", "halo", "adapt_to_slide", "keep_probabilities", "min_axon_probability")
+OF_NETWORKS = ("model", "halo", "adapt_to_slide", "precision", "keep_probabilities", "min_axon_probability")
 """What own masks leave nothing to do for."""
 
 

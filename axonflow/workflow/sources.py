@@ -106,12 +106,20 @@ def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: 
         halo = max(checkpoint.halo_px, DEPTH)
     else:
         halo = checkpoint.halo_px if config.halo is None else config.halo
+    chosen, adapted = config.precision or precision(), config.adapt_to_slide == "on"
+    if chosen == "int8" and adapted:
+        raise InputError(
+            "Another precision than int8 was expected with --adapt-to-slide on: whole numbers were chosen for the "
+            "statistics of the training; leave --precision out."
+        )
+    if chosen == "int8":
+        checkpoint.integer_network()
     return Network(
         checkpoint,
         halo,
-        precision(),
+        chosen,
         config.keep_probabilities,
-        config.adapt_to_slide == "on",
+        adapted,
         MENDED_FROM if config.halo == "mend" and halo < exact else None,  # an exact halo leaves nothing to mend
     )
 
@@ -124,6 +132,11 @@ def _nnunet(
         raise InputError(
             f"No --halo was expected with {checkpoint.name!r}, a model of nnU-Net: its windows lie as nnU-Net lays "
             "them, and there are no seams; leave it out."
+        )
+    if config.precision is not None:
+        raise InputError(
+            f"No --precision was expected with {checkpoint.name!r}, a model of nnU-Net, which computes in float32, and "
+            "with --fast in half precision where that is faster; leave it out."
         )
     if config.adapt_to_slide == "on":
         raise InputError(

@@ -208,6 +208,7 @@ def test_one_of_the_users_is_removed_whole_and_none_but_the_users(mine: Path, tm
     for name in ("cord", "nerve"):
         assert command("models", "import", folder, "--name", name).code == 0
     (mine / "cord.md").write_text("a card")
+    (mine / "cord.int8.safetensors").write_bytes(b"")
     (mine / "cord").mkdir()
     (mine / "cord" / "picture.png").write_bytes(b"")
     ran = command("models", "remove", "cord")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from whole_numbers import random_integers
 
 from axonflow.errors import ModelError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
@@ -274,3 +275,14 @@ def test_pixel_sizes_that_are_none_are_refused(saved: Checkpoint, tmp_path: Path
     path.write_text(json.dumps(json.loads(path.read_text()) | stated))
     with pytest.raises(ModelError, match=f"{next(iter(stated))}"):
         Checkpoint.find(path)
+
+
+def test_whole_numbers_belong_to_the_weights(saved: Checkpoint, tmp_path: Path) -> None:
+    alone = saved.save(saved.network(), tmp_path)
+    assert "integers" not in json.loads(alone.path.read_text())
+    integers = random_integers(TEM)
+    stated = alone.with_integers(integers)
+    found = Checkpoint.find(stated.weights)
+    assert found == replace(stated, folder=found.folder)
+    assert found.integer_network().to_bytes() == integers.to_bytes()
+    assert Checkpoint.find(found.save(found.network(), tmp_path).path).integers == ""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from slides import tissue, write_model, write_sample
+from slides import command, tissue, write_model, write_sample
 
 import axonflow
 from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.familiarity import familiar_ranges
-from axonflow.training.calibrate import calibrate, choose_smallest_axon, predict
+from axonflow.training.calibrate import calibrate, choose_smallest_axon, integers_of, predict
 from axonflow.training.dataset import read_samples
 
 
@@ -44,6 +45,44 @@ def test_what_is_familiar_is_what_runs_on_the_training_images_show(tmp_path: Pat
     calibrated = calibrate(contract, contract.network(), samples)
     assert calibrated.familiar == familiar_ranges(squares)
     assert calibrated.sha256 == contract.sha256
+
+
+def test_a_finished_model_gets_whole_numbers_of_the_images_it_learnt_from(tmp_path: Path) -> None:
+    (tmp_path / "SEM.json").write_text(json.dumps({"PixelSize": 0.1}))
+    for i in range(2):
+        write_sample(tmp_path, f"sub-{i}_sample-1_SEM", tissue((90, 120), i), seed=i)
+    bare = Checkpoint.find(write_model(tmp_path / "model"))
+    ran = command("models", "quantise", bare.path, tmp_path)
+    assert ran.code == 2
+    assert "Images of subjects that the contract names were expected" in ran.err
+    model = replace(bare, trained_on={"subjects": ["sub-1", "sub-9"]}).with_integers(None)
+    before = model.weights.read_bytes()
+    ran = command("models", "quantise", model.path, tmp_path)
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[0].split() == ["chosen", "on", "sub-1"]
+    found = Checkpoint.find(model.path)
+    assert replace(found, integers="") == model
+    (seen,) = (sample for sample in read_samples(tmp_path, model.pixel_size) if sample.subject == "sub-1")
+    assert found.integer_network().to_bytes() == integers_of(model.network(), [seen]).to_bytes()
+    assert model.weights.read_bytes() == before
+
+
+def test_models_that_come_with_axonflow_keep_their_whole_numbers(tmp_path: Path) -> None:
+    ran = command("models", "quantise", "sem", tmp_path)
+    assert ran.code == 2
+    assert "'sem' came, which comes with axonflow" in ran.err
+
+
+def test_of_very_many_images_some_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "SEM.json").write_text(json.dumps({"PixelSize": 0.1}))
+    write_sample(tmp_path, "sub-1_sample-1_SEM", tissue((90, 120)))
+    (sample,) = read_samples(tmp_path, PixelSize.square(0.1))
+    seen: list[int] = []
+    monkeypatch.setattr("axonflow.training.calibrate.quantised", lambda _, windows: seen.append(len(windows)))
+    network = Checkpoint.find(write_model(tmp_path / "model")).network()
+    for count in (1, 48, 500):
+        integers_of(network, [sample] * count)
+    assert seen == [1, 48, 48]
 
 
 def test_images_too_small_to_judge_leave_it_open_what_is_familiar(tmp_path: Path) -> None:

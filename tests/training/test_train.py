@@ -27,9 +27,13 @@ from typer.testing import CliRunner
 import axonflow
 from axonflow.cli import app
 from axonflow.errors import InputError, ModelError, StoreError
+from axonflow.kernel.grid import Box
 from axonflow.kernel.units import PixelSize
 from axonflow.net.architecture import TEM
 from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.device import Processor
+from axonflow.net.lattice import Lattice
+from axonflow.net.predict import Predictor
 from axonflow.net.unet import UNet
 from axonflow.training.curve import Point
 from axonflow.training.events import StepDone, TrainingBegun, TrainingEvent
@@ -131,6 +135,18 @@ def test_the_model_states_what_it_is(training: Training, undisturbed: Path) -> N
     assert Recipe.from_table(made["recipe"]) == RECIPE
     assert made["versions"]["torch"] == version("torch")
     assert sum(p.numel() for p in model.network().parameters()) == 1_552_387
+
+
+def test_it_ends_with_a_network_of_whole_numbers(training: Training, undisturbed: Path) -> None:
+    model, sample = Checkpoint.find(undisturbed / "model.json"), training.samples[0]
+    whole = Box.whole((sample.labels.shape[0], sample.labels.shape[1]))
+    lattice = Lattice(whole.shape, model.lattice_px, model.halo_px, model.shape.stride)
+    table = sample.table
+    true, ours = (
+        Predictor(model, lattice, precision, Processor()).probabilities(whole, sample.grey, whole, table)[0]
+        for precision in ("float32", "int8")
+    )
+    assert np.abs(true - ours).mean() < 0.05 * true.std()
 
 
 def test_the_model_runs(undisturbed: Path, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def configs(draw: st.DrawFn) -> Config:
         regions=maybe(paths),
         regions_unit=draw(st.sampled_from(("px", "um"))),
         adapt_to_slide=draw(st.sampled_from((None, "on", "off"))),
+        precision=draw(st.sampled_from((None, "int8", "bfloat16", "float16", "float32"))),
         keep_probabilities=draw(st.booleans()),
         min_axon_area_um2=maybe(st.floats(0, 100)),
         max_myelin_um=draw(st.floats(0.1, 50)),

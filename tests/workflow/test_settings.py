@@ -59,6 +59,7 @@ def changes(folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         "on_bad_tile": (masks, {"on_bad_tile": "fill"}),
         "halo": (network, {"halo": 3}),
         "adapt_to_slide": (network, {"adapt_to_slide": "on"}),
+        "precision": (network | {"precision": "float32"}, {"precision": "float16"}),
         "chunk": (masks, {"chunk": 128}),
         "cell_um": (masks, {"cell_um": 3.0}),
         "mask": (drawing, {"mask": folder / "drawn.png"}),

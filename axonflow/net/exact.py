@@ -1,0 +1,257 @@
+"""Layers of whole numbers on the processor or a GPU: computed as fast as it can, to the same bit everywhere.
+
+oneDNN multiplies bytes in one step with all that follows, on processors with VNNI or AMX. On older ones its products of
+bytes saturate. So it is tried on each layer, with codes at which they would, and taken only if all sums are right. In
+its place float32 computes, in which whole numbers up to 2²⁴ are exact, or float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from axonflow.net.integers import FIRST_CODES, LARGEST_CODE, IntegerLayer, IntegerNetwork, input_codes
+from axonflow.net.unet import Conv, UNet
+
+__all__ = ["ExactHead", "ExactLayer", "doubled_codes", "put_integers_into"]
+
+_TRIAL = 24
+"""Side of the window on which a layer is tried, px."""
+
+
+def put_integers_into(net: UNet, integers: IntegerNetwork, where: torch.device) -> nn.Module:
+    """Have a network compute whole numbers.
+
+    Parameters
+    ----------
+    net : UNet
+        Whose layers are replaced; what it was before does not matter.
+    integers : IntegerNetwork
+    where : torch.device
+
+    Returns
+    -------
+    nn.Module
+        The head, from the network's maps to the probability of each class.
+
+    Raises
+    ------
+    LookupError, RuntimeError, ValueError
+        If it has other layers.
+    """
+    convolutions = {name: module for name, module in net.named_modules() if isinstance(module, Conv)}
+    if convolutions.keys() != integers.layers.keys():
+        raise ValueError("the layers of this architecture were expected, others came")
+    first, last = "encode.0.0", [name for name in convolutions if name.startswith("decode.0.")][-1]
+    for name, module in convolutions.items():
+        convolution, layer = module[1], integers.layers[name]
+        assert isinstance(convolution, nn.Conv2d)
+        wanted = torch.Size((convolution.out_channels, convolution.in_channels, *convolution.kernel_size))
+        if layer.weight.shape != wanted:
+            raise ValueError(f"weights of {tuple(wanted)} were expected in {name}, {layer.weight.shape} came")
+        padding, stride = int(convolution.padding[0]), convolution.stride[0]
+        if name == first:
+            layer = replace(layer, weight=np.repeat(layer.weight, FIRST_CODES, axis=1))
+            module[1] = nn.Sequential(_Unpacked(padding), ExactLayer(layer, stride, 0, where))
+        else:
+            module[1] = ExactLayer(layer, stride, padding, where, sums=name == last)
+        module[2], module[3] = nn.Identity(), nn.Identity()
+    for up in net.up:
+        assert isinstance(up, Conv)
+        up[0] = nn.Identity()  # doubled maps have their padding
+    net.doubled = doubled_codes
+    head = ExactHead(integers.head, integers.head_bias).to(where)
+    net.head = nn.Identity()
+    return head
+
+
+class _Unpacked(nn.Module):
+    """Grey codes, side by side in a number of 64 bits, to maps of one code each, with mean grey around them."""
+
+    def __init__(self, padding: int) -> None:
+        super().__init__()
+        self.padding = padding
+        self.grey = int(input_codes(np.zeros(1, np.float32))[0])
+
+    def forward(self, packed: Tensor) -> Tensor:
+        n, _, h, w = packed.shape
+        p = self.padding
+        around = torch.full((n, h + 2 * p, w + 2 * p), self.grey, dtype=torch.int64, device=packed.device)
+        around[:, p : p + h, p : p + w] = packed[:, 0]
+        return around.view(torch.uint8).view(n, h + 2 * p, w + 2 * p, FIRST_CODES).permute(0, 3, 1, 2)
+
+
+def doubled_codes(maps: Tensor) -> Tensor:
+    """Interpolate codes bilinearly: (9a + 3b + 3c + d) / 16, halves rounded up.
+
+    Parameters
+    ----------
+    maps : (n, c, h, w) uint8
+
+    Returns
+    -------
+    (n, c, 2·h + 1, 2·w + 1) uint8
+        With the row and column of zeros after it that the next convolution wants.
+    """
+    n, c, h, w = maps.shape
+    codes = maps.permute(0, 2, 3, 1)
+    out = codes.new_empty(n, 2 * h + 1, 2 * w + 1, c)
+    out[:, -1], out[:, :, -1] = 0, 0
+    rows = max(_IN_CACHE // (w * c), 1)
+    for first in range(0, h, rows):
+        end = min(first + rows, h)
+        narrow = codes.new_empty(n, end - first + 2, w, c, dtype=torch.int16)
+        narrow[:, 1:-1] = codes[:, first:end]
+        narrow[:, 0], narrow[:, -1] = codes[:, max(first - 1, 0)], codes[:, min(end, h - 1)]
+        tall = codes.new_empty(n, 2 * (end - first), w + 2, c, dtype=torch.int16)
+        most = 3 * narrow[:, 1:-1]
+        torch.add(most, narrow[:, :-2], out=tall[:, 0::2, 1:-1])
+        torch.add(most, narrow[:, 2:], out=tall[:, 1::2, 1:-1])
+        tall[:, :, 0], tall[:, :, -1] = tall[:, :, 1], tall[:, :, -2]
+        wide = codes.new_empty(n, 2 * (end - first), w, 2, c, dtype=torch.int16)
+        most = (3 * tall[:, :, 1:-1]).add_(8)
+        torch.add(most, tall[:, :, :-2], out=wide[:, :, :, 0])
+        torch.add(most, tall[:, :, 2:], out=wide[:, :, :, 1])
+        out[:, 2 * first : 2 * end, :-1] = wide.bitwise_right_shift_(4).flatten(2, 3)
+    return out.permute(0, 3, 1, 2)
+
+
+_IN_CACHE = 2**18
+"""Numbers of 16 bits in the rows that are doubled at a time: few enough for a core's cache."""
+
+
+class ExactLayer(nn.Module):
+    """One layer: codes (n, inputs, h, w) uint8 → codes (n, outputs, h, w) uint8, or float32 if its sums are wanted.
+
+    Parameters
+    ----------
+    layer : IntegerLayer
+    stride, padding : int
+        Around the maps there are zeros.
+    where : torch.device
+    sums : bool
+        Whether the divided sums above 0 are returned as they are.
+    """
+
+    def __init__(
+        self, layer: IntegerLayer, stride: int, padding: int, where: torch.device, *, sums: bool = False
+    ) -> None:
+        super().__init__()
+        self.stride, self.padding = stride, padding
+        self.returned = torch.float32 if sums else torch.uint8
+        wide = torch.float32 if layer.largest_sum < 2**24 else torch.float64
+        weight = torch.tensor(layer.weight)
+        self.scale = torch.tensor(0.5**layer.shift, dtype=torch.float32, device=where)
+        self.added = torch.tensor(layer.bias, dtype=wide, device=where)
+        self.taps = weight.permute(2, 3, 1, 0).to(where, wide)  # (k, k, inputs, outputs)
+        self.bias = self.added.float() * self.scale  # less than 24 bits and a power of two: exact
+        self.zero = torch.zeros(len(weight), dtype=torch.int32)
+        self.packed = self._packed(weight) if where.type == "cpu" and _has_bytes() else None
+
+    def _packed(self, weight: Tensor) -> Tensor | None:
+        """Return the weights as oneDNN wants them; None if it does not compute exactly here."""
+        try:
+            self.packed = torch.ops.onednn.qconv_prepack(
+                weight, self.scale, 1.0, 0, [self.stride] * 2, [self.padding] * 2, [1, 1], 1, None
+            )
+            right = all(torch.equal(self.by_bytes(codes), self.by_taps(codes)) for codes in self._trials())
+        except RuntimeError:  # it has none for this processor
+            return None
+        return self.packed if right else None
+
+    def _trials(self) -> list[Tensor]:
+        """Return codes that reveal sums which are not exact: the largest, and some at random."""
+        shape = (1, _TRIAL, _TRIAL, self.taps.shape[2])
+        random = np.random.default_rng(0).integers(0, LARGEST_CODE + 1, shape, np.uint8)
+        largest = np.full(shape, LARGEST_CODE, np.uint8)
+        return [torch.from_numpy(codes).permute(0, 3, 1, 2) for codes in (largest, random)]
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Compute in the fastest way that is exact here."""
+        return self.by_taps(codes) if self.packed is None else self.by_bytes(codes)
+
+    def by_bytes(self, codes: Tensor) -> Tensor:
+        """Compute by oneDNN, in one step."""
+        stride, padding = [self.stride] * 2, [self.padding] * 2
+        out: Tensor = torch.ops.onednn.qconv2d_pointwise(
+            codes, 1.0, 0, self.packed, self.scale, self.zero, self.bias,
+            stride, padding, [1, 1], 1, 1.0, 0, self.returned, "relu", [], "",
+        )  # fmt: skip
+        return out
+
+    def by_taps(self, codes: Tensor) -> Tensor:
+        """Compute as matrix products, one for each place of the kernel: no library transforms what it multiplies."""
+        k, s = len(self.taps), self.stride
+        maps = F.pad(codes, [self.padding] * 4).permute(0, 2, 3, 1)  # (n, h, w, inputs)
+        h, w = ((side - k) // s + 1 for side in maps.shape[1:3])
+        sums = self.added.expand(len(maps), h, w, -1).clone()
+        for y in range(k):
+            for x in range(k):
+                seen = maps[:, y : y + s * (h - 1) + 1 : s, x : x + s * (w - 1) + 1 : s]
+                sums += seen.to(sums.dtype) @ self.taps[y, x]
+        divided = F.relu_(sums.mul_(self.scale))
+        if self.returned == torch.uint8:
+            divided = divided.round_().clamp_(max=LARGEST_CODE)
+        return divided.to(self.returned).permute(0, 3, 1, 2)
+
+
+def _has_bytes() -> bool:
+    """Return whether torch offers oneDNN's convolutions of bytes here; it keeps them for its own compiler."""
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's
+    return there and all(hasattr(torch.ops.onednn, name) for name in ("qconv_prepack", "qconv2d_pointwise"))
+
+
+class ExactHead(nn.Module):
+    """The last 1×1 convolution and the softmax, by steps that are rounded alike everywhere.
+
+    Exponentials are looked up: a library computes them otherwise on each kind of processor.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    exponentials: Tensor
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.tensor(weight.T[:, :, None, None]))  # (features, classes, 1, 1)
+        self.register_buffer("bias", torch.tensor(bias[:, None, None]))
+        powers = np.cumprod(np.full(_LOOKED_UP * _PER_UNIT, _STEP))  # one product after the other
+        # Beyond an exact tie, the middle of each step.
+        exponentials = np.append(1.0, powers * _HALF_STEP).astype(np.float32)
+        self.register_buffer("exponentials", torch.from_numpy(exponentials))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the probability of each class, (n, classes, h, w) float32."""
+        n, features, h, w = maps.shape
+        out = maps.new_empty(n, self.weight.shape[1], h, w)
+        rows = max(_HEAD_IN_CACHE // (w * features), 1)
+        for first in range(0, h, rows):
+            self._shares(maps[:, :, first : first + rows], out[:, :, first : first + rows])
+        return out
+
+    def _shares(self, maps: Tensor, out: Tensor) -> None:
+        scores = self.bias.repeat(len(maps), 1, *maps.shape[2:])
+        term = torch.empty_like(scores)
+        for feature, weight in zip(maps.contiguous().unbind(1), self.weight, strict=True):
+            scores += torch.mul(weight, feature[:, None], out=term)
+        below = torch.sub(scores.amax(dim=1, keepdim=True), scores, out=term)
+        at = below.mul_(_PER_UNIT).ceil_().clamp_(max=len(self.exponentials) - 1).to(torch.int32)
+        shares = self.exponentials.index_select(0, at.flatten()).view_as(scores)
+        total = shares[:, 0].clone()
+        for i in range(1, shares.shape[1]):
+            total += shares[:, i]
+        torch.div(shares, total[:, None], out=out)
+
+
+_HEAD_IN_CACHE = 2**18
+"""Numbers of the maps that the head sees at a time."""
+
+_PER_UNIT, _LOOKED_UP = 1024, 16
+"""Exponentials in a unit of the scores' differences, and units beyond which a probability is taken for the last one."""
+
+_STEP, _HALF_STEP = 0.9990239141819757, 1.0004884004786945
+"""The exponentials of −1 and ½ of such a step."""
