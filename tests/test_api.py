@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from pathlib import Path
 
 import dask.array as da
@@ -130,3 +131,10 @@ def test_errors_are_also_the_built_in_ones(tmp_path: Path) -> None:
     assert issubclass(PlanError, MemoryError)
     assert issubclass(RunError, RuntimeError)
     assert not issubclass(RunError, InputError)
+
+
+def test_a_copy_without_its_journal_says_that_nothing_is_proved(result: Analysis, tmp_path: Path) -> None:
+    assert "unproved" not in {warning.id for warning in axonflow.open(result.store).warnings}
+    copy = tmp_path / "copy.ome.zarr"
+    shutil.copytree(result.store, copy, ignore=shutil.ignore_patterns(".axonflow"))
+    assert "unproved" in {warning.id for warning in axonflow.open(copy).warnings}

@@ -33,10 +33,10 @@ def info(
         say(Text.assemble((f"{'' if name == last else name:<14}", "bold"), f" {value}"), indent=15)
         last = name
     if stored:
+        from axonflow.results.analysis import Analysis
         from axonflow.workflow.record import read_record
-        from axonflow.workflow.sense import read_warnings
 
-        warn(read_warnings(read_record(path)))
+        warn(Analysis(path, read_record(path)).warnings)
 
 
 def _of_store(path: Path) -> Iterator[Row]:
@@ -55,9 +55,9 @@ def _of_store(path: Path) -> Iterator[Row]:
         size = f"{_size(labels['shape'])} at {PixelSize(*labels['pixel_size_um'])}"
         yield "labels", f"{size}, the network's pixels, in which the table counts"
     if smallest := labels.get("min_axon_area_um2"):
-        yield "labels", f"axons smaller than {smallest:g} µm² are left out"
+        yield "labels", f"what is smaller than {smallest:g} µm² is not taken for an axon"
     if smallest := labels.get("min_unmyelinated_area_um2"):
-        yield "labels", f"unmyelinated axons smaller than {smallest:g} µm² are left out"
+        yield "labels", f"what is smaller than {smallest:g} µm² is not taken for an unmyelinated axon"
     yield from _found_by(record["model"])
     yield from _adapted(record)
     yield from _seams(record["seams"])

@@ -45,12 +45,10 @@ def found_by(job: Job) -> str:
         return f"masks   {listed(*(mask.image.path for mask in job.segmentation.images))}; no network"
     checkpoint, (h, w) = job.segmentation.checkpoint, job.layout.work.shape
     why = f", chosen by the slide's pixel size of {job.slide.pixel_size}; --model takes another" * job.chosen
-    resampled = f"; the slide is resampled to it, {h:,} × {w:,} px" if job.layout.resamples else ", the slide's own"
+    resampled = f" (the slide is resampled to it: {h:,} × {w:,} px)" if job.layout.resamples else " (the slide's own)"
     if checkpoint.plan is not None:
         return f"model   {checkpoint.name} of nnU-Net at {job.layout.work.pixel_size} per pixel{resampled}{why}"
     greys = "dark" if checkpoint.invert else "bright"
     adapted = ", adapted to the slide" * job.segmentation.adapted
-    return (
-        f"model   {checkpoint.name} at {job.layout.work.pixel_size} per pixel, for {greys} myelin{adapted}"
-        f"{resampled}{why}"
-    )
+    at = f"at {job.layout.work.pixel_size} per pixel{resampled}"
+    return f"model   {checkpoint.name} {at}, for {greys} myelin{adapted}{why}"

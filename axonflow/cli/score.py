@@ -42,7 +42,8 @@ def score(
     truth: Annotated[
         Path,
         typer.Argument(
-            help="A label image of the same slide: 0 background, 127 myelin, 255 axon, or 0, 1, 2.", show_default=False
+            help="The same slide drawn: 0 background, 127 myelin, 255 axon, or 0, 1, 2; or a mask of its axons.",
+            show_default=False,
         ),
     ],
     pixel_size: Annotated[

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,11 @@ SCORES = {
 }
 """The scores of a card, in words; 1 is the best of each."""
 
+LARGEST_ERROR = 100.0
+"""Relative size of an error beyond which it is thought to be no measurement."""
+
 Spread = tuple[float, float]
-"""Mean over the images, and the worst of them."""
+"""Mean over the subjects, each by the mean over its images, and the worst of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Judged:
     scores : Mapping of str to (float, float)
         By the names of :data:`SCORES`: mean and least.
     errors : Mapping of str to (float, float)
-        By the names of :data:`QUANTITIES`: mean and largest size of the relative error.
+        By the names of :data:`QUANTITIES`: mean and largest size of a subject's relative error.
     """
 
     sha256: str
@@ -103,17 +105,19 @@ def read_judged(folder: Path, sha256: str) -> Judged | None:
             int(content["images"]),
             int(content["subjects"]),
             content["cross_validated"] is True,
-            _spreads(content["scores"], SCORES),
-            _spreads(content["errors"], QUANTITIES),
+            _spreads(content["scores"], SCORES, 1),
+            _spreads(content["errors"], QUANTITIES, LARGEST_ERROR),
         )
+        if not 1 <= found.subjects <= found.images:
+            return None
     except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError):
         return None
     return found if found.sha256 == sha256 else None
 
 
-def _spreads(given: Any, known: Mapping[str, object]) -> dict[str, Spread]:
-    """Return those that are known, in their order; a value that is none raises."""
+def _spreads(given: Any, known: Mapping[str, object], most: float) -> dict[str, Spread]:
+    """Return those that are known, in their order; a value that is none, or beyond ``most``, raises."""
     found = {name: (float(given[name][0]), float(given[name][1])) for name in known if name in given}
-    if not all(map(isfinite, (value for spread in found.values() for value in spread))):
-        raise ValueError("numbers were expected")
+    if not all(0 <= value <= most for spread in found.values() for value in spread):
+        raise ValueError(f"numbers from 0 to {most} were expected")
     return found

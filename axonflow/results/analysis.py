@@ -53,7 +53,7 @@ class Analysis:
     @property
     def warnings(self) -> tuple[Given, ...]:
         """What does not look right, each with ``.id``, ``.message`` and ``.values``; empty if nothing was found."""
-        return read_warnings(self.record)
+        return (*_unproved(self.store), *read_warnings(self.record))
 
     def pyramid(self, labels: str | None = None) -> Pyramid:
         """Return the slide with all its levels, or labels of a name with theirs."""
@@ -399,6 +399,17 @@ def open_store(store: str | Path) -> Analysis:
             f"A finished store was expected at {path}, but its run was interrupted; run it again to complete it."
         )
     return Analysis(path, record)
+
+
+def _unproved(store: Path) -> tuple[Given, ...]:
+    """Return the warning that nothing says whether a store is whole: of a copy without its hidden folder."""
+    if (store / ".axonflow" / "journal").is_dir():
+        return ()
+    said = (
+        "The store has no journal: damaged or missing files are not noticed, and the numbers may be wrong. If it "
+        "is a copy, copy its folder .axonflow, too."
+    )
+    return (Given("unproved", said),)
 
 
 def _noted_rows(journal: Path) -> NDArray[np.int64]:

@@ -109,8 +109,8 @@ def few_cells(maps: xr.Dataset) -> str:
     height, width = (float(edges_um(maps, axis)[-1]) for axis in "yx")
     better = fitting_side(height, width)
     return (
-        f"{count(n, 'whole cell') if n else 'no whole cell'} of {length(side)}: fewer than {FEWEST_CELLS} show nothing "
-        f"of where tissue differs; --cell {better:g} gives more"
+        f"{count(n, 'cell') if n else 'no cell'} of {length(side)} of which at least half counts: fewer than "
+        f"{FEWEST_CELLS} show nothing of where tissue differs; --cell {better:g} gives more"
     )
 
 

@@ -151,8 +151,9 @@ def write_card(
 
 def judged_by(sha256: str, judged: pd.DataFrame, *, crossed: Collection[str] = ()) -> Judged:
     """Sum up the scores of images that were held out; ``crossed`` as :func:`write_card` takes it."""
-    scores = {name: judged[name].dropna() for name in SCORES if name in judged}
-    errors = {name: judged[f"{name}_error"].abs().dropna() for name in QUANTITIES}
+    subjects = judged.groupby("subject").mean(numeric_only=True)  # a slide of yours is of one, too
+    scores = {name: subjects[name].dropna() for name in SCORES if name in subjects}
+    errors = {name: subjects[f"{name}_error"].abs().dropna() for name in QUANTITIES}
     return Judged(
         sha256,
         len(judged),

@@ -30,6 +30,9 @@ CLIPPED, COLOURED, BETWEEN, BEYOND, UNFAMILIAR = 1 / 3, 0.2, 0.02, 0.05, 0.5
 """Shares from which on: of pixels in one extreme grey, and in colour; of a mask between its values; of myelin out of
 reach; of cells unlike the training."""
 
+FEWEST_PER_CELL = 20
+"""Axons a cell from which on its numbers are more than chance: a count of 20 is uncertain by a fifth or more."""
+
 BLANK = 0.01
 """Share of the slide in blocks of one grey."""
 
@@ -167,7 +170,10 @@ def _outside(value: float | None, bounds: tuple[float, float], **values: Any) ->
 
 
 def _cells(e: Evidence) -> Iterable[Numbers]:
-    return _if(e.cells is not None and 0 < e.cells < FEWEST_CELLS, cells=e.cells, side_um=e.cell_um, fits=e.fitting_um)
+    each = round(e.density_mm2 * e.fitting_um**2 / 1e6) if e.axons and e.density_mm2 else FEWEST_PER_CELL
+    chance = f" They will have about {each} axons each, so differences between them may be chance."
+    values = {"cells": e.cells, "side_um": e.cell_um, "fits": e.fitting_um, "chance": chance * (each < FEWEST_PER_CELL)}
+    return _if(e.cells is not None and 0 < e.cells < FEWEST_CELLS, **values)
 
 
 def _unmeasured(e: Evidence) -> Iterable[Numbers]:
@@ -561,9 +567,9 @@ RULES = (
     ),
     Rule(
         "few-cells",
-        f"the maps have fewer than {FEWEST_CELLS} whole cells",
-        "The maps have fewer than 5 whole cells: {cells}, with a side of {side_um:g} µm.",
-        "Choose smaller ones: --cell {fits:g}.",
+        f"the maps have fewer than {FEWEST_CELLS} cells of which at least half counts",
+        "The maps have fewer than 5 cells of which at least half counts: {cells}, with a side of {side_um:g} µm.",
+        "Choose smaller ones: --cell {fits:g}.{chance}",
         _cells,
     ),
 )

@@ -356,7 +356,7 @@ def test_a_run_says_first_what_finds_axons_and_at_which_pixel_size(slide: Path, 
     ran = command("convert", slide, "--out", tmp_path / "out", "--model", model, "--workers", 1)
     assert ran.out.splitlines()[:2] == [
         "slide   220 × 290 px at 0.1 µm",
-        "model   tiny64 at 0.13 µm per pixel, for bright myelin; the slide is resampled to it, 169 × 223 px",
+        "model   tiny64 at 0.13 µm per pixel (the slide is resampled to it: 169 × 223 px), for bright myelin",
     ]
     ran = command("convert", slide, "--out", tmp_path / "o", "--labels", slide.with_name("labels.png"), "--workers", 1)
     assert ran.out.splitlines()[1] == f"masks   {slide.with_name('labels.png')}; no network"

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from axonflow.net.judged import JUDGED, QUANTITIES, SCORES, Judged, read_judged
 
-SPREADS = st.tuples(st.floats(0, 9), st.floats(0, 9))
+SPREADS = st.tuples(st.floats(0, 1), st.floats(0, 1))
 JUDGEMENTS = st.builds(
     Judged,
     st.text("0123456789abcdef", min_size=1),
-    st.integers(1, 99),
-    st.integers(1, 99),
+    st.integers(9, 99),
+    st.integers(1, 9),
     st.booleans(),
     st.dictionaries(st.sampled_from(list(SCORES)), SPREADS),
     st.dictionaries(st.sampled_from(list(QUANTITIES)), SPREADS),
@@ -34,7 +34,18 @@ def test_it_is_read_as_it_was_written_and_of_other_weights_nothing_is(judged: Ju
 
 
 @pytest.mark.parametrize(
-    "change", [{"errors": 3}, {"errors": {"avf": [float("nan"), 1]}}, {"errors": {"avf": [0.1]}}, {"images": None}]
+    "change",
+    [
+        {"errors": 3},
+        {"errors": {"avf": [float("nan"), 1]}},
+        {"errors": {"avf": [0.1]}},
+        {"errors": {"avf": [0.1, 1e300]}},
+        {"errors": {"avf": [-1, 0]}},
+        {"scores": {"accuracy": [7, 1]}},
+        {"images": None},
+        {"images": 0},
+        {"subjects": 2},
+    ],
 )
 def test_what_is_none_says_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
     assert read_judged(tmp_path, "a") is None

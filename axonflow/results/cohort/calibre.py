@@ -73,6 +73,8 @@ def by_calibre(samples: Sequence[Sample], density: float) -> list[dict[str, Any]
     list of dict
         For each of :data:`CALIBRES` the values of :data:`CALIBRE_COLUMNS`; NaN where a bin has no axon.
     """
+    import pandas as pd  # loaded where it is used
+
     parts = [of_kind(sample.axons, MYELINATED) for sample in samples]
     axons = pd.concat(parts) if parts else pd.DataFrame(columns=[DIAMETER, GRATIO, THICKNESS, "myelin_area (um^2)"])
     bins = np.digitize(axons[DIAMETER].to_numpy(np.float64), EDGES_UM[1:-1])

@@ -87,6 +87,8 @@ class Cohort:
 
     def rows(self, name: str) -> pd.DataFrame:
         """Return a table's rows; none if there is no such table."""
+        import pandas as pd  # loaded where it is used
+
         return self.tables[name].rows if name in self.tables else pd.DataFrame()
 
 

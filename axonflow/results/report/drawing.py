@@ -120,7 +120,7 @@ def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Fig
     extent = sides[0] * um.y, sides[1] * um.x
     figures.draw_detail(image.read(box), counted, result.classes, extent, paths("detail"))
     where = f"{length(y0 * um.y)} from the top and {length(x0 * um.x)} from the left"
-    said = f"A typical piece near by, {where}: the inner outlines are of axons, the outer ones of their myelin."
+    said = f"A typical piece close up, {where}: the inner outlines are of axons, the outer ones of their myelin."
     if result.kind_columns:
         said += " Outlines without myelin around them, in the colour of their class, are of unmyelinated axons."
     yield Figure("detail", said, is_photograph=True)

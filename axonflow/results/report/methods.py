@@ -69,7 +69,7 @@ def _segmented(result: Analysis) -> str:
     """Say what found axons and myelin, and what was left out."""
     record = result.record
     made_by, least = record["model"], record["labels"].get("min_axon_area_um2")
-    smallest = f"; axons smaller than {least:g} µm² were left out" if least else ""
+    smallest = f"; what is smaller than {least:g} µm² was not taken for an axon" if least else ""
     within = "" if record["config"]["mask"] is None else " within a mask"
     if "masks" in made_by:
         return f"Axons and myelin were segmented by hand or by another program{within}{smallest}."
@@ -126,7 +126,7 @@ def _left_out(result: Analysis) -> Iterator[str]:
         elif rule == "border":
             yield f"{axons}cut by the slide's border."
         elif rule == "mask":
-            yield f"{axons}outside of what was analysed."
+            yield f"{axons}they lie outside the mask."
         elif rule == "myelin":
             yield f"{axons}no myelin of theirs was found."
         else:

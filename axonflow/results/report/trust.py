@@ -44,7 +44,9 @@ def expected_errors(result: Analysis) -> str:
     errors = judged.errors.items()
     off = (f"{share(mean)} in {QUANTITIES[name][0]} ({share(most)} at worst)" for name, (mean, most) in errors)
     were = "were" if judged.cross_validated else "was"
-    return f"How far it may be off: {judged.who} ({judged.on}) {were} off, on average, by {listed(*off)}."
+    return (
+        f"How far it may be off: {judged.who} ({judged.on}) {were} off, by the mean of the subjects, by {listed(*off)}."
+    )
 
 
 def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
