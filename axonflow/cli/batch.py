@@ -37,11 +37,11 @@ _SHOWN = {
     "gratio_aggregate": ("g-ratio", "{:.3f}"),
     "axon_diam_mean (um)": ("mean\nµm", "{:.2f}"),
     "axon_diam_p50 (um)": ("median\nµm", "{:.2f}"),
-    "axon_diam_p95 (um)": ("95th\nperc. µm", "{:.2f}"),
+    "axon_diam_p95 (um)": ("p95\nµm", "{:.2f}"),
 }
 """The columns of the summary that a terminal has room for."""
 
-_EXPLAINED = "per mm²: axons; µm: their diameter, whose 95th percentile 95 of 100 do not reach; g-ratio: aggregate"
+_EXPLAINED = "per mm²: axons; µm: their diameter, p95 its 95th percentile; g-ratio: aggregate"
 
 _FAILED = Text("failed", "bold red")
 

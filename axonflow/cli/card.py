@@ -46,9 +46,8 @@ def summary(model: Checkpoint, network: str, pixel_size: str) -> Iterator[Render
         "subjects": ", ".join(learned.get("subjects", ())),
         "sha256": f"{model.sha256[:16]}…",
     }
-    about = Table.grid(padding=(0, 2, 0, 0))
-    about.add_column(style="bold", no_wrap=True)
-    about.add_column(max_width=WIDEST)
+    about = listing("", "", show_header=False)
+    about.columns[0].style, about.columns[0].no_wrap, about.columns[1].max_width = "bold", True, WIDEST
     about.add_row("model", model.name)
     for name, said in facts.items():
         if said:
@@ -71,12 +70,12 @@ def _judged(judged: Judged) -> Iterator[RenderableType]:
     for head, ends, rows in (
         (
             "score, 1 is best",
-            ("mean", "worst image"),
+            ("mean", "worst subject"),
             [(SCORES[name], *(f"{value:.3f}" for value in values)) for name, values in judged.scores.items()],
         ),
         (
             "size of the error",
-            ("mean", "worst image"),
+            ("mean", "worst subject"),
             [(QUANTITIES[name][0], *(f"{value:.1%}" for value in values)) for name, values in judged.errors.items()],
         ),
     ):

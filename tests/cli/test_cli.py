@@ -67,7 +67,7 @@ def test_every_command_is_there() -> None:
     }
     assert {group: set(inner) for group, inner in GROUPS.items()} == {
         "cluster": {"list", "show", "scheduler", "worker"},
-        "models": {"list", "show", "path", "import", "fetch", "export", "remove"},
+        "models": {"list", "show", "path", "import", "fetch", "export", "remove", "quantise"},
         "astih": {"list", "download", "evaluate"},  # and models, a group in a group
     }
     assert all(name in command("--help").out for name in [*names(app), *GROUPS])

@@ -51,6 +51,7 @@ def test_up_to_49_groups_look_different() -> None:
 def test_a_figure_of_very_much_is_drawn_with_fewer_dots(tmp_path: Path, sides: tuple[float, float]) -> None:
     """Beyond 65,535 px along a side nothing would be drawn at all."""
     figure = new_figure(*sides)
+    figure.subplots()
     save(figure, [tmp_path / "large.png"])
     with Image.open(tmp_path / "large.png") as drawn:
         assert 65_000 < max(drawn.size) < 2**16
