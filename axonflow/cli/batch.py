@@ -14,6 +14,7 @@ from rich.text import Text
 from axonflow.cli.introduction import found_by
 from axonflow.cli.options import ENGINE, SETTINGS, profile_of, settings_of, takes
 from axonflow.cli.terminal import app, console, listing, say
+from axonflow.kernel.memory import give_back
 from axonflow.kernel.words import count
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def batch(
 
         def describe(job: Job) -> Numbers:
             keep_report(open_store(job.config.out))
+            give_back()  # what the figures took, before the next slide is read
             return slide_numbers(job)
 
         table = summarise(run_batch(entries, pool, profile, interrupts.before(show), describe, fresh=given["fresh"]))
