@@ -34,7 +34,8 @@ EXPECT = (
 
 EXPLAINED = """\
 With a network, nearly all the time is the network's: it grows with the pixels, shrinks with the cores, and hardly hangs
-on how many axons there are. Memory does not grow with the slide: a worker takes 0.4 to 0.5 GiB."""
+on how many axons there are. Memory does not grow with the slide: a worker takes 0.4 to 0.5 GiB.
+`axonflow plan slide.tif` says memory, disk and time of your own slide before you begin."""
 
 METHOD = """\
 Every figure comes from a script in `benchmarks/`, which runs all sides of a comparison in turn, each in processes of

@@ -97,6 +97,7 @@ def test_markup_in_names_is_printed_as_it_is(marked: Path, given: tuple[Path, Pa
         ("models", "import"): (none,),
         ("models", "fetch"): (MARKED,),
         ("models", "remove"): (MARKED,),
+        ("models", "quantise"): (MARKED, none),
         ("astih", "download"): (MARKED, none),
         ("astih", "evaluate"): (MARKED, "sem", "--data", none),
         ("astih", "models", "download"): (MARKED, none),
