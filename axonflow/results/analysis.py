@@ -24,7 +24,7 @@ from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.maps import read_map_arrays, read_maps
 from axonflow.ngff.plane import Plane
 from axonflow.workflow.record import read_record
-from axonflow.workflow.sense import Given, read_warnings
+from axonflow.workflow.sense import UNPROVED, Given, read_warnings
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -53,7 +53,8 @@ class Analysis:
     @property
     def warnings(self) -> tuple[Given, ...]:
         """What does not look right, each with ``.id``, ``.message`` and ``.values``; empty if nothing was found."""
-        return (*_unproved(self.store), *read_warnings(self.record))
+        proved = (self.store / ".axonflow" / "journal").is_dir()
+        return (*(() if proved else (UNPROVED,)), *read_warnings(self.record))
 
     def pyramid(self, labels: str | None = None) -> Pyramid:
         """Return the slide with all its levels, or labels of a name with theirs."""
@@ -399,17 +400,6 @@ def open_store(store: str | Path) -> Analysis:
             f"A finished store was expected at {path}, but its run was interrupted; run it again to complete it."
         )
     return Analysis(path, record)
-
-
-def _unproved(store: Path) -> tuple[Given, ...]:
-    """Return the warning that nothing says whether a store is whole: of a copy without its hidden folder."""
-    if (store / ".axonflow" / "journal").is_dir():
-        return ()
-    said = (
-        "The store has no journal: damaged or missing files are not noticed, and the numbers may be wrong. If it "
-        "is a copy, copy its folder .axonflow, too."
-    )
-    return (Given("unproved", said),)
 
 
 def _noted_rows(journal: Path) -> NDArray[np.int64]:

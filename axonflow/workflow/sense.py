@@ -2,6 +2,7 @@
 
 The report, the record, the terminal, Python and the reference page of the documentation all take them from this table.
 A rule looks at the :class:`~axonflow.workflow.evidence.Evidence` of a run; what is not known yet gives no warning.
+:data:`UNPROVED` alone is of no run: it is given of a copy that came without its journal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from axonflow.stages.annotation import OVERLAP
 from axonflow.workflow.choice import LARGEST_SCALE
 from axonflow.workflow.evidence import Evidence
 
-__all__ = ["RULES", "Given", "Rule", "judge", "read_warnings"]
+__all__ = ["RULES", "UNPROVED", "Given", "Rule", "judge", "read_warnings"]
 
 Numbers = Mapping[str, Any]
 
@@ -88,6 +89,13 @@ class Given:
     def to_json(self) -> dict[str, Any]:
         """Return what the record holds."""
         return {"id": self.id, "message": self.message, "values": dict(self.values)}
+
+
+UNPROVED = Given(
+    "unproved",
+    "The store has no journal: damaged or missing files are not noticed, and the numbers may be wrong. If it is a "
+    "copy, copy its folder .axonflow, too.",
+)
 
 
 @dataclass(frozen=True, slots=True)
