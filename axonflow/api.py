@@ -69,7 +69,7 @@ def run(
     from axonflow.engine.fleet.processes import local_profile
     from axonflow.engine.profile import Profile
     from axonflow.results.analysis import open_store
-    from axonflow.workflow.hardware import precision_of_workers
+    from axonflow.workflow.hardware import precisions_of_workers
     from axonflow.workflow.job import prepare, run_job
     from axonflow.workflow.settings import configure
 
@@ -82,7 +82,7 @@ def run(
     config = configure(Path(slide), values if out is None else {**values, "out": Path(out)})
     profile = cluster if isinstance(cluster, Profile) else Profile.find(cluster or local_profile())
     profile = profile.but(workers=workers)
-    run_job(prepare(config, partial(precision_of_workers, profile), fresh=fresh), profile, fresh=fresh)
+    run_job(prepare(config, partial(precisions_of_workers, profile), fresh=fresh), profile, fresh=fresh)
     return open_store(config.out)
 
 

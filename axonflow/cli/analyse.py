@@ -23,11 +23,11 @@ __all__: list[str] = []
 def _run(path: Path, until: str | None, given: dict[str, Any], then: Callable[[Job], object] = lambda _: None) -> Job:
     from axonflow.cli.interrupt import Interrupts
     from axonflow.cli.progress import Bars
-    from axonflow.workflow.hardware import precision_of_workers
+    from axonflow.workflow.hardware import precisions_of_workers
     from axonflow.workflow.job import prepare, run_job
 
     profile = profile_of(given)
-    job = prepare(config_of(path, given), partial(precision_of_workers, profile), fresh=given["fresh"])
+    job = prepare(config_of(path, given), partial(precisions_of_workers, profile), fresh=given["fresh"])
     introduce(job)
     with Interrupts() as interrupts, Bars(console) as bars:
         listener = interrupts.before(bars.show)

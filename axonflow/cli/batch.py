@@ -71,7 +71,7 @@ def batch(
     from axonflow.results.report import keep_report
     from axonflow.results.summary import check_further, slide_numbers, summarise, write_results
     from axonflow.workflow.batch import SlideBegun, SlideDone, SlideFailed, open_batch, run_batch
-    from axonflow.workflow.hardware import precision_of_workers
+    from axonflow.workflow.hardware import precisions_of_workers
     from axonflow.workflow.job import with_workers
     from axonflow.workflow.manifest import list_slides, read_manifest
 
@@ -82,7 +82,7 @@ def batch(
     if listed and listed[0].further:
         _say("carried along", ", ".join(listed[0].further))
     profile = profile_of(given)
-    entries = open_batch(listed, settings_of(given), folder, partial(precision_of_workers, profile))
+    entries = open_batch(listed, settings_of(given), folder, partial(precisions_of_workers, profile))
     waiting = [entry.job for entry in entries if entry.job and (given["fresh"] or not entry.complete)]
     private = folder / ".axonflow"
     private.mkdir(parents=True, exist_ok=True)

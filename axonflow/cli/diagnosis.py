@@ -69,16 +69,16 @@ def _processor() -> Iterator[Finding]:
     from dask.system import CPU_COUNT
 
     from axonflow.net.machine import features, processor_name
-    from axonflow.net.precision import best_precision
+    from axonflow.net.precision import best_precisions
 
     there = os.cpu_count() or 1
     cores = f"{CPU_COUNT} of {there} cores may be used" if there > CPU_COUNT else f"{there} cores"
     yield Finding("processor", f"{processor_name()}, {cores}; {', '.join(features()) or 'no features known'}")
-    precision = best_precision()
-    slow = (
-        "" if precision != "float32" else "a processor with avx512_bf16 or amx_bf16, or a GPU, is about twice as fast"
-    )
-    yield Finding("precision", f"networks compute in {precision}", slow)
+    precisions = best_precisions()
+    slow = precisions == ("float32", False)
+    advice = "a processor with avx512_bf16, avx512_vnni or AMX, or a GPU, is several times as fast" if slow else ""
+    integers = "in int8 if they have whole numbers, else " if precisions.bytes else ""
+    yield Finding("precision", f"networks compute {integers}in {precisions.floats}", advice)
 
 
 def _memory() -> Iterator[Finding]:

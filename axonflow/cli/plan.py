@@ -26,11 +26,11 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     from axonflow.kernel.words import count, memory
     from axonflow.stages.titles import stage_title
     from axonflow.workflow.estimate import estimate_seconds, windows_of_nnunet
-    from axonflow.workflow.hardware import precision_of_workers
+    from axonflow.workflow.hardware import precisions_of_workers
     from axonflow.workflow.job import prepare, with_workers
 
     profile = profile_of(given)
-    job = prepare(config_of(slide, given), partial(precision_of_workers, profile), fresh=given["fresh"])
+    job = prepare(config_of(slide, given), partial(precisions_of_workers, profile), fresh=given["fresh"])
     journal = Journal(job.layout.private / "none") if given["fresh"] else job.journal
     costs = Plan.of(job.stages, journal, job.config.out, with_workers(profile, job.layout))
     introduce(job)

@@ -18,7 +18,7 @@ from axonflow.cli.terminal import app, console
 from axonflow.errors import InputError
 
 if TYPE_CHECKING:
-    from axonflow.net.checkpoint import Precision
+    from axonflow.net.precision import Precisions
 
 __all__: list[str] = []
 
@@ -38,7 +38,7 @@ def submit(
     from axonflow.engine.jobs import driver_job
     from axonflow.engine.jobs import submit as submit_job
     from axonflow.kernel.files import make_folder, write_file
-    from axonflow.workflow.hardware import precision_of_workers
+    from axonflow.workflow.hardware import precisions_of_workers
 
     profile = profile_of(given).but(**{name: given[name] for name in DRIVER})
     if not profile.queued:
@@ -46,7 +46,7 @@ def submit(
             f"A cluster with a queueing system was expected, {profile.name!r} has none; give one with --cluster, such "
             "as --cluster slurm."
         )
-    best = partial(precision_of_workers, profile)
+    best = partial(precisions_of_workers, profile)
     several = len(slides) > 1 or slides[0].lower().endswith(".csv")
     folder, stores = _batch(slides, given, best) if several else _single(slides[0], given, best)
     flags = as_flags(given, SETTINGS, ENGINE)
@@ -69,7 +69,7 @@ def submit(
     console.print(f"next    axonflow status {folder}", soft_wrap=True, highlight=False)
 
 
-def _single(slide: str, given: dict[str, Any], best: Callable[[], Precision]) -> tuple[Path, list[Path]]:
+def _single(slide: str, given: dict[str, Any], best: Callable[[], Precisions]) -> tuple[Path, list[Path]]:
     """Return where a run's files go, and its store; refuse now what the job would refuse when its turn comes."""
     from axonflow.workflow.job import prepare
     from axonflow.workflow.settings import configure
@@ -78,7 +78,7 @@ def _single(slide: str, given: dict[str, Any], best: Callable[[], Precision]) ->
     return store, [store]
 
 
-def _batch(slides: list[str], given: dict[str, Any], best: Callable[[], Precision]) -> tuple[Path, list[Path]]:
+def _batch(slides: list[str], given: dict[str, Any], best: Callable[[], Precisions]) -> tuple[Path, list[Path]]:
     from axonflow.workflow.batch import open_batch
     from axonflow.workflow.manifest import list_slides, read_manifest
 

@@ -347,7 +347,7 @@ class Checkpoint:
         except (LookupError, OSError, TypeError, ValueError) as error:
             raise ModelError(
                 f"Whole numbers of the network {self.name!r} were expected in {path}, but {said(error)}; "
-                "make them anew with axonflow models quantise, or leave --precision out."
+                "make them anew with axonflow models quantise, or give another --precision."
             ) from error
 
     def with_integers(self, network: IntegerNetwork | None) -> Checkpoint:

@@ -4,21 +4,47 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from axonflow.net.checkpoint import Precision
 
-__all__ = ["best_precision", "has_gpu", "processor_precision"]
+__all__ = ["Precisions", "best_precision", "best_precisions", "has_gpu", "processor_precisions"]
 
 _CPUINFO = Path("/proc/cpuinfo")
 _DRIVERS = tuple(map(Path, ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")))
 """What Linux has if there may be a GPU that torch can use."""
 
 _BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
+_BYTES = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
+class Precisions(NamedTuple):
+    """What a machine computes networks best in.
+
+    Attributes
+    ----------
+    floats : Precision
+        For networks that are not of whole numbers.
+    bytes : bool
+        Whether it multiplies bytes in hardware, so that whole numbers are faster.
+    """
+
+    floats: Precision
+    bytes: bool = False
+
+    def of(self, *, integers: bool) -> Precision:
+        """Return the precision of a network that has whole numbers, or has none."""
+        return "int8" if integers and self.bytes else self.floats
 
 
 def best_precision() -> Precision:
-    """Return float16 where a GPU computes, else what is best for the processor."""
-    return "float16" if has_gpu() else processor_precision()
+    """Return what networks of this process are computed best in, if they have no whole numbers."""
+    return best_precisions().floats
+
+
+def best_precisions() -> Precisions:
+    """Return what networks of this process are computed best in."""
+    return Precisions("float16") if has_gpu() else processor_precisions()
 
 
 def has_gpu() -> bool:
@@ -30,15 +56,15 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def processor_precision() -> Precision:
-    """Return bfloat16 where the processor multiplies it in hardware, else float32."""
+def processor_precisions() -> Precisions:
+    """Return what networks are computed best in on this machine's processor."""
     flags = _flags()
     if flags is None:
         import torch
 
         known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
         flags = {name for name, there in known.items() if there is True}
-    return "bfloat16" if _BFLOAT16 & flags else "float32"
+    return Precisions("bfloat16" if _BFLOAT16 & flags else "float32", bool(_BYTES & flags))
 
 
 def _flags() -> set[str] | None:

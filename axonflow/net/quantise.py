@@ -47,6 +47,9 @@ _LEAST = 1e-3
 _TRIED = 2.0 ** np.arange(1, -2.25, -0.25)
 """What is tried as the largest code's value, in units of a channel's largest value."""
 
+_CUT = 8.0
+"""How much an error of cutting off counts: side by side they have one sign and add up, where rounding cancels."""
+
 _LARGEST = 4096
 """Values of a channel that may be cut off."""
 
@@ -224,7 +227,7 @@ def _scales(true: Tensor, weight: Tensor, error: float) -> tuple[Tensor, Tensor]
         power = torch.clamp(torch.floor(torch.log2(wanted / least)), SHIFTS[0], SHIFTS[-1])
         tried = torch.maximum(wanted, least * 2.0**power)
         cut = F.relu(top - (LARGEST_CODE * tried)[:, None]).square().sum(1) / count
-        total = positive * tried.square() / 12 + cut + (tried * 0.5**power).square() * error
+        total = positive * tried.square() / 12 + _CUT * cut + (tried * 0.5**power).square() * error
         total[LARGEST_CODE * tried < top[:, -1]] = torch.inf  # more is cut off than is known of
         better = (total < lowest) | (unit == 0)
         unit, shift, lowest = (

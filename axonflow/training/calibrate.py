@@ -105,16 +105,12 @@ def integers_of(network: UNet, samples: Sequence[Sample]) -> IntegerNetwork:
     network : UNet
         Its float32 weights, on the processor.
     samples : sequence of Sample
-        Of each at least one window is looked at, of larger ones more; of very many images only some are.
+        Of each as many windows are looked at, however large it is: what is bright in a small image alone must not be
+        cut off. Of very many images only some are looked at.
     """
-    if len(samples) > _MOST:
-        samples = [samples[k * len(samples) // _MOST] for k in range(_MOST)]
-    area = sum(sample.grey.size for sample in samples)
-    windows = [
-        window
-        for sample in samples
-        for window in _windows_of(sample, max(round(_WINDOWS * sample.grey.size / area), 1))
-    ]
+    if len(samples) > _WINDOWS:
+        samples = [samples[k * len(samples) // _WINDOWS] for k in range(_WINDOWS)]
+    windows = [window for sample in samples for window in _windows_of(sample, _WINDOWS // len(samples))]
     return quantised(network, np.stack(windows))
 
 
@@ -159,8 +155,8 @@ def quantise(checkpoint: Checkpoint, dataset: Path) -> tuple[Checkpoint, list[st
     return checkpoint.with_integers(integers), sorted({image.subject for image in images})
 
 
-_WINDOWS, _MOST, _SIDE = 24, 48, 256
-"""How many windows the whole numbers are chosen on, about and at most, and their sides, px."""
+_WINDOWS, _SIDE = 54, 256
+"""How many windows the whole numbers are chosen on, at most, and their sides, px."""
 
 
 def _windows_of(sample: Sample, count: int) -> list[NDArray[np.float32]]:

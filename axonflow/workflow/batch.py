@@ -18,8 +18,7 @@ from axonflow.engine.pool import Pool
 from axonflow.engine.profile import Profile
 from axonflow.errors import AxonflowError, FleetError, InputError
 from axonflow.kernel.kinds import is_one_line
-from axonflow.net.checkpoint import Precision
-from axonflow.net.precision import best_precision
+from axonflow.net.precision import Precisions, best_precisions
 from axonflow.workflow.job import Job, prepare, run_job
 from axonflow.workflow.manifest import ListedSlide
 
@@ -116,7 +115,7 @@ def open_batch(
     slides: Iterable[ListedSlide],
     settings: Mapping[str, Any],
     stores: Path,
-    precision: Callable[[], Precision] = best_precision,
+    precisions: Callable[[], Precisions] = best_precisions,
 ) -> tuple[Entry, ...]:
     """Open all slides, with their models and masks.
 
@@ -127,7 +126,7 @@ def open_batch(
         Values of fields of :class:`~axonflow.workflow.config.Config` for all slides.
     stores : Path
         Folder of the stores.
-    precision : callable
+    precisions : callable
         As for :func:`~axonflow.workflow.job.prepare`; asked once.
 
     Returns
@@ -138,7 +137,7 @@ def open_batch(
     Raises
     ------
     InputError
-        If nobody answers what the precision is, two slides would write the same store, or a name has control
+        If nobody answers what is computed best, two slides would write the same store, or a name has control
         characters or is not in UTF-8.
     """
     slides = tuple(slides)
@@ -148,7 +147,7 @@ def open_batch(
                 f"Names in UTF-8 without control characters were expected, {name!a} came; rename it, or give a link "
                 "with another name."
             )
-    entries = tuple(_entries(slides, settings, stores, precision))
+    entries = tuple(_entries(slides, settings, stores, precisions))
     writers: dict[Path, Entry] = {}
     for entry in entries:
         if entry.job is None:
@@ -205,14 +204,14 @@ def run_batch(
 
 
 def _entries(
-    slides: Iterable[ListedSlide], settings: Mapping[str, Any], stores: Path, precision: Callable[[], Precision]
+    slides: Iterable[ListedSlide], settings: Mapping[str, Any], stores: Path, precisions: Callable[[], Precisions]
 ) -> Iterator[Entry]:
     unanswered: list[AxonflowError] = []
 
     @cache
-    def asked_once() -> Precision:
+    def asked_once() -> Precisions:
         try:
-            return precision()
+            return precisions()
         except AxonflowError as error:
             unanswered.append(error)
             raise

@@ -144,7 +144,7 @@ class Config:
         "Compute the network in this precision; int8 are whole numbers, the same on every processor, which a model "
         "must have.",
         flag="--precision",
-        usual="float16 on a GPU; bfloat16 or else float32 on a processor",
+        usual="float16 on a GPU; on a processor the fastest that it and the model have",
         decides=("segment", "segment.seams"),
     )
     fast: bool = setting(

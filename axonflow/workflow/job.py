@@ -26,7 +26,7 @@ from axonflow.kernel.refused import refused
 from axonflow.kernel.resample import Resampling
 from axonflow.kernel.retry import retry
 from axonflow.net.checkpoint import Precision
-from axonflow.net.precision import best_precision
+from axonflow.net.precision import Precisions, best_precisions
 from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Everywhere, Regions, open_annotation, open_regions
 from axonflow.stages.declare import GROUPS, declare
@@ -128,15 +128,15 @@ def with_workers(profile: Profile, layout: Layout) -> Profile:
     return with_gpus(profile)
 
 
-def prepare(config: Config, precision: Callable[[], Precision] = best_precision, *, fresh: bool = False) -> Job:
+def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisions, *, fresh: bool = False) -> Job:
     """Open slide, model and masks, and declare the stages.
 
     Parameters
     ----------
     config : Config
-    precision : callable
+    precisions : callable
         Says what those who apply the network compute best in, as
-        :func:`~axonflow.workflow.hardware.precision_of_workers` does; asked only where a network begins. This process
+        :func:`~axonflow.workflow.hardware.precisions_of_workers` does; asked only where a network begins. This process
         if left out.
     fresh : bool
         Whether the store will be removed first, so that nothing of it decides.
@@ -156,11 +156,11 @@ def prepare(config: Config, precision: Callable[[], Precision] = best_precision,
     made = None if fresh or config.precision is not None else _made_in(config.out)
     if made:
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
-        begun = declare_job(config, slide, network_of(config, slide, choice.model, lambda: made))
+        begun = declare_job(config, slide, network_of(config, slide, choice.model, lambda: Precisions(made)))
         if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name in {"segment", FIRST}):
             return replace(begun, chosen=choice.by_pixel_size)
     return replace(
-        declare_job(config, slide, network_of(config, slide, choice.model, precision)), chosen=choice.by_pixel_size
+        declare_job(config, slide, network_of(config, slide, choice.model, precisions)), chosen=choice.by_pixel_size
     )
 
 

@@ -10,8 +10,9 @@ from typing import cast
 from axonflow.errors import InputError, PixelSizeError
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.units import PixelSize
-from axonflow.net.checkpoint import Checkpoint, Precision
+from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.nnunet.plan import NnUNetPlan
+from axonflow.net.precision import Precisions
 from axonflow.net.seams import DEPTH
 from axonflow.slide import Slide, find_bar, open_slide, open_stored, without_bar
 from axonflow.stages.colours import open_colours
@@ -89,10 +90,10 @@ def cut_masks(masks: Masks, shape: tuple[int, int]) -> Masks:
     return Masks(cast("OwnMasks", tuple(map(cut, masks.images))))
 
 
-def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: Callable[[], Precision]) -> Network:
-    """Put a model to work on a slide; the precision is asked for only where it decides anything."""
+def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precisions: Callable[[], Precisions]) -> Network:
+    """Put a model to work on a slide; what is computed best is asked for only where it decides anything."""
     if checkpoint.plan is not None:
-        return _nnunet(config, slide, checkpoint, checkpoint.plan, precision)
+        return _nnunet(config, slide, checkpoint, checkpoint.plan, precisions)
     if config.fast or config.step is not None:
         name = "--fast" if config.fast else "--step"
         raise InputError(
@@ -106,7 +107,9 @@ def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: 
         halo = max(checkpoint.halo_px, DEPTH)
     else:
         halo = checkpoint.halo_px if config.halo is None else config.halo
-    chosen, adapted = config.precision or precision(), config.adapt_to_slide == "on"
+    adapted = config.adapt_to_slide == "on"
+    integers = bool(checkpoint.integers) and checkpoint.integers_path.exists() and not adapted
+    chosen = config.precision or precisions().of(integers=integers)
     if chosen == "int8" and adapted:
         raise InputError(
             "Another precision than int8 was expected with --adapt-to-slide on: whole numbers were chosen for the "
@@ -125,7 +128,7 @@ def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precision: 
 
 
 def _nnunet(
-    config: Config, slide: Slide, checkpoint: Checkpoint, exact: NnUNetPlan, precision: Callable[[], Precision]
+    config: Config, slide: Slide, checkpoint: Checkpoint, exact: NnUNetPlan, precisions: Callable[[], Precisions]
 ) -> NnUNet:
     """Put a model of nnU-Net to work, as nnU-Net runs it unless a faster way is asked for."""
     if config.halo is not None:
@@ -155,7 +158,7 @@ def _nnunet(
     return NnUNet(
         checkpoint,
         0,
-        precision() if config.fast else "float32",
+        precisions().floats if config.fast else "float32",
         config.keep_probabilities,
         False,
         None,

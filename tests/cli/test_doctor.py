@@ -48,7 +48,7 @@ def test_everything_is_one_table_that_fits(columns: int) -> None:
     assert [name for name in named if name != "optional"] == PARTS
     assert len({line.index(line.split()[1]) for line in shown if not line.startswith(" ")}) == 1
     said = " ".join(" ".join(shown).split())
-    assert f"networks compute in {precision.best_precision()}" in said
+    assert f"in {precision.best_precision()}" in said
     assert f"numpy {importlib.metadata.version('numpy')}" in said
 
 
@@ -160,7 +160,7 @@ def test_a_gpu_that_torch_cannot_use_is_told_apart_from_none(
 
 
 def test_a_slow_precision_is_advised_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "best_precision", lambda: "float32")
+    monkeypatch.setattr(precision, "best_precisions", lambda: precision.Precisions("float32"))
     assert "twice as fast" in found("processor")[1].advice
 
 

@@ -25,6 +25,7 @@ from axonflow.net.device import Processor
 from axonflow.net.familiarity import block_sums
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import grey_codes, grey_table, histogram, lookup_table
+from axonflow.net.precision import Precisions
 from axonflow.net.predict import Predictor
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.results.check import check
@@ -181,7 +182,7 @@ def test_a_first_pass_that_was_begun_keeps_its_model_and_precision(mended: Confi
         patch.setattr("axonflow.stages.segment_mended.Seams.compared", stopped)
         with pytest.raises(Stopped):
             analyse(config)
-        job = prepare(replace(config, model=None), lambda: "float32")
+        job = prepare(replace(config, model=None), lambda: Precisions("float32"))
     begun = prepare(mended).segmentation
     assert isinstance(begun, Network)
     assert isinstance(job.segmentation, Network)

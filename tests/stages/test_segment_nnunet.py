@@ -20,6 +20,7 @@ from axonflow.engine.profile import Profile
 from axonflow.errors import InputError
 from axonflow.kernel.classes import AXON_MYELIN, Classes, PixelClass
 from axonflow.net.nnunet.plan import NnUNetPlan
+from axonflow.net.precision import Precisions
 from axonflow.ngff import Pyramid
 from axonflow.slide.luminance import rec601
 from axonflow.workflow.config import Config, Halo
@@ -137,7 +138,7 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
 def test_a_faster_run_says_how_far_it_is_from_nnunet(tmp_path: Path) -> None:
     case = CASES["plain"]
     config = config_of(tmp_path, case, fast=True)
-    run_job(prepare(config, lambda: "bfloat16"), LOCAL)
+    run_job(prepare(config, lambda: Precisions("bfloat16", bytes=True)), LOCAL)
     record = read_record(config.out)
     assert record["model"] | {"step": 0.75, "mirrored_axes": [], "precision": "bfloat16"} == record["model"]
     assert record["model"]["approximates"] is True

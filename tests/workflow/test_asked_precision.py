@@ -17,6 +17,7 @@ from axonflow.errors import InputError, ModelError
 from axonflow.kernel.classes import WITH_UNMYELINATED
 from axonflow.net.checkpoint import Checkpoint, embedded_models
 from axonflow.net.exact import put_integers_into
+from axonflow.net.precision import Precisions
 from axonflow.results.analysis import open_store
 from axonflow.stages.segmentation import Network
 from axonflow.workflow.config import Config
@@ -39,15 +40,15 @@ def precision(job: Job) -> str:
 
 def test_whole_numbers_are_asked_for_and_recorded_and_gone_on_with(config: Config) -> None:
     unasked = replace(config, precision=None)
-    assert precision(prepare(unasked, lambda: "bfloat16")) == "bfloat16"
+    assert precision(prepare(unasked, lambda: Precisions("bfloat16"))) == "bfloat16"
     run_job(prepare(config), Profile.find("local").but(workers=1), until="segment")
     assert read_record(config.out)["model"]["precision"] == "int8"
-    going_on = prepare(unasked, lambda: "bfloat16")
+    going_on = prepare(unasked, lambda: Precisions("bfloat16"))
     assert precision(going_on) == "int8"
     segment = next(stage for stage in going_on.stages if stage.name == "segment")
     assert going_on.journal.record(segment).complete
     assert precision(prepare(replace(config, precision="float32"))) == "float32"
-    assert precision(prepare(unasked, lambda: "bfloat16", fresh=True)) == "bfloat16"
+    assert precision(prepare(unasked, lambda: Precisions("bfloat16"), fresh=True)) == "bfloat16"
 
 
 def test_other_whole_numbers_are_other_labels(config: Config) -> None:
@@ -107,4 +108,4 @@ def test_what_cannot_be_is_refused_with_the_way_on(config: Config) -> None:
     model.save(model.network(), model.folder)
     with pytest.raises(ModelError, match=r"has none; make it .* axonflow models quantise"):
         prepare(config)
-    assert precision(prepare(replace(config, precision=None), lambda: "float32")) == "float32"
+    assert precision(prepare(replace(config, precision=None), lambda: Precisions("float32"))) == "float32"

@@ -49,7 +49,7 @@ from axonflow.kernel.units import PixelSize
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.lattice import Lattice
 from axonflow.net.normalise import histogram, lookup_table
-from axonflow.net.precision import best_precision
+from axonflow.net.precision import Precisions, best_precision
 from axonflow.ngff import Pyramid
 from axonflow.ngff.maps import read_maps
 from axonflow.workflow.config import Config
@@ -301,7 +301,7 @@ def test_the_seams_are_measured_and_recorded(network: Case) -> None:
 def test_an_exact_halo_makes_the_lattice_irrelevant(
     network: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("axonflow.net.precision.processor_precision", lambda: "float32")
+    monkeypatch.setattr("axonflow.net.precision.processor_precisions", lambda: Precisions("float32"))
     found = []
     for lattice in (64, 128):
         model = str(write_model(tmp_path, lattice))
