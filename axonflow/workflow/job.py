@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from axonflow.kernel.lock import locked, unprotected
 from axonflow.kernel.refused import refused
 from axonflow.kernel.resample import Resampling
 from axonflow.kernel.retry import retry
+from axonflow.kernel.setting import settings
 from axonflow.net.checkpoint import Precision
 from axonflow.net.precision import best_precision
 from axonflow.slide import Slide
@@ -331,21 +333,27 @@ def _made_in(store: Path) -> Precision | None:
 
 
 def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: Frame) -> int:
-    lattice = segmentation.checkpoint.lattice_px if isinstance(segmentation, Network) else 64
+    """Return the side of what one task computes: as it was given, or the usual one that fits lattice and halo."""
     if isinstance(segmentation, NnUNet):
         return config.chunk or whole_chunk(*native.shape, *work.shape)
-    chunk = config.chunk or default_chunk(*native.shape, *work.shape)
-    if chunk % lattice:
+    usual = default_chunk(*native.shape, *work.shape)
+    if not isinstance(segmentation, Network):
+        return config.chunk or usual
+    lattice, halo = segmentation.checkpoint.lattice_px, segmentation.halo
+    step = lcm(lattice, settings(Config)["chunk"].multiple or 1)
+    if config.chunk is None:
+        return ceil_to(max(usual, halo), step)
+    if config.chunk % lattice:
         raise InputError(
-            f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {chunk} came; "
-            f"use {ceil_to(chunk, lattice)}."
+            f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {config.chunk} came; "
+            f"use {ceil_to(config.chunk, step)}."
         )
-    if isinstance(segmentation, Network) and chunk < segmentation.halo:
+    if config.chunk < halo:
         raise InputError(
-            f"--chunk was expected not to be smaller than the halo of {segmentation.halo} px, {chunk} came; "
-            f"use {ceil_to(segmentation.halo, lattice)} or more."
+            f"--chunk was expected not to be smaller than the halo of {halo} px, {config.chunk} came; "
+            f"use {ceil_to(halo, step)} or more."
         )
-    return chunk
+    return config.chunk
 
 
 def _check_identity(job: Job) -> None:

@@ -82,11 +82,11 @@ def origin_facts(result: Analysis) -> list[Fact]:
             *_adapted(record),
         ]
     given = {
-        "image in the file": config["series"],
+        "image in the file": config.get("series"),
         "mask": config["mask"],
         "regions": config.get("regions"),
         "side of a cell of the maps": f"{config['cell_um']:g} µm",
-        "smallest axon": number(labels.get("min_axon_area_um2", config["min_axon_area_um2"]), "g", "µm²"),
+        "smallest axon": number(labels.get("min_axon_area_um2", config.get("min_axon_area_um2")), "g", "µm²"),
         "smallest unmyelinated axon": number(labels.get("min_unmyelinated_area_um2"), "g", "µm²")
         if "min_unmyelinated_area_um2" in labels
         else None,
@@ -101,7 +101,7 @@ def origin_facts(result: Analysis) -> list[Fact]:
 
 def _windows(made_by: Mapping[str, Any]) -> Fact:
     """Return what the network saw at once."""
-    if made_by["architecture"] != "nnunet":
+    if made_by.get("architecture") != "nnunet":  # the first versions do not say it
         mends = "mended_from" in made_by
         return Fact(
             "the network looks at",
@@ -142,7 +142,11 @@ def versions(result: Analysis) -> list[Fact]:
     """Return the computer and the programs."""
     host, programs = result.record["host"], result.record["versions"]
     return [
-        Fact("computer", host["name"], f"{host['machine']}, {count(host['cores'], 'core')}"),
+        Fact(
+            "computer",
+            host["name"],
+            f"{host['machine']}, {count(host['cores'], 'core') if host['cores'] else 'of unknown cores'}",
+        ),
         Fact("programs", ", ".join(f"{name} {version or '(not installed)'}" for name, version in programs.items())),
     ]
 
