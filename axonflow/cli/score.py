@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from axonflow.cli.terminal import app, console, listing
+from axonflow.cli.terminal import app, console, listing, warn_unproved
 from axonflow.errors import InputError
 from axonflow.kernel.files import new_file
 from axonflow.kernel.text import to_cell
@@ -86,6 +86,7 @@ def score(
             true = _with_unmyelinated(true, uaxon_mask, classes, prediction)
         true = result.above_bar(true)
         found, known = _found(result, drawn, true.shape)
+        warn_unproved(result)
         compared, learnt = _compared(result), learnt_by(result, prediction.absolute(), truth.absolute())
     else:
         image, classes, compared = open_stored(prediction), AXON_MYELIN, ""

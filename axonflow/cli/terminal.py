@@ -24,9 +24,10 @@ from axonflow.kernel.lock import do_without_hdf5_locks
 from axonflow.kernel.refused import refused
 
 if TYPE_CHECKING:
+    from axonflow.results.analysis import Analysis
     from axonflow.workflow.sense import Given
 
-__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown", "say", "warn"]
+__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown", "say", "warn", "warn_unproved"]
 
 
 class _ExitCodes(typer.core.TyperGroup):
@@ -112,6 +113,14 @@ def warn(warnings: Iterable[Given]) -> None:
     """Print what does not look right."""
     for given in warnings:
         say(Text.assemble(("warning", "bold yellow"), f" {given.id}: {given.message}"))
+
+
+def warn_unproved(*results: Analysis) -> None:
+    """Print of which stores nothing tells whether they are as they were written."""
+    for result in results:
+        if len(results) > 1 and result.unproved:
+            say(f"of {result.store}:")
+        warn(result.unproved)
 
 
 @app.callback()

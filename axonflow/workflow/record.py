@@ -201,7 +201,7 @@ _NNUNET = {
     "folds": list_of(str),
     "approximates?": bool,
 }
-_FIRST_MODEL = {"name": str, "sha256": str, "precision": str, **_WINDOWS}
+_FIRST_MODEL = {"name": str, "sha256?": str, "precision": str, "halo_px?": COUNT, "lattice_px?": SIDE}
 _MODEL = {
     "name": str,
     "path": str,

@@ -77,8 +77,8 @@ def origin_facts(result: Analysis) -> list[Fact]:
     else:
         facts += [
             Fact("network", made_by["name"], _computed(record)),
-            Fact("fingerprint of the network", made_by["sha256"], "sha256 of its weights"),
-            _windows(made_by),
+            *_weights(made_by),
+            *_windows(made_by),
             *_adapted(record),
         ]
     given = {
@@ -99,18 +99,22 @@ def origin_facts(result: Analysis) -> list[Fact]:
     return facts
 
 
-def _windows(made_by: Mapping[str, Any]) -> Fact:
-    """Return what the network saw at once."""
-    if made_by.get("architecture") != "nnunet":  # the first versions do not say it
+def _weights(made_by: Mapping[str, Any]) -> Iterator[Fact]:
+    if "sha256" in made_by:
+        yield Fact("fingerprint of the network", made_by["sha256"], "sha256 of its weights")
+
+
+def _windows(made_by: Mapping[str, Any]) -> Iterator[Fact]:
+    """Yield what the network saw at once; the first versions may not tell it."""
+    if "patch_px" in made_by:
+        h, w = made_by["patch_px"]
+        mirrored = "with their mirror images" if made_by["mirrored_axes"] else "without mirror images"
+        said = f"{made_by['step']:g} of one apart, {mirrored}"
+        yield Fact("the network looks at", f"pieces of {h} × {w} px", said)
+    elif "lattice_px" in made_by and "halo_px" in made_by:
         mends = "mended_from" in made_by
-        return Fact(
-            "the network looks at",
-            f"squares of {made_by['lattice_px']} px",
-            f"and {made_by['halo_px']} px around each" + "; more where cuts show (--halo mend)" * mends,
-        )
-    h, w = made_by["patch_px"]
-    mirrored = "with their mirror images" if made_by["mirrored_axes"] else "without mirror images"
-    return Fact("the network looks at", f"pieces of {h} × {w} px", f"{made_by['step']:g} of one apart, {mirrored}")
+        said = f"and {made_by['halo_px']} px around each" + "; more where cuts show (--halo mend)" * mends
+        yield Fact("the network looks at", f"squares of {made_by['lattice_px']} px", said)
 
 
 def _adapted(record: Mapping[str, Any]) -> Iterator[Fact]:
