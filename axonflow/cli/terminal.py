@@ -45,11 +45,16 @@ class _ExitCodes(typer.core.TyperGroup):
         except BrokenPipeError:
             raise  # whoever read what is printed has left; click knows
         except OSError as error:
-            say(Text.assemble(("axonflow:", "bold red"), f" {refused(error)}."), errors)
+            say(Text.assemble(("axonflow:", "bold red"), f" {refused(error, self._flag(ctx))}."), errors)
             sys.exit(1)
         except KeyboardInterrupt:
             errors.print("axonflow: interrupted; run the same command again to continue.")
             sys.exit(130)
+
+    def _flag(self, ctx: Any) -> str:
+        """Return the flag by which the command that was called takes another place to write to, if it has one."""
+        command = self.commands.get(ctx.invoked_subcommand or "")
+        return "--out" if command is not None and any("--out" in option.opts for option in command.params) else ""
 
 
 def _show_version(wanted: bool) -> None:

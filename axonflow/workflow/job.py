@@ -372,22 +372,23 @@ def _check_identity(job: Job) -> None:
 def _locked(layout: Layout) -> Iterator[bool]:
     """Hold the store for this process alone; yield whether a lock protects it."""
     store = layout.store
-    if store.is_file() or (
-        store.is_dir() and any(store.iterdir()) and not (layout.private.is_dir() or is_store(store))
-    ):
-        raise StoreError(
-            f"An empty folder or a store made by axonflow was expected at {store}, but "
-            f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."
-        )
     with ExitStack() as holding:
         try:
+            if store.is_file() or (
+                store.is_dir() and any(store.iterdir()) and not (layout.private.is_dir() or is_store(store))
+            ):
+                raise StoreError(
+                    f"An empty folder or a store made by axonflow was expected at {store}, but "
+                    f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."
+                )
             make_folder(layout.private)
             protected = holding.enter_context(locked(layout.private / "lock"))
         except BlockingIOError as error:
             raise StoreError(f"Another run is writing {store}; wait for it to end, or choose another --out.") from error
         except OSError as error:
             raise StoreError(
-                f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out."
+                f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out, "
+                f"in a folder of yours, such as --out ~/{store.name}."
             ) from error
         yield protected
 
