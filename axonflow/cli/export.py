@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, warn_unproved
 
 __all__: list[str] = []
 
@@ -39,6 +39,7 @@ def export(
     from axonflow.results.analysis import open_store
     from axonflow.results.export import export_store
 
-    console.print(
-        f"written: {export_store(open_store(store), format_, out, unmyelinated=unmyelinated)}", soft_wrap=True
-    )
+    result = open_store(store)
+    written = export_store(result, format_, out, unmyelinated=unmyelinated)
+    warn_unproved(result)
+    console.print(f"written: {written}", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, warn_unproved
 
 __all__: list[str] = []
 
@@ -48,5 +48,7 @@ def figure(
     results = [open_store(store) for store in stores]
     if differ := cells_that_differ(results):
         console.print(differ, soft_wrap=True)
-    for path in draw_figure(results, names, width_in_mm(width), out):
+    written = draw_figure(results, names, width_in_mm(width), out)
+    warn_unproved(*results)
+    for path in written:
         console.print(f"written: {path}", soft_wrap=True)

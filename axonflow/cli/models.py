@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from axonflow.cli.terminal import app, console, listing
+from axonflow.cli.terminal import app, console, listing, say
 from axonflow.cli.transfer import bar
 
 if TYPE_CHECKING:
@@ -33,22 +33,25 @@ def list_models() -> None:
     from axonflow.net.checkpoint import Checkpoint, embedded_models
     from axonflow.net.places import user_model_names
 
-    table = listing("model", "network", "pixel size", "smallest axon", "trained on")
+    table = listing("model", "network", "pixel size", "smallest axon")
     unreadable: list[str] = []
+    learnt: dict[str, str] = {}
     for name in [*embedded_models(), *(name for name in user_model_names() if name not in embedded_models())]:
         try:
             model = Checkpoint.find(name)
         except ModelError as error:
             unreadable.append(str(error))
             continue
-        table.add_row(
-            name,
-            _network(model),
-            _pixel_size(model),
-            f"{model.smallest_axon_um2:g} µm²",
-            str(model.trained_on.get("data", "unknown")),
-        )
+        table.add_row(name, _network(model), _pixel_size(model), f"{model.smallest_axon_um2:g} µm²")
+        learnt[name] = str(model.trained_on.get("data", "unknown"))
     console.print(table)
+    if learnt:
+        console.print()
+    for name, data in learnt.items():  # long, and more than a column has room for
+        words = "does not say what it was trained on" if data == "unknown" else f"was trained on {data}"
+        say(Text.assemble((name, "bold"), f" {words}"))
+    if learnt:
+        console.print()
     for error_ in unreadable:
         console.print(error_, soft_wrap=True)
     console.print("next    axonflow models show NAME", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, warn_unproved
 
 __all__: list[str] = []
 
@@ -25,6 +25,9 @@ def report(
     from axonflow.results.analysis import open_store
     from axonflow.results.report import write_batch_report, write_report
 
-    is_store = (result / "run.json").exists()
-    written = write_report(open_store(result)) if is_store else write_batch_report(result)
+    if (result / "run.json").exists():
+        written = write_report(opened := open_store(result))
+        warn_unproved(opened)
+    else:
+        written = write_batch_report(result)
     console.print(f"report  {written}", soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from axonflow.cli.terminal import app, console, listing
+from axonflow.cli.terminal import app, console, listing, warn_unproved
 from axonflow.errors import InputError
 from axonflow.kernel.files import new_file
 from axonflow.kernel.text import to_cell
@@ -67,12 +67,14 @@ def score(
     from axonflow.kernel.kinds import PIXEL_SIZE
     from axonflow.kernel.setting import Setting
     from axonflow.results.analysis import open_store
+    from axonflow.results.learnt import Learnt, learnt_by
     from axonflow.slide import open_stored
     from axonflow.stages.labels import open_labels
     from axonflow.training.score import score as scores_of
 
     given = None if pixel_size is None else Setting(PIXEL_SIZE, "").read(pixel_size, "--pixel-size")
     known: PixelSize | None
+    learnt: Learnt | None = None
     if (truth / "run.json").exists():
         raise InputError(f"A label image was expected as TRUTH, the store {truth} came; give the store first.")
     drawn = open_stored(truth)
@@ -84,7 +86,8 @@ def score(
             true = _with_unmyelinated(true, uaxon_mask, classes, prediction)
         true = result.above_bar(true)
         found, known = _found(result, drawn, true.shape)
-        compared = _compared(result)
+        warn_unproved(result)
+        compared, learnt = _compared(result), learnt_by(result, prediction.absolute(), truth.absolute())
     else:
         image, classes, compared = open_stored(prediction), AXON_MYELIN, ""
         if uaxon_mask is not None:
@@ -103,11 +106,14 @@ def score(
     scores = scores_of(found, true, given or known, classes=classes)
     if csv_file is not None:
         row = {name: nan if name.startswith(without) else value for name, value in scores.row().items()}
-        _write(csv_file, {"prediction": to_cell(str(prediction)), "truth": to_cell(str(truth)), **row})
+        files = {"prediction": to_cell(str(prediction)), "truth": to_cell(str(truth))}
+        _write(csv_file, {**files, **row, "trained_on": " ".join(learnt.same) if learnt else ""})
     for part in _tables(scores, without):
         console.print(part, soft_wrap=isinstance(part, str), highlight=False)
     if compared:
         console.print(compared, soft_wrap=True, highlight=False)
+    if learnt:
+        console.print(learnt.told, soft_wrap=True, highlight=False)
     if without:
         console.print(
             f"{truth} holds no myelin, the prediction does: what myelin decides is not scored. Give labels of both to "

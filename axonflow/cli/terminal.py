@@ -24,9 +24,10 @@ from axonflow.kernel.lock import do_without_hdf5_locks
 from axonflow.kernel.refused import refused
 
 if TYPE_CHECKING:
+    from axonflow.results.analysis import Analysis
     from axonflow.workflow.sense import Given
 
-__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown", "say", "warn"]
+__all__ = ["app", "console", "listing", "replace_what_cannot_be_shown", "say", "warn", "warn_unproved"]
 
 
 class _ExitCodes(typer.core.TyperGroup):
@@ -44,11 +45,16 @@ class _ExitCodes(typer.core.TyperGroup):
         except BrokenPipeError:
             raise  # whoever read what is printed has left; click knows
         except OSError as error:
-            say(Text.assemble(("axonflow:", "bold red"), f" {refused(error)}."), errors)
+            say(Text.assemble(("axonflow:", "bold red"), f" {refused(error, self._flag(ctx))}."), errors)
             sys.exit(1)
         except KeyboardInterrupt:
             errors.print("axonflow: interrupted; run the same command again to continue.")
             sys.exit(130)
+
+    def _flag(self, ctx: Any) -> str:
+        """Return the flag by which the command that was called takes another place to write to, if it has one."""
+        command = self.commands.get(ctx.invoked_subcommand or "")
+        return "--out" if command is not None and any("--out" in option.opts for option in command.params) else ""
 
 
 def _show_version(wanted: bool) -> None:
@@ -112,6 +118,14 @@ def warn(warnings: Iterable[Given]) -> None:
     """Print what does not look right."""
     for given in warnings:
         say(Text.assemble(("warning", "bold yellow"), f" {given.id}: {given.message}"))
+
+
+def warn_unproved(*results: Analysis) -> None:
+    """Print of which stores nothing tells whether they are as they were written."""
+    for result in results:
+        if len(results) > 1 and result.unproved:
+            say(f"of {result.store}:")
+        warn(result.unproved)
 
 
 @app.callback()

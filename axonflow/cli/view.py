@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from axonflow.cli.terminal import app, console
+from axonflow.cli.terminal import app, console, warn_unproved
 from axonflow.errors import InputError
 
 
@@ -39,8 +39,10 @@ def view(
     Example: [bold]axonflow view slide.ome.zarr --show gratio[/bold]
     """
     from axonflow.results import viewer
+    from axonflow.results.analysis import open_store
 
     look = viewer.View(show=show, at_um=None if at is None else _pair(at, "--at", "Y,X in µm"), axon=axon)
+    warn_unproved(*map(open_store, stores))
     if screenshot is not None:
         width, height = _pair(size, "--size", "width,height in px")
         viewer.screenshot(stores, screenshot, look, (int(width), int(height)))

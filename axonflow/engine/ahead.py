@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from types import FrameType
 
+from axonflow.engine.threads import Interruptible
 from axonflow.kernel.starting import ThreadPool
 
 __all__ = ["getting_ready"]
+
+LOOK_S = 0.1
+"""Between two tries to stop a step: what is raised may come where it is swallowed."""
 
 log = logging.getLogger(__name__)
 
@@ -22,20 +27,43 @@ log = logging.getLogger(__name__)
 def getting_ready(steps: Sequence[Callable[[], object]]) -> Iterator[None]:
     """Take steps in their order, beside what is done within the context.
 
-    When it is left, those that have not begun are left out, and the one under way is waited for. What a step fails
-    with is no matter here: who needs what it was to make ready meets the same.
+    When it is left, those that have not begun are left out, and the one under way is waited for; if it is left by a
+    KeyboardInterrupt, that one is stopped in the middle: no store has anything of it that could be lost. Only an import
+    is waited for, as a library that was loaded half cannot be loaded again. What a step fails with is no matter here:
+    who needs what it was to make ready meets the same.
     """
     if not steps:
         yield
         return
+    interruptible = Interruptible()
     with ThreadPool(1, "axonflow ahead") as thread:
-        taken = [thread.submit(step) for step in steps]
+        taken = [thread.submit(_take, step, interruptible) for step in steps]
         for each in taken:
             each.add_done_callback(_note)
         try:
             yield
+        except KeyboardInterrupt:
+            thread.shutdown(wait=False, cancel_futures=True)
+            while wait([each for each in taken if not each.cancelled()], LOOK_S).not_done:
+                if not interruptible.any(_imports):
+                    interruptible.interrupt()
+            raise
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _take(step: Callable[[], object], interruptible: Interruptible) -> object:
+    with interruptible.at_work():
+        return step()
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Tell whether an import is under way in a thread, by what it calls."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _note(taken: Future[object]) -> None:

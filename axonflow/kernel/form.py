@@ -12,7 +12,7 @@ from typing import Any
 
 from axonflow.kernel.documents import shown
 
-__all__ = ["COUNT", "NUMBER", "check_form", "each_of", "list_of", "maybe", "pair"]
+__all__ = ["ANYTHING", "COUNT", "NUMBER", "SIDE", "check_form", "each_of", "list_of", "maybe", "pair"]
 
 Form = Any
 """A type, a dictionary, or a function of a value and its place that raises a ValueError."""
@@ -57,9 +57,9 @@ def _check_type(value: Any, kind: type, place: str) -> None:
         raise ValueError(f"{place} is {shown(value, 60)}")
 
 
-def _numbers(kinds: tuple[type, ...], most: float) -> Callable[[Any, str], None]:
+def _numbers(kinds: tuple[type, ...], most: float, least: int = 0) -> Callable[[Any, str], None]:
     def check(value: Any, place: str) -> None:
-        if type(value) not in kinds or not (isinstance(value, int) or isfinite(value)) or not 0 <= value < most:
+        if type(value) not in kinds or not (isinstance(value, int) or isfinite(value)) or not least <= value < most:
             raise ValueError(f"{place} is {shown(value, 60)}")
 
     return check
@@ -70,6 +70,13 @@ NUMBER = _numbers((int, float), 1e18)
 
 COUNT = _numbers((int,), 2**63)
 """A whole number that is not negative."""
+
+SIDE = _numbers((int,), 2**63, least=1)
+"""A whole number above 0."""
+
+
+def ANYTHING(value: Any, place: str) -> None:  # noqa: N802  # a form, as the others are
+    """Take whatever is there."""
 
 
 def maybe(form: Form) -> Form:

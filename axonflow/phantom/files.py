@@ -118,7 +118,7 @@ def write(
                     part.write_text(outlines)
     except OSError as error:
         raise InputError(
-            f"A file that can be written was expected at {path}, but: {error.strerror or error}."
+            f"A file that can be written was expected at {path}, but: {error.strerror or error}; give another."
         ) from error
 
 

@@ -53,8 +53,12 @@ class Analysis:
     @property
     def warnings(self) -> tuple[Given, ...]:
         """What does not look right, each with ``.id``, ``.message`` and ``.values``; empty if nothing was found."""
-        proved = (self.store / ".axonflow" / "journal").is_dir()
-        return (*(() if proved else (UNPROVED,)), *read_warnings(self.record))
+        return (*self.unproved, *read_warnings(self.record))
+
+    @property
+    def unproved(self) -> tuple[Given, ...]:
+        """The one of them that is of the files, not of the run: that nothing proves them; empty if something does."""
+        return () if (self.store / ".axonflow" / "journal").is_dir() else (UNPROVED,)
 
     def pyramid(self, labels: str | None = None) -> Pyramid:
         """Return the slide with all its levels, or labels of a name with theirs."""

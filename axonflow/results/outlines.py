@@ -44,7 +44,7 @@ def covered_pixels(result: Analysis, shape: tuple[int, int]) -> Pixels | None:
     frames = _frames(result, shape)
     if frames is not None:
         try:
-            mask = open_annotation(Path(config["mask"]), config["mask_unit"], *frames)
+            mask = open_annotation(Path(config["mask"]), config.get("mask_unit", "px"), *frames)
             return mask.cover(Box.whole(shape))
         except (AxonflowError, OSError):
             pass
@@ -66,7 +66,7 @@ def region_pixels(result: Analysis, shape: tuple[int, int]) -> dict[str, Pixels]
     if config.get("regions") is None or frames is None:
         return {}
     try:
-        regions = open_regions(Path(config["regions"]), config["regions_unit"], *frames)
+        regions = open_regions(Path(config["regions"]), config.get("regions_unit", "px"), *frames)
         numbers = regions.label(Box.whole(shape))
     except (AxonflowError, OSError):
         return {}

@@ -74,7 +74,8 @@ def draw_figure(
             draw_levels(titled, paths, panels=panels, width_mm=width_mm, letters="none")
     except OSError as error:
         raise InputError(
-            f"A file that can be written was expected at {paths[0]}, but: {error.strerror or error}."
+            f"A file that can be written was expected at {paths[0]}, but: {error.strerror or error}; give "
+            "another with --out."
         ) from error
     return paths
 

@@ -231,7 +231,8 @@ def _refusal(image: StoredImage, classes: Classes, found: str) -> InputError:
     numbers = ", ".join(str(each.number) for each in classes)
     return InputError(
         f"Labels of 0 background, 127 myelin and 255 axon, or {numbers}, or in AxonDeepSeg's colours, were expected in "
-        f"{image.path}; found: {found}. Give an image of labels, or masks of axons and of myelin."
+        f"{image.path}; found: {found}. Give an image of labels, or masks of axons and of myelin; a run takes numbers "
+        "of other classes with --labels and --classes, such as 0=background,1=myelin,2=axon,3=nuclei."
     )
 
 

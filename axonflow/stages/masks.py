@@ -177,7 +177,8 @@ def _judge(image: StoredImage, labels_flag: str) -> Mask:
         return Mask(image, form, "threshold", *modes)
     raise InputError(
         f"A mask of two values, 0 and 255 for instance, or of an id for each axon, was expected in {image.path}; "
-        f"found: {seen.words}. Save it with two values; an image of classes is given with {labels_flag}."
+        f"found: {seen.words}. Save it with two values; an image of classes is given with {labels_flag}, and "
+        "with --classes if it has others than background, myelin and axon."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from axonflow.kernel.lock import locked, unprotected
 from axonflow.kernel.refused import refused
 from axonflow.kernel.resample import Resampling
 from axonflow.kernel.retry import retry
+from axonflow.kernel.setting import settings
 from axonflow.net.checkpoint import Precision
 from axonflow.net.precision import Precisions, best_precisions
 from axonflow.slide import Slide
@@ -331,21 +333,27 @@ def _made_in(store: Path) -> Precision | None:
 
 
 def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: Frame) -> int:
-    lattice = segmentation.checkpoint.lattice_px if isinstance(segmentation, Network) else 64
+    """Return the side of what one task computes: as it was given, or the usual one that fits lattice and halo."""
     if isinstance(segmentation, NnUNet):
         return config.chunk or whole_chunk(*native.shape, *work.shape)
-    chunk = config.chunk or default_chunk(*native.shape, *work.shape)
-    if chunk % lattice:
+    usual = default_chunk(*native.shape, *work.shape)
+    if not isinstance(segmentation, Network):
+        return config.chunk or usual
+    lattice, halo = segmentation.checkpoint.lattice_px, segmentation.halo
+    step = lcm(lattice, settings(Config)["chunk"].multiple or 1)
+    if config.chunk is None:
+        return ceil_to(max(usual, halo), step)
+    if config.chunk % lattice:
         raise InputError(
-            f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {chunk} came; "
-            f"use {ceil_to(chunk, lattice)}."
+            f"--chunk was expected to be a multiple of the model's lattice of {lattice} px, {config.chunk} came; "
+            f"use {ceil_to(config.chunk, step)}."
         )
-    if isinstance(segmentation, Network) and chunk < segmentation.halo:
+    if config.chunk < halo:
         raise InputError(
-            f"--chunk was expected not to be smaller than the halo of {segmentation.halo} px, {chunk} came; "
-            f"use {ceil_to(segmentation.halo, lattice)} or more."
+            f"--chunk was expected not to be smaller than the halo of {halo} px, {config.chunk} came; "
+            f"use {ceil_to(halo, step)} or more."
         )
-    return chunk
+    return config.chunk
 
 
 def _check_identity(job: Job) -> None:
@@ -364,22 +372,23 @@ def _check_identity(job: Job) -> None:
 def _locked(layout: Layout) -> Iterator[bool]:
     """Hold the store for this process alone; yield whether a lock protects it."""
     store = layout.store
-    if store.is_file() or (
-        store.is_dir() and any(store.iterdir()) and not (layout.private.is_dir() or is_store(store))
-    ):
-        raise StoreError(
-            f"An empty folder or a store made by axonflow was expected at {store}, but "
-            f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."
-        )
     with ExitStack() as holding:
         try:
+            if store.is_file() or (
+                store.is_dir() and any(store.iterdir()) and not (layout.private.is_dir() or is_store(store))
+            ):
+                raise StoreError(
+                    f"An empty folder or a store made by axonflow was expected at {store}, but "
+                    f"{'a file is' if store.is_file() else 'other files are'} there; choose another --out."
+                )
             make_folder(layout.private)
             protected = holding.enter_context(locked(layout.private / "lock"))
         except BlockingIOError as error:
             raise StoreError(f"Another run is writing {store}; wait for it to end, or choose another --out.") from error
         except OSError as error:
             raise StoreError(
-                f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out."
+                f"A folder that can be written was expected at {store}, but: {error.strerror}; choose another --out, "
+                f"in a folder of yours, such as --out ~/{store.name}."
             ) from error
         yield protected
 

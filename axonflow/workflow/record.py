@@ -16,11 +16,11 @@ from typing import Any
 from axonflow.engine.journal import Journal
 from axonflow.engine.stage import Stage
 from axonflow.errors import StoreError
-from axonflow.fiber.rules import Rules
+from axonflow.fiber.rules import JUDGED, RULES, Rules
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.documents import parse_json, read_file, said
 from axonflow.kernel.files import remove, write_file
-from axonflow.kernel.form import COUNT, NUMBER, check_form, each_of, list_of, maybe, pair
+from axonflow.kernel.form import ANYTHING, COUNT, NUMBER, SIDE, check_form, each_of, list_of, maybe, pair
 from axonflow.kernel.units import PixelSize
 from axonflow.slide import Slide
 from axonflow.stages.adapted import WEIGHT
@@ -102,19 +102,47 @@ def _read(path: Path) -> bytes | OSError:
 def _check(record: Any) -> None:
     """Refuse what no version of this program wrote; a ValueError says where."""
     check_form(record, _FORM, "it")
-    check_form(record["model"], _OWN_MASKS if "masks" in record["model"] else _MODEL, "model")
+    check_form(record["model"], _form_of(record["model"]), "model")
+    if "masks" in record["model"] and not record["model"]["masks"]:
+        raise ValueError("model.masks is empty")
     for name in ("slide", "labels"):
         if not PixelSize.plausible(*record[name]["pixel_size_um"]):
             raise ValueError(f"{name}.pixel_size_um is {record[name]['pixel_size_um']}")
     if record["complete"] and {"measure", "map"} - record["stages"].keys():
         raise ValueError("it is complete without the stages measure and map")
+    if record["complete"] and "adapted" in record["model"] and "segment.adapt" not in record["stages"]:
+        raise ValueError("it is complete without the stage segment.adapt")
+    for name, form in _OF_STAGES.items():
+        if name in record["stages"]:
+            check_form(record["stages"][name], form, f"stages.{name}")
+    _check_rules(record)
     if "classes" in record["model"]:
         Classes.from_json(record["model"]["classes"])
     known = {each.name for each in fields(Config)}
     Config.from_json({name: value for name, value in record["config"].items() if name in known})
 
 
-_PLACE = {"shape": pair(COUNT), "pixel_size_um": pair(NUMBER)}
+def _form_of(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the form of what made the labels: masks, or a network as one of the versions described it."""
+    if "masks" in model:
+        return _OWN_MASKS
+    if "architecture" not in model:
+        return _FIRST_MODEL
+    return _MODEL | (_NNUNET if model["architecture"] == "nnunet" else _WINDOWS)
+
+
+def _check_rules(record: dict[str, Any]) -> None:
+    """Refuse rules that nobody knows, and axons that were left out by a rule that did not hold."""
+    rules, left_out = record.get("rules", {}), record["stages"].get("measure.rules", {}).get("left_out", {})
+    if unknown := rules.keys() - {"border", *JUDGED}:
+        raise ValueError(f"rules has {', '.join(sorted(unknown))}")
+    if unknown := left_out.keys() - ({*RULES} - {*JUDGED} | rules.keys()):
+        raise ValueError(f"stages.measure.rules.left_out has {', '.join(sorted(unknown))}, which rules has not")
+
+
+_PLACE = {"shape": pair(SIDE), "pixel_size_um": pair(NUMBER)}
+
+_EDGES = {"before": COUNT, "now": COUNT, "elsewhere": COUNT}
 
 _FORM: dict[str, Any] = {
     "complete": bool,
@@ -125,8 +153,9 @@ _FORM: dict[str, Any] = {
         "pixel_size_source": str,
         "info_bar?": maybe({"rows": COUNT, "found_by": str, "kept": bool}),
     },
-    "labels": {**_PLACE, "chunk": COUNT, "min_axon_area_um2?": maybe(NUMBER), "min_unmyelinated_area_um2?": NUMBER},
-    "rules?": {"border": str},
+    "labels": {**_PLACE, "chunk": SIDE, "min_axon_area_um2?": maybe(NUMBER), "min_unmyelinated_area_um2?": NUMBER},
+    "rules?": {"border": str, "myelin?": bool}
+    | {f"{rule}?": pair(maybe(NUMBER)) for rule in JUDGED if rule != "myelin"},
     "config": {"slide": str, "out": str, "mask": maybe(str), "cell_um": NUMBER, "max_myelin_um": NUMBER},
     "model": {},
     "seams": maybe(
@@ -145,7 +174,9 @@ _FORM: dict[str, Any] = {
             "windows?": list_of(list_of(COUNT)),
             "too_small?": COUNT,
             "left_out?": each_of(COUNT),
-            "mended?": maybe({"seams": COUNT, "again": COUNT, "changed": NUMBER, "straight_edges": each_of(COUNT)}),
+            "mended?": maybe({"seams": COUNT, "again": COUNT, "changed": NUMBER, "straight_edges": _EDGES}),
+            "devices?": list_of(str),
+            "busy?": each_of(NUMBER),
         }
     ),
     "analysed?": str,
@@ -155,24 +186,32 @@ _FORM: dict[str, Any] = {
 }
 """The form of a record: what of it is read again. A name with a question mark was not there in the first versions."""
 
+_OF_STAGES = {
+    "segment.fast": {"compared_px": COUNT, "disagrees": NUMBER},
+    "segment.adapt": {"windows": list_of(list_of(COUNT))},
+}
+"""What some stages have that others have not."""
+
 _OWN_MASKS = {"masks": list_of({"path": str, "identity": str})}
+_WINDOWS = {"halo_px": COUNT, "lattice_px": SIDE, "mended_from?": NUMBER}
+_NNUNET = {
+    "patch_px": pair(COUNT),
+    "step": NUMBER,
+    "mirrored_axes": list_of(COUNT),
+    "folds": list_of(str),
+    "approximates?": bool,
+}
+_FIRST_MODEL = {"name": str, "sha256?": str, "precision": str, "halo_px?": COUNT, "lattice_px?": SIDE}
 _MODEL = {
     "name": str,
-    "path?": str,
-    "embedded?": bool,
-    "sha256?": str,
-    "architecture?": str,
-    "pixel_size_um?": NUMBER,
-    "halo_px?": COUNT,
-    "lattice_px?": COUNT,
-    "mended_from?": NUMBER,
-    "precision?": str,
+    "path": str,
+    "embedded": bool,
+    "sha256": str,
+    "architecture": str,
+    "pixel_size_um": NUMBER,
+    "trained_on": ANYTHING,  # as its contract has it
+    "precision": str,
     "adapted?": {"weight": NUMBER},
-    "patch_px?": pair(COUNT),
-    "step?": NUMBER,
-    "mirrored_axes?": list_of(COUNT),
-    "folds?": list_of(str),
-    "approximates?": bool,
 }
 
 

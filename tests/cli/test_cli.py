@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -228,6 +229,29 @@ def test_info_prints_words_alone(store: Path, slide: Path, tmp_path: Path) -> No
         assert not re.search(r"[{}\[\]]|None|True|False|'", ran.out.replace(str(tmp_path), "").replace(str(slide), ""))
     said = " ".join(command("info", out).out.split())
     assert f"model tiny64 ({model}) works at 0.1 µm per pixel" in said
+
+
+def test_all_that_open_a_store_warn_of_a_copy_without_its_journal(store: Path, tmp_path: Path) -> None:
+    copies = [tmp_path / f"{name}.ome.zarr" for name in ("one", "two")]
+    for copy in copies:
+        shutil.copytree(store, copy, ignore=shutil.ignore_patterns(".axonflow"))
+    labels, drawn = axonflow.open(store).labels["semantic"].compute(), tmp_path / "drawn.png"
+    write_labels(drawn, labels)
+    for words in (
+        ["info"],
+        ["report"],
+        ["export", "--format", "csv", "--out", tmp_path / "table.csv"],
+        ["figure", "--out", tmp_path / "figure"],
+        ["score"],
+    ):
+        for path, warned in ((store, False), (copies[0], True)):
+            ran = command(words[0], path, *([drawn] if words == ["score"] else []), *words[1:])
+            assert ran.code == 0, ran.err
+            assert ("warning unproved: " in ran.out) is warned, words
+    ran = command("figure", *copies, "--out", tmp_path / "both")
+    assert ran.out.count("warning unproved: ") == 2
+    assert all(f"of {copy}:" in ran.out.replace("\n", "") for copy in copies)
+    assert "warning unproved: " in command("view", copies[0], "--screenshot", "x.nothing").out
 
 
 @pytest.mark.parametrize("format_", sorted(FORMATS.keys() - {"regions-csv"}))

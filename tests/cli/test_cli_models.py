@@ -9,6 +9,7 @@ import pytest
 from nnunet_folders import write_folder
 from nnunet_models import blobs
 from rich.console import Console
+from screens import MAIN, on_terminal
 from slides import command, write_slide
 from typer.testing import CliRunner
 
@@ -220,3 +221,13 @@ def test_one_of_the_users_is_removed_whole_and_none_but_the_users(mine: Path, tm
         assert "they are nerve" in ran.err
     assert sorted(path.name for path in mine.iterdir()) == ["nerve.json", "nerve.safetensors"]
     assert "sem" in say("list")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_list_says_what_each_was_trained_on_across_the_terminal(columns: int) -> None:
+    lines = on_terminal(columns, MAIN, "models", "list")
+    for name in NAMES:
+        words = f"{name} was trained on {Checkpoint.find(name).trained_on['data']}"
+        assert words in " ".join(" ".join(lines).split())
+        (first,) = (line for line in lines if line.startswith(f"{name} was trained on"))
+        assert len(first) > columns // 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from math import isnan
@@ -19,6 +20,7 @@ from slides import analyse, command, picture, tissue, write_labels, write_model,
 import axonflow
 from axonflow.kernel.classes import WITH_UNMYELINATED
 from axonflow.kernel.units import PixelSize
+from axonflow.net.checkpoint import Checkpoint
 from axonflow.ngff import Pyramid
 from axonflow.results.export import export_store
 from axonflow.training.score import score, without_small_axons
@@ -56,7 +58,7 @@ def scored(folder: Path, *arguments: object) -> tuple[dict[str, float], str]:
     ran = command("score", *arguments, "--csv", file)
     assert ran.code == 0, ran.err
     row = rows_of(file)
-    assert (row.pop("prediction"), row.pop("truth")) == tuple(map(str, arguments[:2]))
+    assert (row.pop("prediction"), row.pop("truth"), row.pop("trained_on")) == (*map(str, arguments[:2]), "")
     return {name: float(value) for name, value in row.items()}, " ".join(ran.out.split())
 
 
@@ -267,6 +269,22 @@ def test_axons_without_myelin_may_be_a_mask(folder: Path, tmp_path: Path) -> Non
         ran = command("score", prediction, folder / "truth.png", "--uaxon-mask", mask)
         assert ran.code == 2
         assert re.search(refused.replace("(", r"\("), " ".join(ran.err.split())), ran.err
+
+
+def test_a_subject_of_the_training_is_named(folder: Path, tmp_path: Path) -> None:
+    store = folder / "slide.ome.zarr"
+    said = scored(folder, store, folder / "truth.png")[1]
+    assert "learnt" not in said  # masks have learnt nothing
+    copy, truth = tmp_path / "copy.ome.zarr", write_labels(tmp_path / "sub-rat2_truth.png", TRUTH)
+    shutil.copytree(store, copy, ignore=shutil.ignore_patterns(".axonflow"))
+    record, sem = json.loads((copy / "run.json").read_text()), Checkpoint.find("sem")
+    record["model"] = {"name": "sem", "path": str(sem.path), "embedded": True, "sha256": sem.sha256}
+    (copy / "run.json").write_text(json.dumps(record))
+    for drawn, named in ((truth, "sub-rat2"), (folder / "truth.png", "")):
+        ran = command("score", copy, drawn, "--csv", tmp_path / "scores.csv")
+        assert ran.code == 0, ran.err
+        assert rows_of(tmp_path / "scores.csv")["trained_on"] == named
+        assert ("and so is this slide named" in ran.out, "do not say" in ran.out) == (bool(named), not named)
 
 
 def test_an_unfinished_store_is_refused(folder: Path, tmp_path: Path) -> None:

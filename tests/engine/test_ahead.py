@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from threading import Event, get_ident
@@ -50,3 +51,41 @@ def test_a_step_that_fails_leaves_the_others_and_the_work_alone(tmp_path: Path) 
     last = Event()
     with getting_ready([(tmp_path / "nothing").read_bytes, last.set]):
         assert last.wait(60)
+
+
+def test_an_interrupt_stops_the_step_under_way() -> None:
+    begun, stopped = Event(), []
+
+    def step() -> None:
+        begun.set()
+        try:
+            while True:
+                time.sleep(0.001)
+        except KeyboardInterrupt:
+            stopped.append(True)
+            raise
+
+    def work() -> None:
+        with getting_ready([step, lambda: stopped.append(False)]):
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert stopped == [True]
+
+
+def test_an_interrupt_waits_for_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that was loaded half cannot be loaded again, as by the next run of a notebook."""
+    (tmp_path / "slow_to_load.py").write_text("import time\nfor _ in range(500): time.sleep(0.001)\nwhole = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def work() -> None:
+        with getting_ready([lambda: __import__("slow_to_load")]):
+            while "slow_to_load" not in sys.modules:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert sys.modules["slow_to_load"].whole

@@ -319,3 +319,12 @@ def test_an_empty_mask_is_read_and_said(tmp_path: Path) -> None:
     assert open_mask(image).alike == "not drawn"
     assert open_labels(image, AXON_MYELIN).alike == "background"
     assert not open_mask(image).drawn(WHOLE).any()
+
+
+@pytest.mark.parametrize("read", [lambda image: open_labels(image, AXON_MYELIN), open_mask], ids=["labels", "mask"])
+def test_labels_of_more_classes_are_refused_with_what_names_them(read: Callable[..., object], tmp_path: Path) -> None:
+    more = CLASSES.copy()
+    more[:20, :9] = 3
+    Image.fromarray(more).save(tmp_path / "more.png")
+    with pytest.raises(InputError, match="--classes"):
+        read(open_stored(tmp_path / "more.png"))

@@ -261,7 +261,10 @@ CASES: dict[str, tuple[Callable[[Desk], Arguments], str]] = {
     "several images": (several_images, r"holds 2 images, none was chosen.*--series N"),
     "no such image": (flag("--series", 7), r"--series 7"),
     "output is a file": (out_is_a_file, r"a file is there; choose another --out"),
-    "output below a file": (out_below_a_file, r"Not a directory; choose another --out"),
+    "output below a file": (
+        out_below_a_file,
+        r"Not a directory; choose another --out, in a folder of yours",
+    ),
     "output where nothing can be": (out_where_nothing_can_be, r"can be written was expected at /proc"),
     "output of somebody else": (out_is_of_somebody_else, r"other files are there"),
     "mask of another shape": (mask_of_another_shape, r"slide's 150 × 170 px .* has 149 × 170"),

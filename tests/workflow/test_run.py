@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,15 @@ def test_masks_give_the_same_on_every_pool(case: Case, pool: Pool, tmp_path: Pat
 
 def test_a_network_gives_the_same_on_every_pool(network: Case, pool: Pool, tmp_path: Path) -> None:
     assert run_on(pool, replace(network.config, out=tmp_path / "out", chunk=64)) == contents(network.store)
+
+
+@pytest.mark.parametrize("lattice", [48, 640])
+def test_a_lattice_that_does_not_divide_the_usual_chunk(network: Case, lattice: int, tmp_path: Path) -> None:
+    usual = replace(network.config, out=tmp_path / "usual", model=str(write_model(tmp_path, lattice)))
+    chunk = prepare(usual).layout.chunk
+    assert (chunk % lattice, chunk % 64) == (0, 0)
+    other = replace(usual, out=tmp_path / "other", chunk=chunk + lcm(lattice, 64))
+    assert run_on(LocalPool(), usual) == run_on(LocalPool(), other)
 
 
 @pytest.mark.parametrize("chunk", [128, 192])

@@ -90,5 +90,7 @@ def export_store(analysis: Analysis, format_: str, out: Path | None = None, *, u
         write(analysis, path)
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"A file that can be written was expected at {path}, but: {reason}.") from error
+        raise InputError(
+            f"A file that can be written was expected at {path}, but: {reason}; give another with --out."
+        ) from error
     return path

@@ -77,16 +77,16 @@ def origin_facts(result: Analysis) -> list[Fact]:
     else:
         facts += [
             Fact("network", made_by["name"], _computed(record)),
-            Fact("fingerprint of the network", made_by["sha256"], "sha256 of its weights"),
-            _windows(made_by),
+            *_weights(made_by),
+            *_windows(made_by),
             *_adapted(record),
         ]
     given = {
-        "image in the file": config["series"],
+        "image in the file": config.get("series"),
         "mask": config["mask"],
         "regions": config.get("regions"),
         "side of a cell of the maps": f"{config['cell_um']:g} µm",
-        "smallest axon": number(labels.get("min_axon_area_um2", config["min_axon_area_um2"]), "g", "µm²"),
+        "smallest axon": number(labels.get("min_axon_area_um2", config.get("min_axon_area_um2")), "g", "µm²"),
         "smallest unmyelinated axon": number(labels.get("min_unmyelinated_area_um2"), "g", "µm²")
         if "min_unmyelinated_area_um2" in labels
         else None,
@@ -99,18 +99,22 @@ def origin_facts(result: Analysis) -> list[Fact]:
     return facts
 
 
-def _windows(made_by: Mapping[str, Any]) -> Fact:
-    """Return what the network saw at once."""
-    if made_by["architecture"] != "nnunet":
+def _weights(made_by: Mapping[str, Any]) -> Iterator[Fact]:
+    if "sha256" in made_by:
+        yield Fact("fingerprint of the network", made_by["sha256"], "sha256 of its weights")
+
+
+def _windows(made_by: Mapping[str, Any]) -> Iterator[Fact]:
+    """Yield what the network saw at once; the first versions may not tell it."""
+    if "patch_px" in made_by:
+        h, w = made_by["patch_px"]
+        mirrored = "with their mirror images" if made_by["mirrored_axes"] else "without mirror images"
+        said = f"{made_by['step']:g} of one apart, {mirrored}"
+        yield Fact("the network looks at", f"pieces of {h} × {w} px", said)
+    elif "lattice_px" in made_by and "halo_px" in made_by:
         mends = "mended_from" in made_by
-        return Fact(
-            "the network looks at",
-            f"squares of {made_by['lattice_px']} px",
-            f"and {made_by['halo_px']} px around each" + "; more where cuts show (--halo mend)" * mends,
-        )
-    h, w = made_by["patch_px"]
-    mirrored = "with their mirror images" if made_by["mirrored_axes"] else "without mirror images"
-    return Fact("the network looks at", f"pieces of {h} × {w} px", f"{made_by['step']:g} of one apart, {mirrored}")
+        said = f"and {made_by['halo_px']} px around each" + "; more where cuts show (--halo mend)" * mends
+        yield Fact("the network looks at", f"squares of {made_by['lattice_px']} px", said)
 
 
 def _adapted(record: Mapping[str, Any]) -> Iterator[Fact]:
@@ -142,7 +146,11 @@ def versions(result: Analysis) -> list[Fact]:
     """Return the computer and the programs."""
     host, programs = result.record["host"], result.record["versions"]
     return [
-        Fact("computer", host["name"], f"{host['machine']}, {count(host['cores'], 'core')}"),
+        Fact(
+            "computer",
+            host["name"],
+            f"{host['machine']}, {count(host['cores'], 'core') if host['cores'] else 'of unknown cores'}",
+        ),
         Fact("programs", ", ".join(f"{name} {version or '(not installed)'}" for name, version in programs.items())),
     ]
 

@@ -14,6 +14,7 @@ from axonflow.fiber.tissue import DIAMETER
 from axonflow.kernel.files import new_folder, remove
 from axonflow.kernel.words import area, count, density, number, size
 from axonflow.results.analysis import Analysis
+from axonflow.results.learnt import learnt_by
 from axonflow.results.report.methods import analysed_on, in_a_paper
 from axonflow.results.report.origin import network_in_words, origin_facts, steps, versions
 from axonflow.results.report.page import photograph, spark, vector, write_page
@@ -77,12 +78,13 @@ def _content(result: Analysis, axons: pd.DataFrame, drawn: list[Figure], folder:
     slide = result.record["slide"]
     height, width = (n * um for n, um in zip(slide["shape"], slide["pixel_size_um"], strict=True))
     (h, w), day = slide["shape"], analysed_on(result)
-    myelinated = kinds.of_kind(axons, kinds.MYELINATED)
+    myelinated, learnt = kinds.of_kind(axons, kinds.MYELINATED), learnt_by(result)
+    seen = "" if learnt is None else learnt.warning
     return {
         "title": Path(slide["path"]).name,
         "subtitle": f"{size(height, width)}, {h:,} × {w:,} px{f' · analysed on {day}' if day else ''}",
         "paper": in_a_paper(result, axons),
-        "network": f"{network_in_words(result)} {expected_errors(result)}".rstrip(),
+        "network": " ".join(filter(None, (network_in_words(result), expected_errors(result), seen))),
         "warnings": result.warnings,
         "numbers": _numbers(result, myelinated),
         "unmyelinated": _unmyelinated(result, axons),

@@ -67,8 +67,9 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
             f"(--halo exact); measured on {pairs} of neighbouring squares"
         )
         yield Fact("pixels that depend on the cutting", share(seams["exact_halo_disagrees"]), said)
-        said = "of the pixels right beside a cut get another class from the square on its other side, at the worst"
-        yield Fact("disagreement at the cuts", share(seams["neighbours_disagree"]), said)
+        if seams["neighbours_disagree"] is not None:
+            said = "of the pixels right beside a cut get another class from the square on its other side, at the worst"
+            yield Fact("disagreement at the cuts", share(seams["neighbours_disagree"]), said)
     mended = result.record["stages"].get("segment", {}).get("mended")
     if mended and mended["seams"]:
         edges = mended["straight_edges"]
@@ -105,7 +106,7 @@ def left_out(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         said = f"and {gone} whose centroids lie there, by the mask {Path(config['mask']).name}"
         yield Fact("outside the mask", area(outside), said)
     yield from _by_rules(result, axons)
-    smallest = result.record["labels"].get("min_axon_area_um2", config["min_axon_area_um2"])  # not there at first
+    smallest = result.record["labels"].get("min_axon_area_um2", config.get("min_axon_area_um2"))  # not there at first
     specks = result.record["stages"].get("label.survey", {}).get("too_small")  # likewise
     if smallest == 0:
         yield Fact("too small", "nothing", "axons of every size count")

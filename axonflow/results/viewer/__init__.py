@@ -125,4 +125,6 @@ def _checked(scenes: Sequence[Scene], view: View) -> View:
     row = first.row(view.axon)
     if row is None:
         raise InputError(f"An axon from 1 to {len(first.fibers):,} was expected in {first.title}, {view.axon} came.")
-    return replace(view, at_um=(row["y0 (um)"], row["x0 (um)"]), um_per_px=view.um_per_px or first.close_up(row))
+    room = (view.room[0] / len(scenes), view.room[1])
+    zoom = view.um_per_px or first.close_up(row, room)
+    return replace(view, at_um=(row["y0 (um)"], row["x0 (um)"]), um_per_px=zoom)

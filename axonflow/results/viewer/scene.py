@@ -65,8 +65,12 @@ YES_NO = {"unfamiliar": {"like the training images": "#3f7fbf", "unlike them": "
 NEAR_DIAMETERS, NEAR_PX = 14, 640
 """Median axon diameters that a height of so many px shows where one looks at a place."""
 
-CLOSE_UP_PX = 120
-"""Height or width of a fiber on the screen when one looks at it."""
+FIBER_SHARE, AXON_SHARE, WHOLE_SHARE = 1 / 3, 1 / 6, 0.9
+"""Of a view's shorter side, when one looks at an axon: its fiber takes the first, the axon in it at least the second.
+As the axon is in the middle, more has to be in view than the fiber for all of it to be: never more than the third."""
+
+CLOSEST_PX = 24
+"""A pixel of the labels on the screen, at most: of an axon of a few pixels there is nothing more to see."""
 
 FIBERS = {
     "gratio": ("gratio", "fibers by g-ratio", "", "viridis"),
@@ -167,13 +171,25 @@ class Scene:
         rows = self.fibers[self.fibers["axon_id"] == axon]
         return rows.iloc[0] if len(rows) else None
 
-    def close_up(self, row: pd.Series[Any]) -> float:
-        """Return the µm of a screen's pixel at which a fiber and its neighbours are in view."""
-        side = self.labels.pixel_size
-        extents = (
-            (row[f"bbox_max_{axis}"] - row[f"bbox_min_{axis}"]) * um for axis, um in (("y", side.y), ("x", side.x))
-        )
-        return float(max(extents)) / CLOSE_UP_PX
+    def close_up(self, row: pd.Series[Any], room: tuple[float, float]) -> float:
+        """Return the µm of a screen's pixel at which an axon and its neighbours are in view.
+
+        Parameters
+        ----------
+        row : Series
+            Of the table.
+        room : (float, float)
+            Width and height of the view, px.
+        """
+        pixel = self.labels.pixel_size
+        edges = {
+            axis: (float(row[f"bbox_min_{axis}"]) * um, float(row[f"bbox_max_{axis}"]) * um)
+            for axis, um in (("y", pixel.y), ("x", pixel.x))
+        }
+        fiber, axon = max(last - first for first, last in edges.values()), float(row["axon_diam (um)"])
+        whole = 2 * max(abs(edge - float(row[f"{axis}0 (um)"])) for axis, ends in edges.items() for edge in ends)
+        wanted = max(min(fiber / FIBER_SHARE, axon / AXON_SHARE), whole / WHOLE_SHARE) / min(room)
+        return max(wanted, max(pixel.y, pixel.x) / CLOSEST_PX)
 
     @cached_property
     def listed(self) -> pd.DataFrame:

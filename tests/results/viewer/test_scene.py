@@ -12,6 +12,7 @@ from axonflow.fiber.rules import counts
 from axonflow.kernel.grid import Box
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.results.cells import colour_range
+from axonflow.results.viewer import _checked
 from axonflow.results.viewer.layers import View, legends, view_state
 from axonflow.results.viewer.scene import YES_NO, Scene
 
@@ -76,3 +77,34 @@ def test_a_range_of_one_value_still_has_two_ends(analysis: Analysis) -> None:
 def test_a_place_is_seen_no_coarser_than_the_slide_is(analysis: Analysis) -> None:
     assert 0 < Scene(analysis).near <= 0.1
     assert np.isfinite(Scene(analysis).near)
+
+
+@pytest.mark.parametrize("room", [(760, 640), (1600, 1136), (300, 900)])
+def test_an_axon_fills_a_fair_part_of_the_view_and_its_fiber_is_in_it(
+    analysis: Analysis, room: tuple[int, int]
+) -> None:
+    scene = Scene(analysis)
+    pixel, near = scene.labels.pixel_size.y, 0
+    for _, row in scene.fibers.iterrows():
+        shown_um = min(room) * scene.close_up(row, room)
+        edges = {axis: [row[f"bbox_{end}_{axis}"] * pixel for end in ("min", "max")] for axis in "yx"}
+        for axis, (first, last) in edges.items():
+            middle = row[f"{axis}0 (um)"]
+            assert middle - shown_um / 2 < first < last < middle + shown_um / 2
+        closest = shown_um <= min(room) * pixel / 24 * (1 + 1e-9)
+        large = row["axon_diam (um)"] >= shown_um / 6 * (1 - 1e-9)
+        off = max(abs(edge - row[f"{axis}0 (um)"]) for axis, ends in edges.items() for edge in ends)
+        assert closest or large or off == pytest.approx(0.45 * shown_um)
+        near += not closest
+    assert near  # not all are so small that their pixels decide
+
+
+def test_an_axon_is_shown_as_large_in_any_view(analysis: Analysis) -> None:
+    scene = Scene(analysis)
+    axon = int(scene.fibers.sort_values("axon_diam (um)")["axon_id"].iloc[-1])
+    small, twice, beside = (
+        _checked(scenes, View(axon=axon, room=room)).um_per_px or 0
+        for scenes, room in (([scene], (760, 640)), ([scene], (1520, 1280)), ([scene, scene], (1280, 640)))
+    )
+    assert 0 < twice == pytest.approx(small / 2)
+    assert beside == pytest.approx(small)
