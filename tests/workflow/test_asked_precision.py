@@ -103,7 +103,7 @@ def test_what_cannot_be_is_refused_with_the_way_on(config: Config) -> None:
     with pytest.raises(ModelError, match="its sha256 is"):
         prepare(config)
     model.integers_path.unlink()
-    with pytest.raises(ModelError, match=r"leave --precision out"):
+    with pytest.raises(ModelError, match=r"give another --precision"):
         prepare(config)
     model.save(model.network(), model.folder)
     with pytest.raises(ModelError, match=r"has none; make it .* axonflow models quantise"):
