@@ -278,7 +278,13 @@ def test_a_subject_of_the_training_is_named(folder: Path, tmp_path: Path) -> Non
     copy, truth = tmp_path / "copy.ome.zarr", write_labels(tmp_path / "sub-rat2_truth.png", TRUTH)
     shutil.copytree(store, copy, ignore=shutil.ignore_patterns(".axonflow"))
     record, sem = json.loads((copy / "run.json").read_text()), Checkpoint.find("sem")
-    record["model"] = {"name": "sem", "path": str(sem.path), "embedded": True, "sha256": sem.sha256, "precision": "int8"}
+    record["model"] = {
+        "name": "sem",
+        "path": str(sem.path),
+        "embedded": True,
+        "sha256": sem.sha256,
+        "precision": "int8",
+    }
     (copy / "run.json").write_text(json.dumps(record))
     for drawn, named in ((truth, "sub-rat2"), (folder / "truth.png", "")):
         ran = command("score", copy, drawn, "--csv", tmp_path / "scores.csv")
