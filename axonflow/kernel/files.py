@@ -26,11 +26,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 from uuid import uuid4
 
 from axonflow.kernel.starting import ThreadPool
 
 __all__ = [
+    "NewFile",
     "NewFiles",
     "Sum",
     "make_durable",
@@ -179,7 +181,8 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         self._top, self._made = top, made
         self._folders: set[Path] = set()
         self._complete: list[tuple[Path, Path]] = []
-        self._flushed: list[Future[Sum | None]] = []
+        self._written: dict[Path, NewFile] = {}
+        self._flushed: list[Future[None]] = []
         self._sums = _SUMS.get()
         self._threads = ThreadPool(_AT_ONCE, "axonflow flush")
 
@@ -195,7 +198,7 @@ class NewFiles(AbstractContextManager["NewFiles"]):
                     part.unlink(missing_ok=True)
 
     @contextmanager
-    def new_file(self, path: Path) -> Iterator[Path]:
+    def new_file(self, path: Path) -> Iterator[NewFile]:
         """Write one of them by its temporary name; as :func:`new_file`."""
         part = _partial(path)
         self._complete.append((part, path))
@@ -204,23 +207,34 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         else:  # another task may have made a folder and not flushed the one above it yet: all of them are flushed here
             part.parent.mkdir(parents=True, exist_ok=True)
             self._folders |= {*_upwards(part.parent, self._top)}
-        yield part
-        self._flushed.append(self._threads.submit(self._settle, part))
-
-    def _settle(self, part: Path) -> Sum | None:
-        taken = None if self._sums is None else sum_of(part)
-        _flush(part)
-        return taken
+        with part.open("wb") as file:
+            self._written[path] = NewFile(file)
+            yield self._written[path]
+        self._flushed.append(self._threads.submit(_flush, part))
 
     def _finish(self) -> None:
-        sums = [flushed.result() for flushed in self._flushed]
-        paths = [path for _, path in self._complete]
+        for flushed in self._flushed:
+            flushed.result()
         for part, path in self._complete:
             part.replace(path)
         self._complete.clear()
         if self._sums is not None:
-            self._sums |= {path: taken for path, taken in zip(paths, sums, strict=True) if taken is not None}
+            self._sums |= {path: file.sum for path, file in self._written.items()}
         list(self._threads.map(_flush_folder, self._folders))
+
+
+class NewFile:
+    """A file that is written from its first byte to its last; its sum is taken meanwhile, so it need not be read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        from google_crc32c import extend  # as above
+
+        self._file, self._extend, self.sum = file, extend, Sum(0, 0)
+
+    def write(self, content: bytes) -> None:
+        """Add bytes at the end."""
+        self._file.write(content)
+        self.sum = Sum(self.sum.size + len(content), self._extend(self.sum.crc32c, content))
 
 
 @contextmanager
