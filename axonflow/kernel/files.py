@@ -20,10 +20,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -184,18 +185,17 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         self._written: dict[Path, NewFile] = {}
         self._flushed: list[Future[None]] = []
         self._sums = _SUMS.get()
-        self._threads = ThreadPool(_AT_ONCE, "axonflow flush")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._threads:
-            try:
-                if kind is None:
-                    self._finish()
-            finally:
-                for part, _ in self._complete:
-                    part.unlink(missing_ok=True)
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            wait(self._flushed)
+            for part, _ in self._complete:
+                part.unlink(missing_ok=True)
 
     @contextmanager
     def new_file(self, path: Path) -> Iterator[NewFile]:
@@ -210,7 +210,7 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         with part.open("wb") as file:
             self._written[path] = NewFile(file)
             yield self._written[path]
-        self._flushed.append(self._threads.submit(_flush, part))
+        self._flushed.append(_flushing(os.getpid()).submit(_flush, part))
 
     def _finish(self) -> None:
         for flushed in self._flushed:
@@ -220,7 +220,7 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         self._complete.clear()
         if self._sums is not None:
             self._sums |= {path: file.sum for path, file in self._written.items()}
-        list(self._threads.map(_flush_folder, self._folders))
+        _flush_all((), self._folders)
 
 
 class NewFile:
@@ -397,6 +397,13 @@ def _flush_all(paths: Iterable[Path], folders: Iterable[Path]) -> None:
         for path, flush in every.items():
             flush(path)
         return
-    with ThreadPool(_AT_ONCE, "axonflow flush") as threads:
-        for flushed in [threads.submit(flush, path) for path, flush in every.items()]:
-            flushed.result()
+    flushed = [_flushing(os.getpid()).submit(flush, path) for path, flush in every.items()]
+    wait(flushed)
+    for each in flushed:
+        each.result()
+
+
+@lru_cache(maxsize=1)
+def _flushing(process: int) -> ThreadPool:  # noqa: ARG001  # threads do not come along to a process that is forked
+    """Return the threads that flush; they stay, as starting them takes as long as a flush."""
+    return ThreadPool(_AT_ONCE, "axonflow flush")
