@@ -46,7 +46,7 @@ def _mean(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     bits = 8 * pixels.itemsize
     pairs = np.ascontiguousarray(pixels).view(f"u{2 * pixels.itemsize}")  # two neighbours as one number twice as wide
     sums = (pairs >> bits) + (pairs & (2**bits - 1))
-    total = sums[0::2] + sums[1::2]
+    total: NDArray[np.unsignedinteger] = sums[0::2] + sums[1::2]
     total += 2
     total >>= 2
     return total.astype(pixels.dtype)

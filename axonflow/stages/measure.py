@@ -93,7 +93,7 @@ def measure(
         task=partial(_task if gaps is None else _task_around, layout, reach, steps, by_network),
         prepare=layout.fibers.create,
         finish=partial(_finish if gaps is None else _finish_around, layout, table),
-        memory=largest * ((96 if steps else 15) + (6 if layout.classes.unmyelinated is not None else 0)),
+        memory=largest * ((96 if steps else 8) + (6 if layout.classes.unmyelinated is not None else 0)),
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
         rehearse=partial(_rehearse, layout, reach, steps),
