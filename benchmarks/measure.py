@@ -162,9 +162,9 @@ def against_skimage(side: int, repeats: int, folder: Path) -> None:
     Image.fromarray(AXON_MYELIN.greys[classes]).save(slide)
     kinds = AXON_MYELIN.kinds(classes)
     pieces = [(box, survey(kinds, box, box.shape))]
-    axons = label(kinds, dict(number_axons(pieces, join(pieces)))[box])
-    reach = reach_px(5.0, PixelSize.square(PIXEL_UM))
-    np.save(folder / "phantom.npy", assign(axons, classes == AXON_MYELIN.myelin, reach))
+    fibers = label(kinds, dict(number_axons(pieces, join(pieces)))[box])
+    assign(fibers, classes == AXON_MYELIN.myelin, reach_px(5.0, PixelSize.square(PIXEL_UM)))
+    np.save(folder / "phantom.npy", fibers)
     _warm_up(folder)
     sides = {
         "scikit-image": _side("skimage", slide, "--one-core"),

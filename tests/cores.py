@@ -41,7 +41,8 @@ def assign_cores(axons: Labels, myelin: Mask, reach: int, boxes: Sequence[Box]) 
     fibers = np.zeros_like(axons)
     for box in boxes:
         window = box.grow(reach, axons.shape)
-        grown = assign(axons[window.slices], myelin[window.slices], reach)
+        grown = axons[window.slices].copy()
+        assign(grown, myelin[window.slices], reach)
         fibers[box.slices] = grown[box.relative_to(window).slices]
     return fibers
 

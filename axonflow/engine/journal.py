@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from axonflow.engine.stage import Result, Stage
 from axonflow.errors import DamageError
 from axonflow.kernel.documents import parse_json, read_file
-from axonflow.kernel.files import Sum, make_folder, remove, rename, write_file
+from axonflow.kernel.files import NewFiles, Sum, remove, rename, write_file
 from axonflow.kernel.grid import Box
 from axonflow.kernel.kinds import is_one_line
 
@@ -128,8 +128,10 @@ class Record:
         files : Mapping of Path to Sum
             What was created.
         """
-        make_folder(self.folder, self.folder.parents[2])
-        self._write("begun", {"batches": len(self.stage.batches)} | self._described(files))
+        content = _json({"batches": len(self.stage.batches)} | self._described(files))
+        entry = self._path("begun", "json", content)
+        with NewFiles(self.folder.parents[2]) as entries, entries.new_file(entry) as file:
+            file.write(content)
 
     def batches(self) -> dict[int, Path]:
         """Return the files of the batches that are recorded, by the batches' indices."""
@@ -153,7 +155,7 @@ class Record:
         listed = np.frombuffer(json.dumps(_written(self._listed(files))).encode(), np.uint8)
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **arrays, **{_FILES: listed})
-        _write_entry(self.folder, f"{batch:08d}", "npz", content.getvalue())
+        self._write(f"{batch:08d}", "npz", content.getvalue())
         return self._as_before(f"{batch:08d}", files)
 
     def results(self) -> Results:
@@ -162,7 +164,7 @@ class Record:
 
     def close(self, summary: Mapping[str, Any], files: Files) -> bool:
         """Note that the stage is complete, and what its end wrote; returns as :meth:`commit`."""
-        self._write("done", {"summary": summary} | self._described(files))
+        self._write("done", "json", _json({"summary": summary} | self._described(files)))
         return self._as_before("done", files)
 
     def reopen(self, files: Files) -> None:
@@ -194,8 +196,11 @@ class Record:
     def _entry(self, name: str) -> Path | None:
         return min(self.folder.glob(f"{name}.*.json"), default=None)  # of two, in a mixture of copies, always the same
 
-    def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        _write_entry(self.folder, name, "json", json.dumps(content, indent=1).encode())
+    def _path(self, name: str, kind: str, content: bytes) -> Path:
+        return self.folder / f"{name}.{crc32c(content):08x}.{kind}"
+
+    def _write(self, name: str, kind: str, content: bytes) -> None:
+        write_file(self._path(name, kind, content), content)
 
     def _described(self, files: Files) -> dict[str, Any]:
         """Return what was written, with the content of metadata: if lost, it is put back, and nothing is made anew."""
@@ -369,8 +374,8 @@ class _Arrays(Mapping[str, NDArray[Any]]):
         return len(self._loaded)
 
 
-def _write_entry(folder: Path, name: str, kind: str, content: bytes) -> None:
-    write_file(folder / f"{name}.{crc32c(content):08x}.{kind}", content)
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, indent=1).encode()
 
 
 def read_entry(path: Path) -> bytes:

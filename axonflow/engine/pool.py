@@ -96,18 +96,21 @@ class LocalPool:
             return
         waiting = iter(graphs)
         flying: dict[Promise[list[Done]], int] = {}
+        ended: list[tuple[int, list[Done]]] = []
         failure: BaseException | None = None
         with Threads(self.threads) as threads:
             while True:
                 if failure is None:
                     for number, build in islice(waiting, self.threads + 1 - len(flying)):
                         flying[threads.submit(partial(_computed, build()))] = number
+                yield from ended  # while the next are computed: whoever takes them writes files
                 if not flying:
                     break
+                ended = []
                 for future in wait(flying, return_when=FIRST_COMPLETED).done:
                     number = flying.pop(future)
                     if future.exception() is None:
-                        yield number, future.result()
+                        ended.append((number, future.result()))
                     else:
                         failure = failure or future.exception()
                 if failure is not None:

@@ -29,26 +29,19 @@ def steps_of(pixel_size: PixelSize) -> Steps | None:
     return round(UNIT * pixel_size.y / smaller), round(UNIT * pixel_size.x / smaller)
 
 
-def assign_by_length(
-    axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int, steps: Steps
-) -> NDArray[np.uint32]:
-    """Give every myelin pixel to the axon that is nearest along the myelin.
+def assign_by_length(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int, steps: Steps) -> None:
+    """Give every myelin pixel to the axon that is nearest along the myelin, in place.
 
     Parameters
     ----------
     axons : (h, w) uint32
-        Ids of axons; 0 is none.
+        Ids of axons; 0 is none. They become ids of fibers: each axon and its myelin.
     myelin : (h, w) bool
         Pixels that may be entered.
     reach : int
         Longest way, in smaller sides of a pixel. A core is right when its window has a halo of as many pixels.
     steps : (int, int)
         Lengths of a pixel's sides (:func:`steps_of`).
-
-    Returns
-    -------
-    (h, w) uint32
-        Ids of fibers: each axon and its myelin; 0 is none.
     """
     h, w = axons.shape
     fibers, free = np.zeros((h + 2, w + 2), np.uint32), np.zeros((h + 2, w + 2), np.bool_)
@@ -56,7 +49,7 @@ def assign_by_length(
     fibers[inside] = axons
     np.logical_and(myelin, axons == 0, out=free[inside])
     _grow(fibers.ravel(), free.ravel(), w + 2, steps[0], steps[1], reach * UNIT)
-    return np.ascontiguousarray(fibers[inside])
+    axons[:] = fibers[inside]
 
 
 @compiled

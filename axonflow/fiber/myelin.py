@@ -22,7 +22,10 @@ from axonflow.kernel.units import PixelSize
 __all__ = ["assign", "cut_off", "reach_px"]
 
 Arrivals = NDArray[np.uint64]
-"""Pixels that growth has reached, and the id that reached each: the id in the upper half, the pixel in the lower."""
+"""Pixels that growth has reached, and the id that reached each: the id in the upper half, the pixel in the lower.
+
+Pixels are numbered in the window with one more around it.
+"""
 
 ID, PIXEL = np.uint64(32), np.uint64(2**32 - 1)
 """Where the two are: windows are smaller than 65,536 × 65,536 px."""
@@ -36,34 +39,29 @@ def reach_px(thickness_um: float, pixel_size: PixelSize) -> int:
     return ceil(sqrt(2) * thickness_um / min(pixel_size.y, pixel_size.x))
 
 
-def assign(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int) -> NDArray[np.uint32]:
-    """Give every myelin pixel to the axon that reaches it first.
+def assign(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int) -> None:
+    """Give every myelin pixel to the axon that reaches it first, in place: a copy would be half of a task's memory.
 
     Parameters
     ----------
     axons : (h, w) uint32
-        Ids of axons; 0 is none.
+        Ids of axons; 0 is none. They become ids of fibers: each axon and its myelin.
     myelin : (h, w) bool
         Pixels that may be entered.
     reach : int
         Rounds of growth, px. A core is right when its window has a halo of as many pixels.
-
-    Returns
-    -------
-    (h, w) uint32
-        Ids of fibers: each axon and its myelin; 0 is none.
     """
+    if reach == 0:
+        return
     h, w = axons.shape
-    fibers, free = np.zeros((h + 2, w + 2), np.uint32), np.zeros((h + 2, w + 2), np.bool_)
-    inside = (slice(1, -1), slice(1, -1))  # a pixel around that is not free: nobody looks where the window ends
-    fibers[inside] = axons
-    if reach > 0:
-        np.logical_and(myelin, axons == 0, out=free[inside])
-        shores = _by_id(_shores(fibers, free))
-        room = np.count_nonzero(free) + 1
-        arriving, spare = np.empty(room, np.uint64), np.empty(room, np.uint64)
-        _grow(fibers.ravel(), free.ravel(), w + 2, shores, arriving, spare, reach)
-    return np.ascontiguousarray(fibers[inside])
+    free = np.zeros((h + 2, w + 2), np.bool_)  # a pixel around that is not: nobody looks where the window ends
+    inside = free[1:-1, 1:-1]
+    np.equal(axons, 0, out=inside)
+    inside &= myelin
+    shores = _by_id(_shores(axons, free))
+    room = np.count_nonzero(free) + 1
+    arriving, spare = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    _grow(axons, free.ravel(), w + 2, shores, arriving, spare, reach)
 
 
 def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, window: Box) -> int:
@@ -74,7 +72,7 @@ def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, wi
     Parameters
     ----------
     fibers : (h, w) uint32
-        What :func:`assign` returned for a window with a halo of reach + 1.
+        What :func:`assign` made of a window with a halo of reach + 1.
     myelin : (h, w) bool
         The myelin it was given.
     core, window : Box
@@ -85,11 +83,11 @@ def cut_off(fibers: NDArray[np.uint32], myelin: NDArray[np.bool_], core: Box, wi
     return _count_next(fibers, myelin, nothing, inside.y0, inside.x0, inside.y1, inside.x1)
 
 
-def _shores(fibers: NDArray[np.uint32], free: NDArray[np.bool_]) -> Arrivals:
+def _shores(axons: NDArray[np.uint32], free: NDArray[np.bool_]) -> Arrivals:
     """Return the pixels of axons that have a free neighbour, in raster order."""
-    w = fibers.shape[1]
-    found = np.empty(np.count_nonzero(fibers), np.uint64)
-    return found[: _find_shores(fibers, free, np.zeros(w, np.bool_), np.empty(w + 1, np.int64), found)]
+    w = axons.shape[1]
+    found = np.empty(np.count_nonzero(axons), np.uint64)
+    return found[: _find_shores(axons, free, np.empty(w, np.bool_), np.empty(w + 1, np.int64), found)]
 
 
 def _by_id(arrivals: Arrivals) -> Arrivals:
@@ -104,21 +102,22 @@ def _by_id(arrivals: Arrivals) -> Arrivals:
 
 @compiled
 def _find_shores(
-    fibers: NDArray[np.uint32], free: NDArray[np.bool_], on_shore: NDArray[np.bool_], column: Ints, found: Arrivals
+    axons: NDArray[np.uint32], free: NDArray[np.bool_], on_shore: NDArray[np.bool_], column: Ints, found: Arrivals
 ) -> int:
-    """Write the pixels of axons that have a free neighbour, and return how many; ``on_shore`` is False at first."""
-    h, w = fibers.shape
+    """Write the pixels of axons that have a free neighbour, and return how many; ``free`` has one more around."""
+    h, w = axons.shape
     n = 0
-    for y in range(1, h - 1):
-        axons, above, here, below = fibers[y], free[y - 1], free[y], free[y + 1]
-        for x in range(1, w - 1):
-            on_shore[x] = (axons[x] != 0) & (above[x] | below[x] | here[x - 1] | here[x + 1])
+    for y in range(h):
+        row, above, here, below = axons[y], free[y, 1:-1], free[y + 1], free[y + 2, 1:-1]
+        for x in range(w):
+            on_shore[x] = (row[x] != 0) & (above[x] | below[x] | here[x] | here[x + 2])
         k: Any = np.int64(0)
         for x in range(w):  # without a branch, which a processor could not foretell
             column[k] = x
             k += np.int64(on_shore[x])
+        first = (y + 1) * (w + 2) + 1
         for i in range(k):
-            found[n] = (np.uint64(axons[column[i]]) << ID) | np.uint64(y * w + column[i])
+            found[n] = (np.uint64(row[column[i]]) << ID) | np.uint64(first + column[i])
             n += 1
     return n
 
@@ -146,7 +145,7 @@ def _grow(
     spare: Arrivals,
     reach: int,
 ) -> None:
-    """Let ``fibers`` grow from their shores into the ``free`` pixels, in place; both are (h · width,).
+    """Let ``fibers`` (h, width - 2) grow from their shores into the ``free`` pixels ((h + 2) · width,), in place.
 
     The shores are ordered by id. So the first to arrive has the smallest id of all that arrive in that round, and those
     who have come are in the order of their ids again. ``arriving`` and ``spare`` have room for one more than all free.
@@ -163,7 +162,9 @@ def _grow(
                 free[beside] = False
         arrived, arriving, spare = arriving[:n], spare, arriving
         for arrival in arrived:
-            fibers[np.int64(arrival & PIXEL)] = np.uint32(arrival >> ID)
+            at = np.int64(arrival & PIXEL)
+            row = at // width
+            fibers[row - 1, at - row * width - 1] = np.uint32(arrival >> ID)
         if n == 0:
             break
 

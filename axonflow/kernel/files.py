@@ -20,17 +20,20 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 from uuid import uuid4
 
 from axonflow.kernel.starting import ThreadPool
 
 __all__ = [
+    "NewFile",
     "NewFiles",
     "Sum",
     "make_durable",
@@ -179,23 +182,23 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         self._top, self._made = top, made
         self._folders: set[Path] = set()
         self._complete: list[tuple[Path, Path]] = []
-        self._flushed: list[Future[Sum | None]] = []
+        self._written: dict[Path, NewFile] = {}
+        self._flushed: list[Future[None]] = []
         self._sums = _SUMS.get()
-        self._threads = ThreadPool(_AT_ONCE, "axonflow flush")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._threads:
-            try:
-                if kind is None:
-                    self._finish()
-            finally:
-                for part, _ in self._complete:
-                    part.unlink(missing_ok=True)
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            wait(self._flushed)
+            for part, _ in self._complete:
+                part.unlink(missing_ok=True)
 
     @contextmanager
-    def new_file(self, path: Path) -> Iterator[Path]:
+    def new_file(self, path: Path) -> Iterator[NewFile]:
         """Write one of them by its temporary name; as :func:`new_file`."""
         part = _partial(path)
         self._complete.append((part, path))
@@ -204,23 +207,34 @@ class NewFiles(AbstractContextManager["NewFiles"]):
         else:  # another task may have made a folder and not flushed the one above it yet: all of them are flushed here
             part.parent.mkdir(parents=True, exist_ok=True)
             self._folders |= {*_upwards(part.parent, self._top)}
-        yield part
-        self._flushed.append(self._threads.submit(self._settle, part))
-
-    def _settle(self, part: Path) -> Sum | None:
-        taken = None if self._sums is None else sum_of(part)
-        _flush(part)
-        return taken
+        with part.open("wb") as file:
+            self._written[path] = NewFile(file)
+            yield self._written[path]
+        self._flushed.append(_flushing(os.getpid()).submit(_flush, part))
 
     def _finish(self) -> None:
-        sums = [flushed.result() for flushed in self._flushed]
-        paths = [path for _, path in self._complete]
+        for flushed in self._flushed:
+            flushed.result()
         for part, path in self._complete:
             part.replace(path)
         self._complete.clear()
         if self._sums is not None:
-            self._sums |= {path: taken for path, taken in zip(paths, sums, strict=True) if taken is not None}
-        list(self._threads.map(_flush_folder, self._folders))
+            self._sums |= {path: file.sum for path, file in self._written.items()}
+        _flush_all((), self._folders)
+
+
+class NewFile:
+    """A file that is written from its first byte to its last; its sum is taken meanwhile, so it need not be read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        from google_crc32c import extend  # as above
+
+        self._file, self._extend, self.sum = file, extend, Sum(0, 0)
+
+    def write(self, content: bytes) -> None:
+        """Add bytes at the end."""
+        self._file.write(content)
+        self.sum = Sum(self.sum.size + len(content), self._extend(self.sum.crc32c, content))
 
 
 @contextmanager
@@ -383,6 +397,13 @@ def _flush_all(paths: Iterable[Path], folders: Iterable[Path]) -> None:
         for path, flush in every.items():
             flush(path)
         return
-    with ThreadPool(_AT_ONCE, "axonflow flush") as threads:
-        for flushed in [threads.submit(flush, path) for path, flush in every.items()]:
-            flushed.result()
+    flushed = [_flushing(os.getpid()).submit(flush, path) for path, flush in every.items()]
+    wait(flushed)
+    for each in flushed:
+        each.result()
+
+
+@lru_cache(maxsize=1)
+def _flushing(process: int) -> ThreadPool:  # noqa: ARG001  # threads do not come along to a process that is forked
+    """Return the threads that flush; they stay, as starting them takes as long as a flush."""
+    return ThreadPool(_AT_ONCE, "axonflow flush")

@@ -16,16 +16,25 @@ import zarr
 
 from axonflow.errors import AxonflowError, StoreError
 from axonflow.kernel.documents import read_json, said
-from axonflow.kernel.files import make_folder, write_file
+from axonflow.kernel.files import NewFiles, make_folder, write_file
 
-__all__ = ["as_written", "open_array", "open_group", "read_attributes", "write_group"]
+__all__ = ["add_group", "as_written", "open_array", "open_group", "read_attributes", "write_group"]
 
 
 def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
     """Make a group, or give the one that is there other attributes; what lies in it stays."""
     make_folder(path)
-    content = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
-    write_file(path / "zarr.json", json.dumps(content, indent=2).encode())
+    write_file(path / "zarr.json", _content(attributes))
+
+
+def add_group(files: NewFiles, path: Path, attributes: Mapping[str, Any]) -> None:
+    """Do so as one of several files, which get their names together."""
+    with files.new_file(path / "zarr.json") as file:
+        file.write(_content(attributes))
+
+
+def _content(attributes: Mapping[str, Any]) -> bytes:
+    return json.dumps({"attributes": attributes, "zarr_format": 3, "node_type": "group"}, indent=2).encode()
 
 
 def read_attributes(path: Path) -> dict[str, Any]:

@@ -43,9 +43,10 @@ def _mean(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
         quarters = np.asarray(pixels, np.float32) * np.float32(0.25)  # before the sum, which then cannot overflow
         sums = quarters[0::2] + quarters[1::2]
         return sums[:, 0::2] + sums[:, 1::2]
-    wide = np.uint16 if pixels.dtype == np.uint8 else np.uint32
-    pairs: NDArray[np.uint16 | np.uint32] = np.add(pixels[0::2], pixels[1::2], dtype=wide)
-    total = pairs[:, 0::2] + pairs[:, 1::2]
+    bits = 8 * pixels.itemsize
+    pairs = np.ascontiguousarray(pixels).view(f"u{2 * pixels.itemsize}")  # two neighbours as one number twice as wide
+    sums = (pairs >> bits) + (pairs & (2**bits - 1))
+    total: NDArray[np.unsignedinteger] = sums[0::2] + sums[1::2]
     total += 2
     total >>= 2
     return total.astype(pixels.dtype)
@@ -61,6 +62,6 @@ def nearest(labels: NDArray[np.generic]) -> NDArray[np.generic]:
     Returns
     -------
     (⌈h/2⌉, ⌈w/2⌉) array
-        Whose pixels lie side by side, as every further level is read several times.
+        A view: every level is read once, when its chunks are stored.
     """
-    return np.ascontiguousarray(labels[::2, ::2])
+    return labels[::2, ::2]

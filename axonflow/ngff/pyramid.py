@@ -27,7 +27,7 @@ from axonflow.kernel.files import NewFiles, make_durable, make_folders, remove
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.units import PixelSize
 from axonflow.ngff import halve
-from axonflow.ngff.group import as_written, open_array, open_group, read_attributes, write_group
+from axonflow.ngff.group import add_group, as_written, open_array, open_group, read_attributes, write_group
 from axonflow.ngff.levels import Levels
 from axonflow.ngff.metadata import VERSION, Colours, image_label, labels_index, multiscale, omero, placement
 from axonflow.ngff.shard import DamagedShardError, ShardFormat
@@ -227,8 +227,9 @@ class Pyramid:
         make_folders((folder for level in range(self.count) for folder in self._rows(level)), self.path)
         if self.kind == "labels":
             known = read_attributes(self.path.parent).get("ome", {})
-            write_group(self.path.parent, {"ome": labels_index([*known.get("labels", []), self.path.name])})
-            write_group(self.path, {"ome": self._ome() | {"image-label": image_label(colours)}})
+            with NewFiles(self.path.parents[1]) as files:
+                add_group(files, self.path.parent, {"ome": labels_index([*known.get("labels", []), self.path.name])})
+                add_group(files, self.path, {"ome": self._ome() | {"image-label": image_label(colours)}})
         else:
             write_group(self.path, {"ome": self._ome() | {"omero": omero("slide", self.dtype)}})
 

@@ -13,18 +13,22 @@ from os import SEEK_END
 from pathlib import Path
 
 import numpy as np
+from google_crc32c import value as crc32c
 from numcodecs import CRC32C
 from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from axonflow.kernel.documents import open_file
-from axonflow.kernel.files import NewFiles
+from axonflow.kernel.files import NewFile, NewFiles
 from axonflow.kernel.grid import Box
 
 __all__ = ["DamagedShardError", "ShardFormat"]
 
 ABSENT = 2**64 - 1
 """Stands in the index in place of offset and size of a chunk that is not stored."""
+
+CHECKSUM = 4
+"""Bytes of a CRC32C."""
 
 
 class DamagedShardError(Exception):
@@ -86,7 +90,7 @@ class ShardFormat:
         OSError
             What the file system says, as it is.
         """
-        with files.new_file(path) as unnamed, unnamed.open("wb") as file:
+        with files.new_file(path) as file:
             index = np.full((self.side // self.chunk, self.side // self.chunk, 2), ABSENT, "<u8")
             whole = np.zeros((self.chunk, self.chunk), pixels.dtype.newbyteorder("<"))
             for row, column in product(*(_touched(0, length, self.chunk) for length in pixels.shape)):
@@ -95,10 +99,10 @@ class ShardFormat:
                     whole[:] = 0
                 whole[: part.shape[0], : part.shape[1]] = part
                 if whole.any():
-                    encoded = CRC32C().encode(self.codec.encode(whole))
-                    index[row, column] = file.tell(), len(encoded)
-                    file.write(encoded)
-            file.write(CRC32C().encode(index))
+                    encoded = self.codec.encode(whole)
+                    index[row, column] = file.sum.size, len(encoded) + CHECKSUM
+                    _write_checked(file, encoded)
+            _write_checked(file, index.tobytes())
 
     def read(self, path: Path, box: Box, pixels: NDArray[np.generic]) -> None:
         """Read a part of a shard as :meth:`write` wrote it.
@@ -147,6 +151,12 @@ class ShardFormat:
 
     def _chunk(self, row: int, column: int) -> Box:
         return Box(row * self.chunk, column * self.chunk, (row + 1) * self.chunk, (column + 1) * self.chunk)
+
+
+def _write_checked(file: NewFile, content: bytes) -> None:
+    """Write bytes and their CRC32C: one after the other, as numcodecs copies both into an array first."""
+    file.write(content)
+    file.write(crc32c(content).to_bytes(CHECKSUM, "little"))
 
 
 def _touched(begin: int, end: int, chunk: int) -> range:

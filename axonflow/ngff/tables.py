@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from axonflow.kernel.files import make_folder, new_file
-from axonflow.ngff.group import write_group
+from axonflow.kernel.files import NewFiles
+from axonflow.ngff.group import add_group
 
 __all__ = ["feature_table", "generic_table", "write_tables"]
 
@@ -63,9 +63,9 @@ def write_tables(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
     tables : Mapping of str to Mapping
         What :func:`feature_table` or :func:`generic_table` returned, by name.
     """
-    for name, attributes in tables.items():
-        make_folder(folder / name, folder)
-        with new_file(folder / name / _FILE) as part:
-            shutil.copyfile(folder / f"{name}.parquet", part)
-        write_group(folder / name, attributes)
-    write_group(folder, {"tables": [*tables]})
+    with NewFiles(folder) as files:
+        for name, attributes in tables.items():
+            with (folder / f"{name}.parquet").open("rb") as table, files.new_file(folder / name / _FILE) as copy:
+                shutil.copyfileobj(table, copy)
+            add_group(files, folder / name, attributes)
+        add_group(files, folder, {"tables": [*tables]})

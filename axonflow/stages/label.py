@@ -10,7 +10,7 @@ import numpy as np
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.axons import Kinds, Pieces, join, label, number_axons, smallest_px, survey
 from axonflow.fiber.compiled import COMPILED_BYTES
-from axonflow.kernel.files import new_file, write_file
+from axonflow.kernel.files import NewFiles
 from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.layout import Layout
 from axonflow.stages.levels import levels
@@ -94,12 +94,14 @@ def _number(layout: Layout, least_px: int, least_without: int, results: Iterable
         return ((box, Pieces.from_arrays(result)) for box, result in results)
 
     begin, ids, joined = [0], 0, join(cores())
-    with new_file(layout.private / "ids.u4") as part, part.open("wb") as file:
-        for _, table in number_axons(cores(), joined, least_px, least_without):
-            file.write(table.astype("<u4", copy=False).tobytes())
-            begin.append(begin[-1] + len(table))
-            ids = max(ids, int(table.max()))
-    write_file(layout.private / "ids_begin.i8", np.array(begin, "<i8").tobytes())
+    with NewFiles(layout.private) as files:
+        with files.new_file(layout.private / "ids.u4") as file:
+            for _, table in number_axons(cores(), joined, least_px, least_without):
+                file.write(table.astype("<u4", copy=False).tobytes())
+                begin.append(begin[-1] + len(table))
+                ids = max(ids, int(table.max()))
+        with files.new_file(layout.private / "ids_begin.i8") as file:
+            file.write(np.array(begin, "<i8").tobytes())
     pieces = begin[-1] - (len(begin) - 1)  # each table begins with that of no axon
     return {"too_small": pieces - len(joined.axon) + len(joined.first) - ids}
 

@@ -93,7 +93,7 @@ def measure(
         task=partial(_task if gaps is None else _task_around, layout, reach, steps, by_network),
         prepare=layout.fibers.create,
         finish=partial(_finish if gaps is None else _finish_around, layout, table),
-        memory=largest * ((96 if steps else 15) + (6 if layout.classes.unmyelinated is not None else 0)),
+        memory=largest * ((96 if steps else 8) + (6 if layout.classes.unmyelinated is not None else 0)),
         resident={"compiled": COMPILED_BYTES},
         disk=grid.shape[0] * grid.shape[1] // 8,
         rehearse=partial(_rehearse, layout, reach, steps),
@@ -105,9 +105,10 @@ def _rehearse(layout: Layout, reach: int, steps: Steps | None) -> None:
     box = Box(0, 0, 8, 8)
     axons, myelin = np.zeros(box.shape, np.uint32), np.ones(box.shape, np.bool_)
     axons[2, 2], axons[5, 5] = 1, 2
-    fibers = _grown(axons, myelin, reach, steps)
-    cut_off(fibers, myelin, box, box)
-    measured = Measured(*(Objects.of(labels, box, box, box.shape) for labels in (axons, fibers)))
+    of_axons = Objects.of(axons, box, box, box.shape)
+    _grow(axons, myelin, reach, steps)
+    cut_off(axons, myelin, box, box)
+    measured = Measured(of_axons, Objects.of(axons, box, box, box.shape))
     for part in complete([(box, measured)], ROWS):
         fiber_table(part, layout.work.pixel_size, box.shape)
 
@@ -132,8 +133,11 @@ def _measure(
     # Axons without myelin are fibers by themselves, and none grows through the myelin of another.
     without = None if layout.classes.unmyelinated is None else labels == layout.classes.unmyelinated
     del labels
-    growing = axons if without is None else np.where(without, np.uint32(0), axons)
-    fibers = _grown(growing, myelin, reach, steps)
+    of_axons = Objects.of(axons, box, window, layout.work.shape)
+    if by_network:
+        of_axons = replace(of_axons, tally=beside(of_axons.tally, *sums_of_axons(layout, box, axons, window)))
+    fibers = axons if without is None else np.where(without, np.uint32(0), axons)
+    _grow(fibers, myelin, reach, steps)
     result = {"beyond": np.array(cut_off(fibers, myelin, box, window))}
     if without is not None:
         np.copyto(fibers, axons, where=without)
@@ -141,14 +145,16 @@ def _measure(
         result["unmyelinated"] = ids[ids > 0]
     core = fibers[inside]
     layout.fibers.write(box, core)
-    of_axons, of_fibers = (Objects.of(labels, box, window, layout.work.shape) for labels in (axons, fibers))
-    if by_network:
-        of_axons = replace(of_axons, tally=beside(of_axons.tally, *sums_of_axons(layout, box, axons, window)))
+    of_fibers = Objects.of(fibers, box, window, layout.work.shape)
     return {**result, **Measured(of_axons, of_fibers).arrays()}, core
 
 
-def _grown(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int, steps: Steps | None) -> NDArray[np.uint32]:
-    return assign_by_length(axons, myelin, reach, steps) if steps else assign(axons, myelin, reach)
+def _grow(axons: NDArray[np.uint32], myelin: NDArray[np.bool_], reach: int, steps: Steps | None) -> None:
+    """Make fibers of axons, in place."""
+    if steps:
+        assign_by_length(axons, myelin, reach, steps)
+    else:
+        assign(axons, myelin, reach)
 
 
 def _finish(layout: Layout, table: _Table, results: Iterable[tuple[Box, Result]]) -> dict[str, int]:

@@ -60,7 +60,7 @@ def test_graphs_are_built_as_their_turn_comes(threads: int) -> None:
     graphs = ((i, partial(build, i)) for i in range(20))
     run = LocalPool(threads).run(graphs, 0, accelerated=False, on_event=ignore)
     for count, _ in enumerate(run, start=1):
-        assert count <= len(built) <= count + threads
+        assert count <= len(built) <= count + (2 * threads + 1 if threads > 1 else 0)  # on threads, before it is taken
     assert built == list(range(20))
 
 

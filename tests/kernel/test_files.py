@@ -34,16 +34,16 @@ OLD, NEW = b"old " * 100, b"new" * 200
 def several(top: Path) -> None:
     with NewFiles(top) as files:
         for name in ("a/b/one", "a/b/two", "a/three"):
-            with files.new_file(top / name) as part:
-                part.write_bytes(NEW)
+            with files.new_file(top / name) as file:
+                file.write(NEW)
 
 
 def several_in_folders(top: Path) -> None:
     make_folders([top / "a" / "b", top / "c"], top)
     with NewFiles(top, made=True) as files:
         for name in ("a/b/one", "a/b/two", "c/three", "never/made"):
-            with files.new_file(top / name) as part:
-                part.write_bytes(NEW)
+            with files.new_file(top / name) as file:
+                file.write(NEW)
 
 
 def folder(top: Path) -> None:
@@ -121,10 +121,11 @@ def fail(path: Path) -> None:
 
 def fail_at_the_third(top: Path) -> None:
     with NewFiles(top) as files:
-        with files.new_file(top / "file") as part:
-            part.write_bytes(NEW)
-        with files.new_file(top / "other") as part:
-            fail(part)
+        with files.new_file(top / "file") as file:
+            file.write(NEW)
+        with files.new_file(top / "other") as file:
+            file.write(NEW[:100])
+            raise EOFError
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -195,7 +196,8 @@ from axonflow.kernel.files import NewFiles, new_file, new_folder
 top = Path(sys.argv[1])
 with NewFiles(top) as files, files.new_file(top / "c" / "0") as shard, new_folder(top / "maps") as maps:
     with new_file(top / "run.json") as part:
-        for path in (shard, maps / "zarr.json", part):
+        shard.write(b"half")
+        for path in (maps / "zarr.json", part):
             path.write_bytes(b"half")
         os._exit(0)
 """
