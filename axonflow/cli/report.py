@@ -23,8 +23,10 @@ def report(
     Example: [bold]axonflow report slide.ome.zarr[/bold]
     """
     from axonflow.results.analysis import open_store
+    from axonflow.results.figure_process import FigureProcess
     from axonflow.results.report import write_batch_report, write_report
 
     is_store = (result / "run.json").exists()
-    written = write_report(open_store(result)) if is_store else write_batch_report(result)
+    with FigureProcess() as process:
+        written = write_report(open_store(result), process) if is_store else write_batch_report(result)
     console.print(f"report  {written}", soft_wrap=True)
