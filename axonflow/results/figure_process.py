@@ -1,4 +1,4 @@
-"""A second process, which draws the figures of a report that need no pixels beside this one, which draws the others.
+"""A second process, which draws the overviews of a report beside this one, which draws what is seen near by.
 
 Drawing holds Python's one lock, so threads would take turns. What the process needs takes a second to load: whoever
 knows that figures will be wanted starts it before. What it does is in :mod:`axonflow.results.report.beside`. Where it
@@ -58,7 +58,7 @@ class FigureProcess(AbstractContextManager["FigureProcess"]):
 
     @contextmanager
     def drawing(self, store: Path, folder: Path) -> Iterator[Answer]:
-        """Have it draw the figures of a store that need no pixels, while others are drawn within the context.
+        """Have it draw the overviews of a store, while other figures are drawn within the context.
 
         Parameters
         ----------

@@ -45,11 +45,12 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of_two_kinds(folder: Path) -> Config:
-    """With regions."""
+    """With regions and a mask."""
     classes = tissue((160, 190))
     slide = write_slide(folder / "slide.tif", picture(classes))
     classes[5:11, 150:160] = 3
     Image.fromarray(classes).save(folder / "labels.png")
+    Image.fromarray(np.pad(np.full((150, 180), 255, np.uint8), 5)).save(folder / "mask.png")
     Image.fromarray(np.full(classes.shape, 1, np.uint8)).save(folder / "regions.png")
     return Config(
         slide,
@@ -57,6 +58,7 @@ def of_two_kinds(folder: Path) -> Config:
         labels=folder / "labels.png",
         classes="0=background,1=myelin,2=axon,3=uaxon",
         regions=folder / "regions.png",
+        mask=folder / "mask.png",
         cell_um=6.0,
         border="all",
     )
@@ -128,7 +130,7 @@ def test_some_are_drawn_by_the_other(result: Analysis, process: FigureProcess, t
     with process.drawing(result.store, tmp_path) as answer:
         told = answer()
     assert told is not None
-    assert {path.stem for path in tmp_path.iterdir()} == {name for name, *_ in told} >= {"maps", "profile"}
+    assert {path.stem for path in tmp_path.iterdir()} == {name for name, *_ in told} >= {"slide", "maps", "profile"}
 
 
 def test_one_that_dies_before_it_is_asked_costs_no_figure(

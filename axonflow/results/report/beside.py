@@ -1,4 +1,4 @@
-"""The second process of a report, ``python -m axonflow.results.report.beside``: it draws what needs no pixels.
+"""The second process of a report, ``python -m axonflow.results.report.beside``: it draws overviews.
 
 It is asked by lines on its standard input, each a store and a folder, and answers each by a line of figures, all in
 JSON. It ends as soon as nobody can ask any more, in the middle of a figure, too: so it outlives nobody, however that
@@ -17,7 +17,7 @@ from threading import Thread
 
 from axonflow.kernel.memory import give_back
 from axonflow.results.analysis import open_store
-from axonflow.results.report.drawing import NEEDED, draw_values
+from axonflow.results.report.drawing import NEEDED, draw_overviews
 
 __all__: list[str] = []
 
@@ -25,7 +25,7 @@ __all__: list[str] = []
 def _draw(store: str, folder: str) -> str:
     result = open_store(Path(store))
     axons = result.counted_fibers([*NEEDED, *result.kind_columns])
-    return json.dumps([astuple(figure) for figure in draw_values(result, axons, Path(folder))])
+    return json.dumps([astuple(figure) for figure in draw_overviews(result, axons, Path(folder))])
 
 
 def _listen(asked: SimpleQueue[str]) -> None:

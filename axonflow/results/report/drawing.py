@@ -28,7 +28,7 @@ from axonflow.results.outlines import covered_pixels, drawn_over, region_pixels
 from axonflow.results.report.examples import NEEDED as CHOSEN_BY
 from axonflow.results.report.examples import doubtful_and_typical
 
-__all__ = ["NEEDED", "Figure", "draw_figures", "draw_values", "how_sure", "myelinated"]
+__all__ = ["NEEDED", "Figure", "draw_figures", "draw_overviews", "how_sure", "myelinated"]
 
 NEEDED = (
     *CHOSEN_BY,
@@ -77,7 +77,7 @@ def draw_figures(
         Those that count.
     folder : Path
     process : FigureProcess, optional
-        Draws :func:`draw_values` meanwhile.
+        Draws :func:`draw_overviews` meanwhile.
 
     Returns
     -------
@@ -86,17 +86,17 @@ def draw_figures(
     """
     with nullcontext(lambda: None) if process is None else process.drawing(result.store, folder) as answer:
         figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), result.classes, folder / "overlay.png")
-        whole, near = (_drawn(parts, result, axons, folder) for parts in ((_slide, _detail), (_examples,)))
+        near = _drawn((_detail, _examples), result, axons, folder)
         answered = answer()
     if answered is None:
         sweep(folder)
-        return [*whole, *draw_values(result, axons, folder), *near]
-    return [*whole, *(Figure(*fields) for fields in answered), *near]
+        return [*draw_overviews(result, axons, folder), *near]
+    return [*(Figure(*fields) for fields in answered), *near]
 
 
-def draw_values(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Figure]:
-    """Draw those figures of a store that show maps and values of axons, and no pixels; as :func:`draw_figures`."""
-    return _drawn((_maps, _doubt, _distributions, _unmyelinated), result, axons, folder)
+def draw_overviews(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Figure]:
+    """Draw those figures of a store that show the slide, its maps and its axons as a whole; as :func:`draw_figures`."""
+    return _drawn((_slide, _maps, _doubt, _distributions, _unmyelinated), result, axons, folder)
 
 
 Paths = Callable[[str], list[Path]]
