@@ -93,7 +93,7 @@ def batch(
     with (
         Interrupts() as interrupts,
         Bars(console) as bars,
-        FigureProcess(given["workers"]) as process,
+        FigureProcess(alone=given["workers"] in (1, "1")) as process,
         open_pool(profile, private) if waiting else nullcontext(LocalPool()) as pool,
     ):
 

@@ -32,17 +32,17 @@ class FigureProcess(AbstractContextManager["FigureProcess"]):
 
     Parameters
     ----------
-    workers : int, optional
-        How many workers were asked for; one alone, or one core, has no second process beside it.
+    alone : bool
+        Whether one worker was asked for, which has no second process beside it; nor has one core.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers
+    def __init__(self, *, alone: bool = False) -> None:
+        self._alone = alone
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Have it load what it needs, unless it has."""
-        if self._process is not None or self._workers == 1 or cpus() == 1:
+        if self._process is not None or self._alone or cpus() == 1:
             return
         try:
             self._process = subprocess.Popen(

@@ -197,12 +197,10 @@ def test_it_ends_with_a_parent_that_is_killed(result: Analysis, tmp_path: Path, 
     wait(lambda: has_ended(pid))
 
 
-@pytest.mark.parametrize(("workers", "cores"), [(1, 2), (None, 1), (4, 1)])
-def test_one_core_or_one_worker_has_none_beside_it(
-    workers: int | None, cores: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("alone", "cores"), [(True, 2), (False, 1), (True, 1)])
+def test_one_core_or_one_worker_has_none_beside_it(alone: bool, cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figure_process, "cpus", lambda: cores)
-    with FigureProcess(workers) as process:
+    with FigureProcess(alone=alone) as process:
         process.start()
         assert process._process is None
         with process.drawing(Path(), Path()) as answer:
