@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,20 @@ from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, profile_of, tak
 from axonflow.cli.terminal import app, console, listing, warn
 
 if TYPE_CHECKING:
+    from axonflow.engine.events import Event
     from axonflow.results.analysis import Analysis
     from axonflow.workflow.job import Job
 
 __all__: list[str] = []
 
 
-def _run(path: Path, until: str | None, given: dict[str, Any], then: Callable[[Job], object] = lambda _: None) -> Job:
+def _run(
+    path: Path,
+    until: str | None,
+    given: dict[str, Any],
+    watch: Callable[[Event], object] = lambda _: None,
+    then: Callable[[Job, AbstractContextManager[object]], object] = lambda *_: None,
+) -> Job:
     from axonflow.cli.interrupt import Interrupts
     from axonflow.cli.progress import Bars
     from axonflow.workflow.hardware import precisions_of_workers
@@ -30,8 +38,19 @@ def _run(path: Path, until: str | None, given: dict[str, Any], then: Callable[[J
     job = prepare(config_of(path, given), partial(precisions_of_workers, profile), fresh=given["fresh"])
     introduce(job)
     with Interrupts() as interrupts, Bars(console) as bars:
-        listener = interrupts.before(bars.show)
-        run_job(job, profile, until=until, fresh=given["fresh"], on_event=listener, then=lambda: then(job))
+
+        def show(event: Event) -> None:
+            bars.show(event)
+            watch(event)
+
+        run_job(
+            job,
+            profile,
+            until=until,
+            fresh=given["fresh"],
+            on_event=interrupts.before(show),
+            then=lambda: then(job, bars.drawing()),
+        )
     return job
 
 
@@ -42,15 +61,23 @@ def run(slide: SlideOrStore, **given: Any) -> None:
 
     Example: [bold]axonflow run slide.tif --pixel-size 0.1[/bold]
     """
+    from axonflow.engine.events import StageBegun
+    from axonflow.results.figure_process import FigureProcess
 
-    def tell(job: Job) -> None:
+    def watch(event: Event) -> None:
+        # It loads beside the stages of a slide that is soon done; of a larger one it would only take their memory.
+        if isinstance(event, StageBegun) and (len(event.stage.batches) == 1 or event.stage.group == "map"):
+            process.start()
+
+    def tell(job: Job, drawing: AbstractContextManager[object]) -> None:
         from axonflow.results.analysis import open_store  # what they load takes memory that the run can use
         from axonflow.results.report import keep_report
 
-        made.append((result := open_store(job.config.out), keep_report(result)))
+        made.append((result := open_store(job.config.out), keep_report(result, process, drawing)))
 
     made: list[tuple[Analysis, Path]] = []
-    job = _run(slide, None, given, tell)
+    with FigureProcess(alone=given["workers"] in (1, "1")) as process:
+        job = _run(slide, None, given, watch, tell)
     ((result, report),) = made
     table = listing("", "", show_header=False)
     for name, value in result.summary.items():

@@ -68,6 +68,7 @@ def batch(
     from axonflow.engine.fleet import open_pool
     from axonflow.engine.pool import LocalPool
     from axonflow.results.analysis import open_store
+    from axonflow.results.figure_process import FigureProcess
     from axonflow.results.report import keep_report
     from axonflow.results.summary import check_further, slide_numbers, summarise, write_results
     from axonflow.workflow.batch import SlideBegun, SlideDone, SlideFailed, open_batch, run_batch
@@ -92,6 +93,7 @@ def batch(
     with (
         Interrupts() as interrupts,
         Bars(console) as bars,
+        FigureProcess(alone=given["workers"] in (1, "1")) as process,
         open_pool(profile, private) if waiting else nullcontext(LocalPool()) as pool,
     ):
 
@@ -110,7 +112,7 @@ def batch(
                     bars.show(event)
 
         def describe(job: Job) -> Numbers:
-            keep_report(open_store(job.config.out))
+            keep_report(open_store(job.config.out), process, bars.drawing())
             give_back()  # what the figures took, before the next slide is read
             return slide_numbers(job)
 

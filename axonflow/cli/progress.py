@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,16 @@ class Bars(AbstractContextManager["Bars"]):
         """Take the bars of a slide away; the next one has its own."""
         for task in self._progress.task_ids:
             self._progress.remove_task(task)
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Show that figures are drawn within the context; how much of it is done nobody knows."""
+        title, began = "drawing figures", time.monotonic()
+        task = self._progress.add_task(title, total=None, meter=RateMeter(0, 0), missing=0)
+        yield
+        self._progress.update(task, total=1, completed=1)
+        if not self._moves:
+            self._print(f"{title}: done in {duration(time.monotonic() - began)}")
 
     def show(self, event: Event) -> None:
         """Show what has happened in a run."""

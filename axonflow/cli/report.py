@@ -23,10 +23,12 @@ def report(
     Example: [bold]axonflow report slide.ome.zarr[/bold]
     """
     from axonflow.results.analysis import open_store
+    from axonflow.results.figure_process import FigureProcess
     from axonflow.results.report import write_batch_report, write_report
 
     if (result / "run.json").exists():
-        written = write_report(opened := open_store(result))
+        with FigureProcess() as process:
+            written = write_report(opened := open_store(result), process)
         warn_unproved(opened)
     else:
         written = write_batch_report(result)

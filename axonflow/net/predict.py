@@ -94,19 +94,38 @@ class Predictor:
             (shares,) = net.batches.through(work, self._codes, [window])
         return shares, inner
 
-    def classes(
-        self, core: Box, part: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32]
+    def planes(
+        self, core: Box, part: Box, pixels: NDArray[np.generic], have: Box, table: NDArray[np.float32], count: int
     ) -> NDArray[np.uint8]:
-        """Predict the classes in a part of a core's window, (part.shape) uint8; the rest of it is not computed.
+        """Predict a part of what the window of a core shows; the rest of it is not computed.
 
-        Parameters and errors are those of :meth:`probabilities`, and ``part`` lies in the window.
+        Parameters
+        ----------
+        core : Box
+        part : Box
+            In the core with its halo, which may lie beyond the image.
+        pixels, have, table
+            As for :meth:`probabilities`.
+        count : int
+            How many planes of :meth:`predict` are wanted, at least two.
+
+        Returns
+        -------
+        (count, part.shape) uint8
+
+        Raises
+        ------
+        DeviceError
+            If the GPU fails, or has no memory for a single window.
         """
+        window, inner = self.lattice.window(core, pixels, have)
+        y, x = inner.y0 - core.y0, inner.x0 - core.x0
+        wanted = Box(part.y0 + y, part.x0 + x, part.y1 + y, part.x1 + x)
         with turn(self.device), faults():
             net = self._network()
-            work = partial(net.planes, net.table(table), part, len(PLANES))
-            (planes,) = net.batches.through(work, self._codes, [self.lattice.window(core, pixels, have)[0]])
-        classes: NDArray[np.uint8] = planes[PLANES.index("class")]
-        return classes
+            (planes,) = net.batches.through(partial(net.planes, net.table(table), wanted, count), self._codes, [window])
+        made: NDArray[np.uint8] = planes
+        return made
 
     def predict(
         self,

@@ -25,6 +25,7 @@ from axonflow.stages.levels import levels
 from axonflow.stages.normalised import normalisation_of, statistics_of
 from axonflow.stages.predicted import CLASS, GREY, Outputs, outputs_of
 from axonflow.stages.probability import keep_sums, summed
+from axonflow.stages.seam_sample import SeamSample
 from axonflow.stages.segmentation import Network
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
     """
     checkpoint, halo = network.checkpoint, network.halo
     lattice = Lattice(layout.work.shape, checkpoint.lattice_px, halo, checkpoint.shape.stride)
+    sample = SeamSample(lattice)
     # Overlapping reads want every core to be at least as wide as the halo.
     grid = Grid(layout.work.shape, (layout.chunk, layout.chunk), smallest=halo)
     outputs = outputs_of(layout, keep_probabilities=network.keep_probabilities)
@@ -85,7 +87,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
             depth=halo,
             planes=planes,
             dtype="uint8",
-            apply=partial(_predict, layout, network, lattice, planes),
+            apply=partial(_predict, layout, network, sample, planes),
             device=device_of,
         ),
         accelerated=True,
@@ -95,7 +97,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         rehearse=partial(_rehearse, outputs),
     )
     pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]
-    return (first, *pyramids, measure_seams(layout, network, lattice, parameters, after))
+    return (first, *pyramids, measure_seams(layout, network, sample, parameters, after))
 
 
 def parameters_of(layout: Layout, network: Network) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def device_of() -> str:
 
 
 def measure_seams(
-    layout: Layout, network: Network, lattice: Lattice, parameters: dict[str, Any], after: tuple[Stage, ...]
+    layout: Layout, network: Network, sample: SeamSample, parameters: dict[str, Any], after: tuple[Stage, ...]
 ) -> Stage:
     """Declare the measurement of how far windows disagree, on a sample of the lattice's seams.
 
@@ -136,25 +138,21 @@ def measure_seams(
     ----------
     layout : Layout
     network : Network
-    lattice : Lattice
-        Of the windows that are compared.
+    sample : SeamSample
+        Of the lattice of the windows that are compared.
     parameters : dict
         What decides their labels.
     after : tuple of Stage
         Those that the stage reads: of a run that mends labels the one that writes these, too.
     """
-    grid = Grid(lattice.shape, (lattice.core, lattice.core))
-    pairs = [Box(row[0].y0, row[0].x0, row[1].y1, row[1].x1) for row in grid.batches(2) if len(row) == 2]
-    wanted = max(min(len(pairs) // 16, 16), min(len(pairs), 2))
-    sample = [pairs[i] for i in np.linspace(0, len(pairs) - 1, wanted).astype(int)]
     return Stage(
         name="segment.seams",
         revision=1,
         parameters=parameters,
         after=after,
-        shape=lattice.shape,
-        batches=tuple((pair,) for pair in sample),
-        task=partial(_disagreement, layout, network, lattice),
+        shape=sample.lattice.shape,
+        batches=tuple((pair,) for pair in sample.pairs),
+        task=partial(_disagreement, layout, network, sample),
         finish=_note_seams,
         accelerated=True,
         resident={"network": NETWORK_BYTES},
@@ -163,13 +161,29 @@ def measure_seams(
 
 
 def _predict(
-    layout: Layout, network: Network, lattice: Lattice, planes: int, pixels: NDArray[Any], box: Box
+    layout: Layout, network: Network, sample: SeamSample, planes: int, pixels: NDArray[Any], box: Box
 ) -> NDArray[np.uint8]:
+    lattice = sample.lattice
     have = box.grow(lattice.halo, lattice.shape)
     codes, table, grey = normalisation_of(layout, network)
     out = np.empty((planes, *box.shape), np.uint8)
     out[GREY] = grey[codes(pixels[box.relative_to(have).slices])]
-    predictor_of(layout, network, lattice).predict(pixels, have, box, table, out[CLASS:])
+    predictor = predictor_of(layout, network, lattice)
+    # On a GPU what is wanted of a window may decide which kernels run: there all windows are asked for the same.
+    beside = sample.strips if sample.keeps and predictor.device.where.type == "cpu" else {}
+    cores, seen, count = list(lattice.cores(box)), (pixels, have), planes - CLASS
+
+    def take(core: Box, made: NDArray[np.uint8]) -> None:
+        out[CLASS:, *core.relative_to(box).slices] = made
+
+    for core in (core for core in cores if core in beside):
+        strip = beside[core]
+        both = Box(core.y0, min(core.x0, strip.x0), core.y1, max(core.x1, strip.x1))
+        made = predictor.planes(core, both, *seen, table, count)
+        take(core, made[:, *core.relative_to(both).slices])
+        sample.keep(core, made[0][strip.relative_to(both).slices])
+    others = predictor.groups([core for core in cores if core not in beside], *seen)
+    predictor.each(others, lambda _: seen, table, count, take)
     return out
 
 
@@ -190,18 +204,20 @@ def _told_apart(classes: Classes) -> list[dict[str, Any]]:
     return [each | ({"role": "other"} if each["role"] == "unmyelinated" else {}) for each in classes.to_json()]
 
 
-def _disagreement(layout: Layout, network: Network, lattice: Lattice, pair: Box) -> Result:
+def _disagreement(layout: Layout, network: Network, sample: SeamSample, pair: Box) -> Result:
     """Compare two neighbours beside their seam, and the labels of one of them with what an exact halo gives."""
+    lattice = sample.lattice
     exact = Lattice(lattice.shape, lattice.core, network.checkpoint.shape.radius, lattice.stride)
     have = pair.grow(exact.halo, lattice.shape)
     pixels, table = layout.input.read(have), normalisation_of(layout, network).table
     left, right = lattice.cores(pair)
-    halo, usual = min(lattice.halo, right.x1 - right.x0), predictor_of(layout, network, lattice)
 
     def beside_seam(core: Box) -> NDArray[np.uint8]:
-        inner = lattice.inner(core)
-        seam = inner.x0 + right.x0 - core.x0
-        return usual.classes(core, Box(inner.y0, seam - halo, inner.y1, seam + halo), pixels, have, table)
+        if (kept := sample.take(core)) is not None:
+            return kept
+        usual = predictor_of(layout, network, lattice)
+        classes: NDArray[np.uint8] = usual.planes(core, sample.strips[core], pixels, have, table, 2)[0]
+        return classes
 
     ours, theirs = beside_seam(left), beside_seam(right)
     planes = np.empty((2, *left.shape), np.uint8)

@@ -28,6 +28,7 @@ from axonflow.stages.levels import levels
 from axonflow.stages.normalised import normalisation_of
 from axonflow.stages.predicted import CLASS, CONFIDENCE, GREY, Outputs, outputs_of
 from axonflow.stages.probability import keep_sums, summed
+from axonflow.stages.seam_sample import SeamSample
 from axonflow.stages.segment import (
     EXACT_WINDOW_BYTES,
     NETWORK_BYTES,
@@ -115,7 +116,12 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
         rehearse=outputs.rehearse,
     )
     pyramids = [stage for image in outputs.images.values() for stage in levels(image, image.path.name, second)]
-    return (first, second, *pyramids, measure_seams(layout, network, lattice, parameters | mended, (second, *after)))
+    return (
+        first,
+        second,
+        *pyramids,
+        measure_seams(layout, network, SeamSample(lattice), parameters | mended, (second, *after)),
+    )
 
 
 def _lattice(layout: Layout, network: Network, halo: int) -> Lattice:

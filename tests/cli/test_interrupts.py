@@ -119,6 +119,20 @@ def test_while_a_scheduler_has_no_workers(slide: Path, tmp_path: Path, number: s
         assert_ended(process, said)
 
 
+@SIGNALS
+@pytest.mark.parametrize("all_of_them", [True, False], ids=["the group", "the driver"])
+def test_while_figures_are_drawn(slide: Path, tmp_path: Path, number: signal.Signals, all_of_them: bool) -> None:
+    out = tmp_path / "out"
+    with driven(slide, out) as (process, said):
+        wait(process, lambda: any(out.glob(".figures.*.partial/*")))
+        others = psutil.Process(process.pid).children(recursive=True)
+        (os.killpg if all_of_them else os.kill)(process.pid, number)
+        assert_ended(process, said)
+    assert not psutil.wait_procs(others, 10)[1]
+    assert not any(out.glob(".figures*"))
+    assert not (out / "report.html").exists()
+
+
 def test_what_queues_jobs_leaves_the_answer_to_interrupts_alone() -> None:
     script = "import signal; before = signal.getsignal(signal.SIGINT); import axonflow.engine.jobs; "
     script += "print(signal.getsignal(signal.SIGINT) is before)"

@@ -134,3 +134,32 @@ def test_workers_that_come_one_by_one_do_not_fill_the_file(clock: SimpleNamespac
             clock.now += 1
     told = [line.removeprefix("workers: ") for line in file.getvalue().splitlines()]
     assert told == ["none, 1 job waits", "1", "11", "21", "31", "32", "31", "none, 1 job waits"]
+
+
+FIGURES = """
+import sys, time
+from rich.console import Console
+from axonflow.cli.progress import Bars
+
+with Bars(Console()) as bars, bars.drawing():
+    time.sleep(0.3)
+    if "killed" in sys.argv:
+        os._exit(0)
+"""
+
+
+def test_a_terminal_shows_that_figures_are_drawn() -> None:
+    (line,) = on_terminal(100, "import os" + FIGURES, "killed")
+    assert re.fullmatch(r"drawing figures +[━╸╺]+.*", line)
+    (line,) = on_terminal(100, FIGURES)
+    assert re.fullmatch(r"drawing figures +━+ +100 % +in 0\.\d s", line)
+
+
+def test_a_file_says_that_figures_were_drawn(clock: SimpleNamespace) -> None:
+    file = io.StringIO()
+    with Bars(Console(file=file)) as bars:
+        with bars.drawing():
+            clock.now += 4.2
+        with pytest.raises(OSError, match="full"), bars.drawing():
+            raise OSError("full")
+    assert file.getvalue() == "drawing figures: done in 4.2 s\n"

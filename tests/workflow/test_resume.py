@@ -306,11 +306,11 @@ def test_the_report_is_written_before_another_run_may_begin(
     config = replace(given, out=tmp_path / "out")
     keep, tried = report.keep_report, list[Path]()
 
-    def try_it(result: Analysis) -> Path:
+    def try_it(result: Analysis, *others: Any) -> Path:
         tried.append(result.store)
         with pytest.raises(BlockingIOError), locked(result.store / ".axonflow" / "lock"):
             pass
-        return keep(result)
+        return keep(result, *others)
 
     monkeypatch.setattr(report, "keep_report", try_it)
     assert command(*flags(config), "--workers", 1).code == 0

@@ -6,6 +6,7 @@
     slides     a batch → DIR/report.html and the figures that compare its slides
     animals    animals and groups of a batch → its part of that report
     drawing    which figures a store has, and what each of them shows
+    beside     a second process that draws some of them
     trust      how far to believe the numbers, and what was left out
     origin     what made them
     words      numbers as they are read

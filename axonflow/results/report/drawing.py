@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,20 @@ from numpy.typing import NDArray
 from axonflow.fiber.kinds import MYELINATED, UNMYELINATED, of_kind
 from axonflow.fiber.probability import PROBABILITY
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA
+from axonflow.kernel.files import sweep
 from axonflow.kernel.grid import Box
 from axonflow.kernel.words import count, length, number
 from axonflow.ngff import Pyramid
 from axonflow.results import figures
 from axonflow.results.analysis import Analysis
 from axonflow.results.cells import CUT_FROM, edges_um, few, is_whole
+from axonflow.results.figure_process import FigureProcess
 from axonflow.results.figures.overlay import coarse
 from axonflow.results.outlines import covered_pixels, drawn_over, region_pixels
 from axonflow.results.report.examples import NEEDED as CHOSEN_BY
 from axonflow.results.report.examples import doubtful_and_typical
 
-__all__ = ["NEEDED", "Figure", "draw_figures", "how_sure", "myelinated"]
+__all__ = ["NEEDED", "Figure", "draw_figures", "draw_overviews", "how_sure", "myelinated"]
 
 NEEDED = (
     *CHOSEN_BY,
@@ -62,7 +65,9 @@ class Figure:
     is_photograph: bool = False
 
 
-def draw_figures(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Figure]:
+def draw_figures(
+    result: Analysis, axons: pd.DataFrame, folder: Path, process: FigureProcess | None = None
+) -> list[Figure]:
     """Draw all figures of a store into a folder.
 
     Parameters
@@ -71,20 +76,43 @@ def draw_figures(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Fi
     axons : DataFrame
         Those that count.
     folder : Path
+    process : FigureProcess, optional
+        Draws :func:`draw_overviews` meanwhile.
 
     Returns
     -------
     list of Figure
         Those that there is anything to draw of.
     """
-    figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), result.classes, folder / "overlay.png")
-    drawn = []
-    for draw in (_slide, _detail, _maps, _doubt, _distributions, _unmyelinated, _examples):
-        drawn += list(draw(result, axons, lambda name: [folder / f"{name}.svg", folder / f"{name}.png"]))
-    return drawn
+    with nullcontext(lambda: None) if process is None else process.drawing(result.store, folder) as answer:
+        figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), result.classes, folder / "overlay.png")
+        near = _drawn((_detail, _examples), result, axons, folder)
+        answered = answer()
+    if answered is None:
+        sweep(folder)
+        return [*draw_overviews(result, axons, folder), *near]
+    return [*(Figure(*fields) for fields in answered), *near]
+
+
+def draw_overviews(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Figure]:
+    """Draw those figures of a store that show the slide, its maps and its axons as a whole; as :func:`draw_figures`."""
+    return _drawn((_slide, _maps, _doubt, _distributions, _unmyelinated), result, axons, folder)
 
 
 Paths = Callable[[str], list[Path]]
+
+
+def _drawn(
+    parts: Iterable[Callable[[Analysis, pd.DataFrame, Paths], Iterator[Figure]]],
+    result: Analysis,
+    axons: pd.DataFrame,
+    folder: Path,
+) -> list[Figure]:
+    return [
+        figure
+        for draw in parts
+        for figure in draw(result, axons, lambda name: [folder / f"{name}.svg", folder / f"{name}.png"])
+    ]
 
 
 def _slide(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001  # as the others
@@ -165,7 +193,7 @@ def _doubt(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figu
         return
     figures.draw_doubt(result.maps, paths("confidence"), drawn_over(result))
     said = "How sure the network was of each cell: the probability of the class it chose, mean over the pixels."
-    if int(result.maps.get("unfamiliar", 0 * result.maps["confidence"]).sum()):
+    if "unfamiliar" in result.maps and np.nansum(result.maps["unfamiliar"].to_numpy()):
         said += " Cells in a red frame look unlike anything the network was trained on."
     yield Figure("confidence", said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,24 @@ from axonflow.results.report.words import TISSUE, UNMYELINATED, Fact
 if TYPE_CHECKING:
     import pandas as pd
 
+    from axonflow.results.figure_process import FigureProcess
     from axonflow.results.report.drawing import Figure
 
 __all__ = ["keep_report", "write_report"]
 
 
-def keep_report(result: Analysis) -> Path:
+def keep_report(
+    result: Analysis, process: FigureProcess | None = None, drawing: AbstractContextManager[object] | None = None
+) -> Path:
     """Write the report of a result unless it is there; a run that changes anything takes it away.
+
+    Parameters
+    ----------
+    result : Analysis
+    process : FigureProcess, optional
+        As for :func:`write_report`.
+    drawing : context manager, optional
+        Entered while it is written.
 
     Returns
     -------
@@ -43,15 +55,20 @@ def keep_report(result: Analysis) -> Path:
         As :func:`write_report`.
     """
     report = result.store / "report.html"
-    return report if report.exists() and (result.store / "figures").exists() else write_report(result)
+    if report.exists() and (result.store / "figures").exists():
+        return report
+    with drawing or nullcontext():
+        return write_report(result, process)
 
 
-def write_report(result: Analysis) -> Path:
+def write_report(result: Analysis, process: FigureProcess | None = None) -> Path:
     """Draw all figures of a result at print size, and write the report of it.
 
     Parameters
     ----------
     result : Analysis
+    process : FigureProcess, optional
+        Draws some of the figures.
 
     Returns
     -------
@@ -68,7 +85,7 @@ def write_report(result: Analysis) -> Path:
     report, figures = result.store / "report.html", result.store / "figures"
     axons = result.counted_fibers([*dict.fromkeys((*NEEDED, BORDER, *result.kind_columns, *result.network_columns))])
     with new_folder(figures, durable=False) as part:
-        drawn = draw_figures(result, axons, part)
+        drawn = draw_figures(result, axons, part, process)
         remove(report)  # it must not outlive its figures
     write_page(report, "slide.html", _content(result, axons, drawn, figures))
     return report
