@@ -224,7 +224,8 @@ def main() -> None:
             "levels and the sample of seams.",
             f"The best bare setting is {best[1].removeprefix('bare: ')}. Matrix products of 4096²: "
             f"{most / 1e9:.0f} GFLOP/s in {best_precision()}, "
-            f"{samples['paper'][0].said['ceiling'] / 1e9:.0f} in float32; the windows of the lattice are {work / 1e12:.1f} TFLOP.",
+            f"{samples['paper'][0].said['ceiling'] / 1e9:.0f} in float32; the windows of the "
+            f"lattice are {work / 1e12:.1f} TFLOP.",
             f"Labels equal to the paper's, whose windows are cut elsewhere, in {100 * agree['paper']:.2f} % of the "
             "pixels; to those of float32 in the same windows (of the first 2048² px) as above.",
         ],
