@@ -97,6 +97,8 @@ def _stage_command(group: str, text: str) -> None:
     def command(slide: SlideOrStore, **given: Any) -> None:
         job = _run(slide, group, given)
         console.print(f"{group}: done, in {job.config.out}", soft_wrap=True)
+        onward = "report" if group == "map" else "run"
+        console.print(f"next    axonflow {onward} {job.config.out}", soft_wrap=True)
 
     app.command(name=group, help=f"{text}\n\nExample: [bold]axonflow {group} slide.ome.zarr[/bold]")(command)
 

@@ -83,7 +83,9 @@ def batch(
     if listed and listed[0].further:
         _say("carried along", ", ".join(listed[0].further))
     profile = profile_of(given)
-    entries = open_batch(listed, settings_of(given), folder, partial(precisions_of_workers, profile))
+    entries = open_batch(
+        listed, settings_of(given), folder, partial(precisions_of_workers, profile), fresh=given["fresh"]
+    )
     waiting = [entry.job for entry in entries if entry.job and (given["fresh"] or not entry.complete)]
     private = folder / ".axonflow"
     private.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ def _of_store(path: Path) -> Iterator[Row]:
     yield "slide", slide["path"]
     yield "size", _size(slide["shape"])
     yield "pixel size", f"{PixelSize(*slide['pixel_size_um'])} ({slide['pixel_size_source']})"
-    yield "complete", "yes" if record["complete"] else "no: run it again to continue"
+    yield "complete", "yes" if record["complete"] else f"no: axonflow run {path} goes on"
     if (labels["shape"], labels["pixel_size_um"]) == (slide["shape"], slide["pixel_size_um"]):
         yield "labels", "on the pixels of the slide, in which the table counts"
     else:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from threading import Timer
 from types import FrameType, TracebackType
 from typing import TypeVar
+
+from axonflow.kernel.starting import imports
 
 __all__ = ["Interrupts"]
 
 E = TypeVar("E")
+
+AGAIN_S = 0.1
+"""After which a signal that could not be answered comes again."""
 
 
 class Interrupts(AbstractContextManager["Interrupts"]):
@@ -37,10 +44,14 @@ class Interrupts(AbstractContextManager["Interrupts"]):
         if self._came and isinstance(error, Exception):
             raise KeyboardInterrupt from error  # whatever failed, failed because it was interrupted
 
-    def interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's
-        """Answer a signal."""
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Answer a signal; one that comes in the middle of an import comes again a little later."""
         self._came = True
-        raise KeyboardInterrupt
+        if not imports(frame):
+            raise KeyboardInterrupt
+        again = Timer(AGAIN_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
 
     def _tell_others(self, what: sys.UnraisableHookArgs) -> None:
         if not issubclass(what.exc_type, KeyboardInterrupt):

@@ -51,4 +51,4 @@ def found_by(job: Job) -> str:
     greys = "dark" if checkpoint.invert else "bright"
     adapted = ", adapted to the slide" * job.segmentation.adapted
     at = f"at {job.layout.work.pixel_size} per pixel{resampled}"
-    return f"model   {checkpoint.name} {at}, for {greys} myelin{adapted}{why}"
+    return f"model   {checkpoint.name} {at}, for {greys} myelin{adapted}, in {job.segmentation.precision}{why}"

@@ -74,7 +74,7 @@ def _single(slide: str, given: dict[str, Any], best: Callable[[], Precisions]) -
     from axonflow.workflow.job import prepare
     from axonflow.workflow.settings import configure
 
-    store = prepare(configure(Path(slide), settings_of(given)), best).config.out
+    store = prepare(configure(Path(slide), settings_of(given)), best, fresh=given["fresh"]).config.out
     return store, [store]
 
 
@@ -85,5 +85,6 @@ def _batch(slides: list[str], given: dict[str, Any], best: Callable[[], Precisio
     manifest = Path(slides[0]) if len(slides) == 1 else None
     settings = settings_of({**given, "out": None})
     folder = given["out"] or (manifest.with_suffix("") if manifest else Path("batch"))
-    entries = open_batch(read_manifest(manifest) if manifest else list_slides(slides), settings, folder, best)
-    return folder, [entry.job.config.out for entry in entries if entry.job and not entry.complete]
+    listed, fresh = read_manifest(manifest) if manifest else list_slides(slides), given["fresh"]
+    entries = open_batch(listed, settings, folder, best, fresh=fresh)
+    return folder, [entry.job.config.out for entry in entries if entry.job and (fresh or not entry.complete)]

@@ -10,15 +10,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from types import FrameType
 
-from axonflow.engine.threads import Interruptible
+from axonflow.engine.threads import LOOK_S, Interruptible
 from axonflow.kernel.starting import ThreadPool
 
 __all__ = ["getting_ready"]
-
-LOOK_S = 0.1
-"""Between two tries to stop a step: what is raised may come where it is swallowed."""
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +41,7 @@ def getting_ready(steps: Sequence[Callable[[], object]]) -> Iterator[None]:
         except KeyboardInterrupt:
             thread.shutdown(wait=False, cancel_futures=True)
             while wait([each for each in taken if not each.cancelled()], LOOK_S).not_done:
-                if not interruptible.any(_imports):
-                    interruptible.interrupt()
+                interruptible.interrupt()  # again: what is raised may come where it is swallowed
             raise
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
@@ -55,15 +50,6 @@ def getting_ready(steps: Sequence[Callable[[], object]]) -> Iterator[None]:
 def _take(step: Callable[[], object], interruptible: Interruptible) -> object:
     with interruptible.at_work():
         return step()
-
-
-def _imports(frame: FrameType | None) -> bool:
-    """Tell whether an import is under way in a thread, by what it calls."""
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _note(taken: Future[object]) -> None:

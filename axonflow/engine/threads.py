@@ -5,16 +5,20 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TypeVar
 
 from axonflow.engine.cpus import set_tasks_side_by_side, task_under_way
-from axonflow.kernel.starting import STARTING
+from axonflow.kernel.starting import STARTING, imports
 
-__all__ = ["Interruptible", "Threads"]
+__all__ = ["LOOK_S", "Interruptible", "Threads"]
+
+LOOK_S = 0.1
+"""Between two tries to interrupt a thread."""
 
 T = TypeVar("T")
 
@@ -37,17 +41,28 @@ class Interruptible:
             with self._turn:  # a thread that has just finished is not interrupted
                 self._at_work.discard(me)
 
-    def any(self, holds: Callable[[FrameType | None], bool]) -> bool:
-        """Tell whether something holds of what one of them calls just now."""
-        frames = sys._current_frames()  # the only way to see what another thread does
-        with self._turn:
-            return any(holds(frames.get(thread)) for thread in self._at_work)
+    def interrupt(self, known: Iterable[int] = ()) -> tuple[set[int], bool]:
+        """Raise a KeyboardInterrupt in each thread that is at work, where it next runs Python, but not in an import.
 
-    def interrupt(self) -> None:
-        """Raise a KeyboardInterrupt in each thread that is at work, where it next runs Python."""
+        Parameters
+        ----------
+        known : iterable of int
+            Threads that are left alone.
+
+        Returns
+        -------
+        set of int
+            The threads in which it was raised.
+        bool
+            Whether others were spared as they import.
+        """
         with STARTING, self._turn:
-            for thread in self._at_work:
+            frames = sys._current_frames()  # the only way to see what another thread does
+            left = self._at_work.difference(known)
+            told = {thread for thread in left if not imports(frames.get(thread))}
+            for thread in told:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+        return told, told != left
 
 
 class Threads(AbstractContextManager["Threads"]):
@@ -76,5 +91,9 @@ class Threads(AbstractContextManager["Threads"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
-        self._interruptible.interrupt()
+        told, spared = self._interruptible.interrupt()
+        while spared:
+            time.sleep(LOOK_S)
+            more, spared = self._interruptible.interrupt(told)  # each once: what it does then is to clear away
+            told |= more
         self._executor.shutdown(wait=True)

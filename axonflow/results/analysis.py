@@ -401,7 +401,8 @@ def open_store(store: str | Path) -> Analysis:
     record = read_record(path)
     if not record["complete"]:
         raise StoreError(
-            f"A finished store was expected at {path}, but its run was interrupted; run it again to complete it."
+            f"A finished store was expected at {path}, but its run ended before the maps; complete it by "
+            f"axonflow run {path}."
         )
     return Analysis(path, record)
 

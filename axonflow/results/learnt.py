@@ -112,7 +112,8 @@ def _lineage(made_by: Mapping[str, Any] | None) -> Iterator[Checkpoint | None]:
             return
         yield model
         began = model.trained_on.get("start")
-        made_by = began if isinstance(began, dict) and isinstance(began.get("name"), str) else None
+        names = [began.get(key, "") for key in ("name", "path")] if isinstance(began, dict) else [""]
+        made_by = began if names[0] and all(isinstance(name, str) for name in names) else None
 
 
 def subjects_in(paths: Iterable[PurePath]) -> set[str]:

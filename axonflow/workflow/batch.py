@@ -116,6 +116,8 @@ def open_batch(
     settings: Mapping[str, Any],
     stores: Path,
     precisions: Callable[[], Precisions] = best_precisions,
+    *,
+    fresh: bool = False,
 ) -> tuple[Entry, ...]:
     """Open all slides, with their models and masks.
 
@@ -128,6 +130,8 @@ def open_batch(
         Folder of the stores.
     precisions : callable
         As for :func:`~axonflow.workflow.job.prepare`; asked once.
+    fresh : bool
+        Likewise.
 
     Returns
     -------
@@ -147,7 +151,7 @@ def open_batch(
                 f"Names in UTF-8 without control characters were expected, {name!a} came; rename it, or give a link "
                 "with another name."
             )
-    entries = tuple(_entries(slides, settings, stores, precisions))
+    entries = tuple(_entries(slides, settings, stores, precisions, fresh=fresh))
     writers: dict[Path, Entry] = {}
     for entry in entries:
         if entry.job is None:
@@ -204,7 +208,12 @@ def run_batch(
 
 
 def _entries(
-    slides: Iterable[ListedSlide], settings: Mapping[str, Any], stores: Path, precisions: Callable[[], Precisions]
+    slides: Iterable[ListedSlide],
+    settings: Mapping[str, Any],
+    stores: Path,
+    precisions: Callable[[], Precisions],
+    *,
+    fresh: bool,
 ) -> Iterator[Entry]:
     unanswered: list[AxonflowError] = []
 
@@ -218,7 +227,7 @@ def _entries(
 
     for listed in slides:
         try:
-            yield Entry(listed, prepare(listed.config(settings, stores), asked_once))
+            yield Entry(listed, prepare(listed.config(settings, stores), asked_once, fresh=fresh))
         except Exception as error:
             if unanswered:  # which is no fault of a slide
                 raise

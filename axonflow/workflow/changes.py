@@ -40,8 +40,13 @@ def changes_since(store: Path, config: Config, pixel_size: PixelSize, segmentati
         weights = was["sha256"], segmentation.checkpoint.sha256
         if weights[0] != weights[1]:
             changes.append("other weights of {} (sha256 {:.12}…, now {:.12}…)".format(was["name"], *weights))
+        integers = was.get("integers"), segmentation.checkpoint.integers
+        if integers[0] and segmentation.precision == "int8" and integers[0] != integers[1]:
+            changes.append("other whole numbers of {} (sha256 {:.12}…, now {:.12}…)".format(was["name"], *integers))
     kept, given = record["config"], config.to_json()
     for name, known in settings(Config).items():
+        if name == "precision" and isinstance(segmentation, Network) and was.get("precision") == segmentation.precision:
+            continue  # however it was asked for
         if known.flag and name != "pixel_size" and name in kept | given and kept.get(name) != given.get(name):
             before, is_now = ("unset" if value is None else value for value in (kept.get(name), given.get(name)))
             changes.append(f"{known.flag} {before}, now {is_now}")

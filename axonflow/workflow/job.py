@@ -47,7 +47,14 @@ from axonflow.workflow.mending import mend_store
 from axonflow.workflow.record import describe, is_recorded, is_store, read_record, write_record
 from axonflow.workflow.rules import rules_of, smallest_of
 from axonflow.workflow.sense import judge
-from axonflow.workflow.sources import cut_masks, network_of, opened_masks, opened_slide, pixel_size_of
+from axonflow.workflow.sources import (
+    computes_integers,
+    cut_masks,
+    network_of,
+    opened_masks,
+    opened_slide,
+    pixel_size_of,
+)
 from axonflow.workflow.status import forget_damaged
 
 if TYPE_CHECKING:
@@ -156,7 +163,7 @@ def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisio
     )
     config = replace(config, model=choice.called)
     made = None if fresh or config.precision is not None else _made_in(config.out)
-    if made:
+    if made and (made != "int8" or computes_integers(config, choice.model)):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
         begun = declare_job(config, slide, network_of(config, slide, choice.model, lambda: Precisions(made)))
         if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name in {"segment", FIRST}):

@@ -211,6 +211,7 @@ _MODEL = {
     "pixel_size_um": NUMBER,
     "trained_on": ANYTHING,  # as its contract has it
     "precision": str,
+    "integers?": str,
     "adapted?": {"weight": NUMBER},
 }
 
@@ -331,6 +332,7 @@ def _model(segmentation: Network | Masks) -> dict[str, Any]:
         "trained_on": checkpoint.trained_on.get("data"),
         **_windows(segmentation),
         "precision": segmentation.precision,
+        **({"integers": checkpoint.integers} if segmentation.precision == "int8" else {}),
         **({"adapted": {"weight": WEIGHT}} if segmentation.adapted else {}),
     }
 

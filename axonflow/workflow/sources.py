@@ -90,6 +90,11 @@ def cut_masks(masks: Masks, shape: tuple[int, int]) -> Masks:
     return Masks(cast("OwnMasks", tuple(map(cut, masks.images))))
 
 
+def computes_integers(config: Config, checkpoint: Checkpoint) -> bool:
+    """Tell whether a model is to have whole numbers, which are those of the statistics of its training."""
+    return bool(checkpoint.integers) and config.adapt_to_slide != "on"
+
+
 def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precisions: Callable[[], Precisions]) -> Network:
     """Put a model to work on a slide; what is computed best is asked for only where it decides anything."""
     if checkpoint.plan is not None:
@@ -107,9 +112,8 @@ def network_of(config: Config, slide: Slide, checkpoint: Checkpoint, precisions:
         halo = max(checkpoint.halo_px, DEPTH)
     else:
         halo = checkpoint.halo_px if config.halo is None else config.halo
-    adapted = config.adapt_to_slide == "on"
-    integers = bool(checkpoint.integers) and checkpoint.integers_path.exists() and not adapted
-    chosen = config.precision or precisions().of(integers=integers)
+    adapted, integers = config.adapt_to_slide == "on", computes_integers(config, checkpoint)
+    chosen = config.precision or precisions().of(integers=integers and checkpoint.integers_path.exists())
     if chosen == "int8" and adapted:
         raise InputError(
             "Another precision than int8 was expected with --adapt-to-slide on: whole numbers were chosen for the "

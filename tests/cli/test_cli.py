@@ -24,6 +24,7 @@ from slides import command, files, picture, tissue, write_labels, write_model, w
 import axonflow
 from axonflow.cli import app
 from axonflow.errors import InputError, StoreError
+from axonflow.net.precision import best_precision
 from axonflow.results.export import FORMATS
 from axonflow.workflow.manifest import read_manifest
 from axonflow.workflow.record import read_record
@@ -380,7 +381,8 @@ def test_a_run_says_first_what_finds_axons_and_at_which_pixel_size(slide: Path, 
     ran = command("convert", slide, "--out", tmp_path / "out", "--model", model, "--workers", 1)
     assert ran.out.splitlines()[:2] == [
         "slide   220 × 290 px at 0.1 µm",
-        "model   tiny64 at 0.13 µm per pixel (the slide is resampled to it: 169 × 223 px), for bright myelin",
+        "model   tiny64 at 0.13 µm per pixel (the slide is resampled to it: 169 × 223 px), for bright myelin, "
+        f"in {best_precision()}",
     ]
     ran = command("convert", slide, "--out", tmp_path / "o", "--labels", slide.with_name("labels.png"), "--workers", 1)
     assert ran.out.splitlines()[1] == f"masks   {slide.with_name('labels.png')}; no network"

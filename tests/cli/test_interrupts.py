@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 import psutil
 import pytest
 from distributed import LocalCluster
 from slides import picture, tissue, write_labels, write_slide
+
+from axonflow.cli.interrupt import Interrupts
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 PATIENCE_S = 100.0
@@ -193,3 +196,24 @@ def test_once_more_while_it_ends(number: signal.Signals) -> None:
         process.stdout.readline()
         process.send_signal(number)
         assert process.wait(PATIENCE_S) == 130
+
+
+@SIGNALS
+def test_a_signal_in_the_middle_of_an_import_is_answered_after_it(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"signalled_{number.name}"
+    body = (
+        f"import os, time\nos.kill(os.getpid(), {int(number)})\nfor _ in range(300): time.sleep(0.001)\nwhole = True\n"
+    )
+    (tmp_path / f"{name}.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    came = False
+    with Interrupts():
+        try:
+            import_module(name)
+            time.sleep(PATIENCE_S)
+        except KeyboardInterrupt:
+            came = True
+        assert sys.modules[name].whole
+        assert came

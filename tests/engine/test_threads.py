@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from importlib import import_module
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,26 @@ def test_what_is_under_way_is_stopped_and_what_waits_is_not_begun() -> None:
     assert isinstance(first.exception(), KeyboardInterrupt)
     assert second.cancelled()
     assert began == [1]
+
+
+def test_an_import_is_spared_and_what_comes_after_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Python's lock of the module may stay taken, and whoever imports it next waits for ever."""
+    (tmp_path / "imported_in_a_thread.py").write_text(
+        "import time\nfor _ in range(500): time.sleep(0.001)\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def work() -> None:
+        import_module("imported_in_a_thread")
+        for _ in count():
+            time.sleep(0.001)
+
+    with Threads(1) as threads:
+        working = threads.submit(work)
+        while "imported_in_a_thread" not in sys.modules:
+            time.sleep(0.001)
+    assert sys.modules["imported_in_a_thread"].whole
+    assert isinstance(working.exception(), KeyboardInterrupt)
 
 
 def test_a_pool_in_an_interrupted_thread_is_left() -> None:

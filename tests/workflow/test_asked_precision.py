@@ -20,6 +20,7 @@ from axonflow.net.exact import put_integers_into
 from axonflow.net.precision import Precisions
 from axonflow.results.analysis import open_store
 from axonflow.stages.segmentation import Network
+from axonflow.workflow.changes import changes_since
 from axonflow.workflow.config import Config
 from axonflow.workflow.job import Job, prepare, run_job
 from axonflow.workflow.record import read_record
@@ -49,6 +50,31 @@ def test_whole_numbers_are_asked_for_and_recorded_and_gone_on_with(config: Confi
     assert going_on.journal.record(segment).complete
     assert precision(prepare(replace(config, precision="float32"))) == "float32"
     assert precision(prepare(unasked, lambda: Precisions("bfloat16"), fresh=True)) == "bfloat16"
+
+
+def test_a_store_of_whole_numbers_is_made_anew_where_they_cannot_be(config: Config) -> None:
+    run_job(prepare(config), Profile.find("local").but(workers=1), until="segment")
+    unasked = replace(config, precision=None)
+    assert (
+        precision(prepare(replace(unasked, adapt_to_slide="on"), lambda: Precisions("float32", bytes=True)))
+        == "float32"
+    )
+    other = config.out.parent / "other"
+    other.mkdir()
+    model = str(write_model(other))  # which has none
+    assert precision(prepare(replace(unasked, model=model), lambda: Precisions("bfloat16", bytes=True))) == "bfloat16"
+
+
+def test_other_whole_numbers_are_said(config: Config) -> None:
+    job = prepare(config)
+    run_job(job, Profile.find("local").but(workers=1))
+    size, segmentation = job.layout.native.pixel_size, job.segmentation
+    assert read_record(config.out)["model"]["integers"] == Checkpoint.find(str(config.model)).integers
+    assert changes_since(config.out, replace(config, precision=None), size, segmentation) == []
+    model = Checkpoint.find(str(config.model))
+    model.with_integers(random_integers(model.shape, len(model.classes), seed=1))
+    (said,) = changes_since(config.out, config, size, prepare(config).segmentation)
+    assert said.startswith("other whole numbers of tiny64 (sha256 ")
 
 
 def test_other_whole_numbers_are_other_labels(config: Config) -> None:
