@@ -45,6 +45,12 @@ class Outputs(NamedTuple):
         """How many there are."""
         return max(FIRST_PROBABILITY, *(i + 1 for i in self.images))
 
+    @property
+    def disk(self) -> int:
+        """What they take on disk at most, bytes: labels are compressed well, probabilities are noise."""
+        h, w = self.images[CLASS].shape
+        return h * w // 6 + (len(self.images) - 1) * h * w * 4 // 3
+
     def create(self) -> None:
         """Make all of them, empty."""
         for i, image in self.images.items():

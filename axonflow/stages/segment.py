@@ -93,7 +93,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         accelerated=True,
         resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
-        disk=layout.work.shape[0] * layout.work.shape[1] // 6,
+        disk=outputs.disk,
         rehearse=partial(_rehearse, outputs),
     )
     pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]

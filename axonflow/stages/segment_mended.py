@@ -112,7 +112,7 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
         accelerated=True,
         resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=EXACT_WINDOW_BYTES + largest * (2 * itemsize + 5 + planes),
-        disk=pixels // 6,
+        disk=outputs.disk,
         rehearse=outputs.rehearse,
     )
     pyramids = [stage for image in outputs.images.values() for stage in levels(image, image.path.name, second)]

@@ -106,7 +106,7 @@ def segment_by_nnunet(layout: Layout, network: NnUNet, after: Stage) -> tuple[St
             "compiled": COMPILED_BYTES,
         },
         memory=2 * read * itemsize + box * (scores + outputs.planes + 2) + 2**26,
-        disk=grid.shape[0] * grid.shape[1] // 6,
+        disk=outputs.disk,
         rehearse=partial(_rehearse, outputs),
     )
     pyramids = [stage for image in outputs.images.values() for stage in levels(image, image.path.name, first)]

@@ -27,6 +27,7 @@ from axonflow.net.normalise import grey_codes, grey_table, histogram
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.results.analysis import Analysis, open_store
 from axonflow.workflow.config import Config
+from axonflow.workflow.job import prepare
 
 Grey = NDArray[np.uint8]
 
@@ -43,6 +44,16 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     )
     analyse(config)
     return config
+
+
+def test_no_more_is_written_than_was_projected(config: Config) -> None:
+    job = prepare(config, fresh=True)
+    (segment,) = (stage for stage in job.stages if stage.name == "segment")
+    kept = [config.out / "labels" / "semantic", *(config.out / "probabilities" / name for name in AXON_MYELIN.names)]
+    written = sum(file.stat().st_size for folder in kept for file in folder.rglob("*") if file.is_file())
+    small = 16 * 2**10  # metadata, which count on a slide as small as this
+    assert written < segment.disk + small
+    assert segment.disk < 4 * written
 
 
 def tell(config: Config, familiar: dict[str, tuple[float, float]], folder: Path) -> Config:
