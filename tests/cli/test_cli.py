@@ -154,7 +154,7 @@ def test_stages_one_by_one_are_a_run(slide: Path, store: Path, tmp_path: Path) -
         assert f"{name}: done, in {out}" in ran.out
         with pytest.raises(StoreError):
             axonflow.open(out)
-        assert "run it again" in command("info", out).out
+        assert f"no: axonflow run {out} goes on" in command("info", out).out
         first = [out]  # what was said before stays said
     assert command("map", out, "--workers", 1).code == 0
     theirs, ours = axonflow.open(store), axonflow.open(out)

@@ -298,7 +298,7 @@ def test_an_unfinished_store_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(record | {"complete": False}))
     ran = command("score", tmp_path, folder / "truth.png")
     assert ran.code == 2
-    assert "run it again to complete it" in " ".join(ran.err.split())
+    assert "complete it by axonflow run" in " ".join(ran.err.split())
 
 
 def test_the_columns_are_listed() -> None:

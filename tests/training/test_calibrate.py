@@ -80,9 +80,9 @@ def test_of_very_many_images_some_are_looked_at(tmp_path: Path, monkeypatch: pyt
     seen: list[int] = []
     monkeypatch.setattr("axonflow.training.calibrate.quantised", lambda _, windows: seen.append(len(windows)))
     network = Checkpoint.find(write_model(tmp_path / "model")).network()
-    for count in (1, 48, 500):
+    for count in (1, 54, 500):
         integers_of(network, [sample] * count)
-    assert seen == [1, 48, 48]
+    assert seen == [1, 54, 54]
 
 
 def test_images_too_small_to_judge_leave_it_open_what_is_familiar(tmp_path: Path) -> None:
