@@ -11,7 +11,7 @@ from threading import Timer
 from types import FrameType, TracebackType
 from typing import TypeVar
 
-from axonflow.kernel.starting import imports
+from axonflow.kernel.starting import must_not_be_interrupted
 
 __all__ = ["Interrupts"]
 
@@ -47,7 +47,7 @@ class Interrupts(AbstractContextManager["Interrupts"]):
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Answer a signal; one that comes in the middle of an import comes again a little later."""
         self._came = True
-        if not imports(frame):
+        if not must_not_be_interrupted(frame):
             raise KeyboardInterrupt
         again = Timer(AGAIN_S, os.kill, (os.getpid(), number))
         again.daemon = True

@@ -16,6 +16,10 @@ from axonflow.kernel.starting import ThreadPool
 
 __all__ = ["getting_ready"]
 
+AGAIN_S = 1.0
+"""After which a step is interrupted again: what was raised may have come where it is swallowed, but not while it still
+clears away."""
+
 log = logging.getLogger(__name__)
 
 
@@ -40,11 +44,16 @@ def getting_ready(steps: Sequence[Callable[[], object]]) -> Iterator[None]:
             yield
         except KeyboardInterrupt:
             thread.shutdown(wait=False, cancel_futures=True)
-            while wait([each for each in taken if not each.cancelled()], LOOK_S).not_done:
-                interruptible.interrupt()  # again: what is raised may come where it is swallowed
+            _stop(interruptible, [each for each in taken if not each.cancelled()])
             raise
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _stop(interruptible: Interruptible, taken: Sequence[Future[object]]) -> None:
+    spared = True
+    while wait(taken, LOOK_S if spared else AGAIN_S).not_done:
+        _, spared = interruptible.interrupt()
 
 
 def _take(step: Callable[[], object], interruptible: Interruptible) -> object:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from axonflow.engine.cpus import set_tasks_side_by_side, task_under_way
-from axonflow.kernel.starting import STARTING, imports
+from axonflow.kernel.starting import STARTING, must_not_be_interrupted
 
 __all__ = ["LOOK_S", "Interruptible", "Threads"]
 
@@ -42,7 +42,7 @@ class Interruptible:
                 self._at_work.discard(me)
 
     def interrupt(self, known: Iterable[int] = ()) -> tuple[set[int], bool]:
-        """Raise a KeyboardInterrupt in each thread that is at work, where it next runs Python, but not in an import.
+        """Raise a KeyboardInterrupt in each thread that is at work, where it next runs Python and may be interrupted.
 
         Parameters
         ----------
@@ -54,12 +54,12 @@ class Interruptible:
         set of int
             The threads in which it was raised.
         bool
-            Whether others were spared as they import.
+            Whether others were spared for the moment.
         """
         with STARTING, self._turn:
             frames = sys._current_frames()  # the only way to see what another thread does
             left = self._at_work.difference(known)
-            told = {thread for thread in left if not imports(frames.get(thread))}
+            told = {thread for thread in left if not must_not_be_interrupted(frames.get(thread))}
             for thread in told:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
         return told, told != left
