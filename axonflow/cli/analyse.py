@@ -76,7 +76,7 @@ def run(slide: SlideOrStore, **given: Any) -> None:
         made.append((result := open_store(job.config.out), keep_report(result, process, drawing)))
 
     made: list[tuple[Analysis, Path]] = []
-    with FigureProcess(alone=given["workers"] in (1, "1")) as process:
+    with FigureProcess(alone=profile_of(given).workers == 1) as process:
         job = _run(slide, None, given, watch, tell)
     ((result, report),) = made
     table = listing("", "", show_header=False)

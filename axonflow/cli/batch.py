@@ -95,7 +95,7 @@ def batch(
     with (
         Interrupts() as interrupts,
         Bars(console) as bars,
-        FigureProcess(alone=given["workers"] in (1, "1")) as process,
+        FigureProcess(alone=profile_of(given).workers == 1) as process,
         open_pool(profile, private) if waiting else nullcontext(LocalPool()) as pool,
     ):
 

@@ -90,11 +90,13 @@ class FigureProcess(AbstractContextManager["FigureProcess"]):
     def _answer(self) -> list[list[Any]] | None:
         if self._process is None or self._process.stdout is None:
             return None
-        if line := self._process.stdout.readline():
-            answer: list[list[Any]] = json.loads(line)
-            return answer
-        self._end()
-        return None
+        try:
+            answer: list[list[Any]] = json.loads(self._process.stdout.readline())
+        except ValueError as error:  # it ended, perhaps in the middle of a line
+            log.debug("no figures of the second process: %r", error)
+            self._end()
+            return None
+        return answer
 
     def _end(self) -> None:
         """End it, and wait until it has ended."""
