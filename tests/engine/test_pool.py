@@ -66,10 +66,12 @@ def test_graphs_are_built_as_their_turn_comes(threads: int) -> None:
 
 def test_what_is_under_way_beside_a_failure_is_not_lost() -> None:
     started: list[int] = []
-    failed = threading.Event()
+    together, failed = threading.Barrier(3), threading.Event()
 
     def work(number: int) -> None:
         started.append(number)
+        if number < 3:
+            together.wait(60)
         if number == 1:
             failed.set()
             raise OSError("the disk is full")
