@@ -93,7 +93,7 @@ def _memory() -> Iterator[Finding]:
 
 
 def _loops() -> Iterator[Finding]:
-    from axonflow.fiber.compiled import kept_in
+    from axonflow.kernel.compiled import kept_in
 
     folder = kept_in()
     if folder is None:

@@ -45,7 +45,10 @@ class Census:
         )
 
     def in_flight(self, memory: int, *, on_gpus: bool, ahead: int = 2) -> int:
-        """Return how many batches may be under way: those at work and the next of each, as many as fit in memory.
+        """Return how many batches may be under way, as many as fit in memory.
+
+        Of each slot the one that is at work and the next. A GPU is done with a batch long before the processor has read
+        and written it: as many as there are threads to do so.
 
         Parameters
         ----------
@@ -55,6 +58,9 @@ class Census:
         ahead : int
             Batches per slot: one is at work, the input of the others is read meanwhile.
         """
-        slots = self.gpus if on_gpus else self.threads
-        room = sum(limit // memory if limit and memory else ahead * slots for limit in self.memory)
-        return max(min(ahead * slots, room), 1)
+        if on_gpus:
+            wanted = max(ahead * self.gpus, self.threads) if self.gpus else 0
+        else:
+            wanted = ahead * self.threads
+        room = sum(limit // memory if limit and memory else wanted for limit in self.memory)
+        return max(min(wanted, room), 1)

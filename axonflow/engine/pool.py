@@ -185,7 +185,7 @@ class WorkersPool:
                     future = self.client.compute(dask.delayed(list)(build()), optimize_graph=False)
                     flying[future] = number
                     future.add_done_callback(ended.put)
-                together = _arrived(ended)
+                together = _arrived(ended) if flying else []
                 good = [future for future in together if future.status == "finished"]
                 for future, done in zip(good, self._results(good), strict=False):
                     yield flying.pop(future), done

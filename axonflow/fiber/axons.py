@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.fiber.compiled import compiled
 from axonflow.fiber.runs import Columns, Runs, find_runs
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize

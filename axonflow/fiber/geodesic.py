@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.fiber.compiled import compiled
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.units import PixelSize
 
 __all__ = ["UNIT", "Steps", "assign_by_length", "steps_of"]

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.fiber.compiled import compiled
 from axonflow.fiber.objects import FoundObjects, find_objects
 from axonflow.fiber.runs import Columns
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
-from axonflow.fiber.compiled import compiled
 from axonflow.fiber.kinds import MYELINATED, counting_kind
 from axonflow.fiber.tissue import DIAMETER, GRATIO, MYELIN_AREA, areas, places, tissue
 from axonflow.fiber.unmyelinated import unmyelinated
 from axonflow.kernel.classes import Classes, Labels
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize

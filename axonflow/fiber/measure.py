@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.fiber.compiled import compiled
 from axonflow.fiber.objects import FoundObjects, find_objects
 from axonflow.fiber.runs import Columns
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import FAR, Ints, Tally
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from axonflow.fiber.compiled import compiled
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.tally import Ints
 
 __all__ = ["outlines"]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from axonflow.fiber.axons import Kinds, components
 from axonflow.fiber.columns import Column
-from axonflow.fiber.compiled import compiled
 from axonflow.fiber.measure import SUMS
 from axonflow.fiber.runs import Columns
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints, Tally
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.fiber.columns import Column, column_names, read_columns, write_columns
-from axonflow.fiber.compiled import compiled
 from axonflow.fiber.kinds import MYELINATED, Counting, counting_kind
 from axonflow.fiber.objects import find_objects
 from axonflow.fiber.runs import Columns
 from axonflow.fiber.tissue import DIAMETER, areas, places, tissue
 from axonflow.fiber.unmyelinated import unmyelinated
 from axonflow.kernel.classes import Classes, Labels
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.tally import Ints, Tally
 from axonflow.kernel.units import PixelSize
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.fiber.compiled import compiled
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.grid import Box
 from axonflow.kernel.tally import Ints
 

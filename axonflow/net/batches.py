@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from axonflow.errors import DeviceError
-from axonflow.net.device import Device, first_line, lacks_memory
+from axonflow.net.device import Device, first_line, lacks_memory, turn
 
 __all__ = ["MOST", "SHARE", "Batches"]
 
@@ -92,11 +92,14 @@ class Batches:
         first = cut(waiting[0])
         shape, count = first.shape, 1
         try:
-            if shape not in self.at_once:
-                self.at_once[shape] = self._fitting(lambda: work(self._upload([first], 1)))
-            count = self.at_once[shape]
+            with turn(self.device):
+                if shape not in self.at_once:
+                    self.at_once[shape] = self._fitting(lambda: work(self.device.upload(self._filled([first], 1))))
+                count = self.at_once[shape]
             windows = [first, *map(cut, waiting[1:count])]
-            return len(windows), self.device.download(work(self._upload(windows, count))[: len(windows)])
+            host = self._filled(windows, count)
+            with turn(self.device):  # while a thread cuts its next windows, another's are computed
+                return len(windows), self.device.download(work(self.device.upload(host))[: len(windows)])
         except RuntimeError as error:
             if not lacks_memory(error):
                 raise
@@ -118,12 +121,12 @@ class Batches:
         fit = min(int(self.device.free * SHARE) // taken, MOST)
         return 1 << max(fit, 1).bit_length() - 1
 
-    def _upload(self, windows: Sequence[NDArray[np.integer[Any]]], count: int) -> Tensor:
+    def _filled(self, windows: Sequence[NDArray[np.integer[Any]]], count: int) -> Tensor:
         host = self.device.buffer((count, *windows[0].shape), torch.int32)
         filling = host.numpy()
         for i in range(count):
             filling[i] = windows[min(i, len(windows) - 1)]
-        return self.device.upload(host)
+        return host
 
 
 def _free(device: Device) -> str:

@@ -253,7 +253,7 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
 
 def turn(device: Device) -> AbstractContextManager[object]:
     """Have threads of a process take turns on a GPU: one's batches would find no memory beside another's."""
-    return nullcontext() if device.free is None else _ON_GPU
+    return nullcontext() if isinstance(device, Processor) else _ON_GPU
 
 
 _FAULT = re.compile(r"CUDA|CUDNN|cuDNN|CUBLAS|unable to find an engine")  # of tensors on two devices it says cuda:0

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.tally import Ints
 
 __all__ = [
@@ -70,22 +71,33 @@ def block_sums(confidence: NDArray[np.uint8], grey: NDArray[np.uint8]) -> NDArra
         :data:`SUMS`. A difference is the absolute one of two horizontal or vertical neighbours in one block.
     """
     h, w = grey.shape
-    first = np.arange(0, w, BLOCK)
-    sums = np.empty((len(SUMS), -(-h // BLOCK), len(first)), np.uint32)
-    for row in range(sums.shape[1]):  # by rows of blocks, so that nothing as large as the part is made
-        band = np.s_[row * BLOCK : (row + 1) * BLOCK]
-        levels = grey[band].astype(np.int32)
-        across, down = (np.abs(np.diff(levels, axis=axis)) for axis in (1, 0))
-        across[:, BLOCK - 1 :: BLOCK] = 0  # pairs over two blocks
-        columns = (
-            confidence[band].sum(axis=0, dtype=np.int32),
-            levels.sum(axis=0),
-            (levels * levels).sum(axis=0),
-            down.sum(axis=0) + np.append(across.sum(axis=0), 0),
-        )
-        for name, column in enumerate(columns):
-            sums[name, row] = np.add.reduceat(column, first)
+    sums = np.empty((len(SUMS), -(-h // BLOCK), -(-w // BLOCK)), np.uint32)
+    _sum_blocks(np.ascontiguousarray(confidence), np.ascontiguousarray(grey), sums)
     return sums
+
+
+@compiled
+def _sum_blocks(confidence: NDArray[np.uint8], grey: NDArray[np.uint8], sums: NDArray[np.uint32]) -> None:
+    h, w = grey.shape
+    columns = np.empty((len(sums), w), np.int32)  # over a block's rows first: a loop over a whole row goes by vectors
+    for row in range(sums.shape[1]):
+        columns[:] = 0
+        last = min((row + 1) * BLOCK, h) - 1
+        for y in range(row * BLOCK, last + 1):
+            here, below, sure = grey[y], grey[min(y + 1, last)], confidence[y]
+            for x in range(w):
+                level = np.int32(here[x])
+                columns[0, x] += sure[x]
+                columns[1, x] += level
+                columns[2, x] += level * level
+                columns[3, x] += abs(level - below[x])
+            for x in range(w - 1):
+                columns[3, x] += abs(np.int32(here[x]) - here[x + 1])
+            for x in range(BLOCK - 1, w - 1, BLOCK):  # pairs over two blocks
+                columns[3, x] -= abs(np.int32(here[x]) - here[x + 1])
+        for name in range(len(sums)):
+            for column in range(sums.shape[2]):
+                sums[name, row, column] = columns[name, column * BLOCK : (column + 1) * BLOCK].sum()
 
 
 def weighed(sums: NDArray[np.uint32], shape: tuple[int, int]) -> Ints:

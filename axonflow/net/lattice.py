@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,20 +63,23 @@ class Lattice:
         inner : Box
             Where the core lies in the window.
         """
-        index = []
-        for first, last, side, origin in (
-            (core.y0, core.y1, self.shape[0], have.y0),
-            (core.x0, core.x1, self.shape[1], have.x0),
-        ):
-            low, high = first - self.halo, last + self.halo
-            at = np.arange(low // self.stride * self.stride, ceil_to(high, self.stride), dtype=np.int64)
-            index.append(mirror(mirror(at, low, high), 0, side) - origin)
-        rows, columns = index
+        rows = self._seen(core.y0, core.y1, self.shape[0]) - have.y0
+        columns = self._seen(core.x0, core.x1, self.shape[1]) - have.x0
         left = columns.min()  # whole stretches of rows, then columns: four times as fast as both at once
         window = pixels[rows, left : columns.max() + 1].take(columns - left, axis=1)
         return window, self.inner(core)
+
+    def _seen(self, first: int, last: int, side: int) -> NDArray[np.int64]:
+        """Return which rows, or columns, of the image the window of a core holds."""
+        return _seen(first - self.halo, last + self.halo, self.stride, side)
 
     def inner(self, core: Box) -> Box:
         """Return where a core lies in its window."""
         y, x = ((first - self.halo) // self.stride * self.stride for first in (core.y0, core.x0))
         return Box(core.y0 - y, core.x0 - x, core.y1 - y, core.x1 - x)
+
+
+@lru_cache(maxsize=256)  # cores of one row of the lattice hold the same rows
+def _seen(low: int, high: int, stride: int, side: int) -> NDArray[np.int64]:
+    at = np.arange(low // stride * stride, ceil_to(high, stride), dtype=np.int64)
+    return mirror(mirror(at, low, high), 0, side)

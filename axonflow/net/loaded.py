@@ -81,7 +81,7 @@ class _Fused(nn.Module):
 
 
 class _Widened(nn.Module):
-    """A float16 convolution and its ReLU, added up in float32 as a GPU does it, on a processor that has no float16."""
+    """A convolution of 16 bits and its ReLU on a processor that has none, added up in float32 all the same."""
 
     weight: Tensor
     bias: Tensor
@@ -181,7 +181,7 @@ def load_network(
             assert isinstance(norm, nn.BatchNorm2d)
             folded = fuse_conv_bn_eval(convolution, norm)
             module[1], module[2] = folded, nn.Identity()
-            if device.where.type == "cpu" and precision == "float16":  # of a store that was begun on a GPU
+            if device.where.type == "cpu" and not _computes(precision):  # of a store that was begun on another machine
                 module[1], module[3] = _Widened(folded), nn.Identity()
             elif _fuses(device):
                 module[1], module[3] = _Fused(folded), nn.Identity()
@@ -200,6 +200,14 @@ def _fuses(device: Device) -> bool:
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's
         and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     )
+
+
+def _computes(precision: Precision) -> bool:
+    """Return whether oneDNN convolves in a precision on this processor; what torch does by itself is far slower."""
+    if precision == "float32":
+        return True
+    known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return precision == "bfloat16" and (known is None or bool(known()))
 
 
 def keep_memory() -> None:

@@ -88,7 +88,7 @@ class Predictor:
             If the GPU fails, or has no memory for a single window.
         """
         window, inner = self.lattice.window(core, pixels, have)
-        with turn(self.device), faults():
+        with faults():
             net = self._network()
             work = partial(net.shares, net.table(table), Box.whole((window.shape[0], window.shape[1])))
             (shares,) = net.batches.through(work, self._codes, [window])
@@ -121,7 +121,7 @@ class Predictor:
         window, inner = self.lattice.window(core, pixels, have)
         y, x = inner.y0 - core.y0, inner.x0 - core.x0
         wanted = Box(part.y0 + y, part.x0 + x, part.y1 + y, part.x1 + x)
-        with turn(self.device), faults():
+        with faults():
             net = self._network()
             (planes,) = net.batches.through(partial(net.planes, net.table(table), wanted, count), self._codes, [window])
         made: NDArray[np.uint8] = planes
@@ -220,7 +220,7 @@ class Predictor:
         def cut(group: tuple[Box, ...]) -> NDArray[np.uint16]:
             return self._codes(self.lattice.window(group[0], *read(group[0]))[0])
 
-        with turn(self.device), faults():
+        with faults():
             net = self._network()
             codes = net.table(table)
             for alike in _of_one_shape(groups):
@@ -239,9 +239,10 @@ class Predictor:
         return self.codes(window)
 
     def _network(self) -> LoadedNetwork:
-        if self.statistics is None:  # one network of a process, however it was asked for
-            return load_network(self.checkpoint, self.precision, self.device)
-        return load_network(self.checkpoint, self.precision, self.device, self.statistics)
+        with turn(self.device):  # threads that begin together are to load one network
+            if self.statistics is None:  # one of a process, however it was asked for
+                return load_network(self.checkpoint, self.precision, self.device)
+            return load_network(self.checkpoint, self.precision, self.device, self.statistics)
 
 
 def _of_one_shape(groups: Iterable[tuple[Box, ...]]) -> list[list[tuple[Box, ...]]]:

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from axonflow.fiber.compiled import compiled
+from axonflow.kernel.compiled import compiled
 
 __all__ = ["GREY_FIBERS", "GREY_MATTER", "HALF_HEIGHT", "STEP", "TRACTS", "Atlas", "Tract", "atlas", "outlines"]
 

@@ -20,8 +20,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from axonflow.errors import InputError
-from axonflow.fiber.compiled import compiled
 from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.files import make_folder, new_file
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.units import PixelSize

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.fiber.compiled import compiled
+from axonflow.kernel.compiled import compiled
 
 __all__ = ["draw_classes", "draw_greys", "draw_ground", "expose", "measure_fibers", "mix", "place"]
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from axonflow.fiber.compiled import compiled
+from axonflow.kernel.compiled import compiled
 from axonflow.kernel.grid import Box
 from axonflow.phantom.anatomy import GREY_FIBERS, STEP, TRACTS, Atlas
 from axonflow.phantom.offers import OFFERS

@@ -9,7 +9,7 @@ import numpy as np
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.axons import Kinds, Pieces, join, label, number_axons, smallest_px, survey
-from axonflow.fiber.compiled import COMPILED_BYTES
+from axonflow.kernel.compiled import COMPILED_BYTES
 from axonflow.kernel.files import NewFiles
 from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.layout import Layout

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from axonflow.engine.stage import Result, Stage
-from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.fiber.kinds import KIND
 from axonflow.fiber.maps import NEEDED, Cells, tissue_maps
 from axonflow.fiber.rules import Rules
 from axonflow.fiber.table import count_axons, read_parts
+from axonflow.kernel.compiled import COMPILED_BYTES
 from axonflow.kernel.grid import Box, Grid
 from axonflow.kernel.tally import Tally
 from axonflow.ngff.maps import write_maps

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from axonflow.engine.stage import Result, Stage
 from axonflow.fiber.columns import Column
-from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.fiber.geodesic import Steps, assign_by_length, steps_of
 from axonflow.fiber.kinds import KIND
 from axonflow.fiber.measure import HALO
@@ -20,6 +19,7 @@ from axonflow.fiber.merge import Measured, Objects, complete
 from axonflow.fiber.myelin import assign, cut_off, reach_px
 from axonflow.fiber.probability import PROBABILITY, beside, with_probability
 from axonflow.fiber.table import AXES, ROWS, TOUCHES, by_ellipses, fiber_table, mark_kinds, write_parquet
+from axonflow.kernel.compiled import COMPILED_BYTES
 from axonflow.kernel.files import make_folder
 from axonflow.kernel.grid import Box, Grid
 from axonflow.stages.layout import Layout

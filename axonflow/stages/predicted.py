@@ -67,6 +67,7 @@ class Outputs(NamedTuple):
     def rehearse(self) -> None:
         """Compile what :meth:`write` calls."""
         nothing = np.zeros((2, 2), np.uint8)
+        block_sums(nothing, nothing)
         self.pieces(nothing, nothing, Box.whole(nothing.shape))
 
     def pieces(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8], box: Box) -> Result:

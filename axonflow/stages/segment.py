@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from axonflow.engine.cpus import cores_of_a_task, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
-from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.classes import AXON_MYELIN, Classes
+from axonflow.kernel.compiled import COMPILED_BYTES
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.lattice import Lattice
 from axonflow.ngff.plane import Plane

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axonflow.engine.stage import Overlap, Result, Stage
-from axonflow.fiber.compiled import COMPILED_BYTES
+from axonflow.kernel.compiled import COMPILED_BYTES
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.lattice import Lattice
 from axonflow.net.seams import DOWN, Seams, straight_edges

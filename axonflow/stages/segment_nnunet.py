@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from axonflow.engine.cpus import cpus, tasks_side_by_side
 from axonflow.engine.stage import Overlap, Result, Stage
-from axonflow.fiber.compiled import COMPILED_BYTES
 from axonflow.kernel.classes import AXON_MYELIN
+from axonflow.kernel.compiled import COMPILED_BYTES
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.nnunet.cost import weight_bytes, window_bytes
 from axonflow.net.nnunet.normalise import Content, normalised

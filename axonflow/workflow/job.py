@@ -18,8 +18,8 @@ from axonflow.engine.plan import Plan
 from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
 from axonflow.errors import DamageError, InputError, RunError, StoreError
-from axonflow.fiber.compiled import NOT_KEPT, kept_in
 from axonflow.fiber.rules import Rules
+from axonflow.kernel.compiled import NOT_KEPT, kept_in
 from axonflow.kernel.files import make_folder, remove, sweep
 from axonflow.kernel.grid import ceil_to
 from axonflow.kernel.lock import locked, unprotected

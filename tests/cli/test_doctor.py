@@ -13,7 +13,7 @@ from slides import command
 
 from axonflow.cli import diagnosis as doctor
 from axonflow.cli.diagnosis import Finding, diagnose
-from axonflow.fiber import compiled
+from axonflow.kernel import compiled
 from axonflow.net import device, machine, precision
 from axonflow.net.machine import Card
 

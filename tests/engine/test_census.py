@@ -17,14 +17,20 @@ def census(workers: list[tuple[int, int, int]]) -> Census:
     return Census(names, threads, gpus, tuple(worker[2] for worker in workers))
 
 
+def wanted(there: Census, on_gpus: bool, ahead: int) -> int:
+    """Some for each thread; for a GPU as many, and one for each thread that reads and writes."""
+    if not on_gpus:
+        return max(ahead * there.threads, 1)
+    return max(ahead * there.gpus, there.threads) if there.gpus else 1
+
+
 @given(WORKERS, st.integers(0, 80), st.booleans(), st.integers(1, 4))
 def test_what_is_in_flight_is_bounded(
     workers: list[tuple[int, int, int]], memory: int, on_gpus: bool, ahead: int
 ) -> None:
     there = census(workers)
     flying = there.in_flight(memory, on_gpus=on_gpus, ahead=ahead)
-    slots = there.gpus if on_gpus else there.threads
-    assert 1 <= flying <= max(ahead * slots, 1)
+    assert 1 <= flying <= wanted(there, on_gpus, ahead)
     if flying > 1 and all(there.memory):
         assert flying * memory <= sum(there.memory)
 
@@ -32,8 +38,7 @@ def test_what_is_in_flight_is_bounded(
 @given(WORKERS, st.booleans(), st.integers(1, 4))
 def test_without_limits_all_slots_are_used(workers: list[tuple[int, int, int]], on_gpus: bool, ahead: int) -> None:
     there = census([(threads, gpus, 0) for threads, gpus, _ in workers])
-    slots = there.gpus if on_gpus else there.threads
-    assert there.in_flight(10, on_gpus=on_gpus, ahead=ahead) == max(ahead * slots, 1)
+    assert there.in_flight(10, on_gpus=on_gpus, ahead=ahead) == wanted(there, on_gpus, ahead)
 
 
 @given(WORKERS, st.tuples(st.integers(1, 8), st.integers(0, 1), st.integers(0, 64)), st.integers(0, 80), st.booleans())

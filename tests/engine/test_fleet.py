@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +154,11 @@ def test_only_what_applies_is_annotated(stage: Stage) -> None:
         layers = graph[0].__dask_graph__().layers
         wants = [name for name, layer in layers.items() if layer.annotations]
         assert len(wants) == gpu
-        assert all(layers[name].annotations == {"resources": {"GPU": 1}} for name in wants)
+        assert all(layers[name].annotations == {"resources": {"GPU": 0.5}} for name in wants)
         assert all("blur" in name or "apply" in name for name in wants)
 
 
-def test_accelerated_work_is_done_on_gpus_alone_one_at_a_time(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
+def test_accelerated_work_is_done_on_gpus_alone_two_at_a_time(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
     assert fleet.client.scheduler.address.startswith("tls://")
     await_workers(fleet, 3)
     lines = run(stage, tmp_path, fleet)
@@ -167,8 +166,8 @@ def test_accelerated_work_is_done_on_gpus_alone_one_at_a_time(stage: Stage, tmp_
     assert {line["gpus"] for line in lines} == {1}
     assert len({line["who"] for line in lines}) == 2
     for who in {line["who"] for line in lines}:
-        spans = sorted((line["begun"], line["ended"]) for line in lines if line["who"] == who)
-        assert all(early[1] <= late[0] for early, late in pairwise(spans))
+        spans = [(line["begun"], line["ended"]) for line in lines if line["who"] == who]
+        assert all(sum(begun <= now < ended for begun, ended in spans) <= 2 for now, _ in spans)
 
 
 def test_a_broken_gpu_retires_its_worker(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:

@@ -33,6 +33,7 @@ SETTINGS: dict[str, object] = {
     "distributed.worker.use-file-locking": False,  # of the folder for what is spilled
     "distributed.worker.memory.spill": False,  # tasks write their output; there is nothing to spill
     "distributed.worker.memory.target": False,
+    "distributed.worker.profile.enabled": False,  # it holds Python's lock to look at what all threads do
     # What dask keeps to show afterwards would grow with the slide: as long as there is work, all is one computation.
     "distributed.diagnostics.computations.max-history": 0,
     "distributed.admin.low-level-log-length": 50,  # whole tasks, to and from every worker

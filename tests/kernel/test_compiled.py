@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from axonflow.fiber import compiled
-from axonflow.kernel import caches
+from axonflow.kernel import caches, compiled
 
 CLOSED = "/proc/nothing"
 MODULE = """
 import sys
-from axonflow.fiber import compiled as keeping
+from axonflow.kernel import compiled as keeping
 from axonflow.kernel import caches
 
 if "nowhere" in sys.argv:
