@@ -24,7 +24,7 @@ from axonflow.errors import ModelError
 from axonflow.kernel.grid import Box, ceil_to
 from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint, Precision
-from axonflow.net.device import Device
+from axonflow.net.device import Device, Processor
 from axonflow.net.exact import put_integers_into
 from axonflow.net.integers import input_codes
 from axonflow.net.statistics import Statistics
@@ -74,28 +74,23 @@ class _Fused(nn.Module):
         self.register_buffer("bias", convolution.bias.detach())
 
     def forward(self, x: Tensor) -> Tensor:
+        return self._convolved(x, self.weight, self.bias)
+
+    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         out: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self.weight, self.bias, self.padding, self.stride, (1, 1), 1, "relu", [], ""
+            x, weight, bias, self.padding, self.stride, (1, 1), 1, "relu", [], ""
         )
         return out
 
 
-class _Widened(nn.Module):
+class _Widened(_Fused):
     """A convolution of 16 bits and its ReLU on a processor that has none, added up in float32 all the same."""
 
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        assert convolution.bias is not None
-        self.padding, self.stride = convolution.padding, convolution.stride
-        self.register_buffer("weight", convolution.weight.detach())
-        self.register_buffer("bias", convolution.bias.detach())
-
     def forward(self, x: Tensor) -> Tensor:
-        sums = F.conv2d(x.float(), self.weight.float(), self.bias.float(), self.stride, self.padding)
-        return F.relu_(sums).to(x.dtype)
+        wide = x.float(), self.weight.float(), self.bias.float()
+        if not _fuses(Processor()):
+            return F.relu_(F.conv2d(*wide, self.stride, self.padding)).to(x.dtype)
+        return self._convolved(*wide).to(x.dtype)
 
 
 @dataclass(frozen=True, slots=True)

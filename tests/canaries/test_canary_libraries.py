@@ -30,14 +30,14 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from axonflow.cli.diagnosis import _CODECS
 from axonflow.cli.options import option, takes
 from axonflow.net.device import Processor
-from axonflow.net.loaded import _Fused, _fuses
+from axonflow.net.loaded import _computes, _Fused, _fuses
 
 
 @pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]  # torch's
     reason="this torch has no oneDNN",
 )
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16] if _computes("bfloat16") else [torch.float32])
 def test_onednn_convolves_and_cuts_off_in_one_step(dtype: torch.dtype) -> None:
     numbers = torch.Generator().manual_seed(0)
     convolution = nn.Conv2d(4, 8, 3, padding=1)

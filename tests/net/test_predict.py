@@ -28,6 +28,19 @@ from axonflow.net.unet import Conv, UNet
 HERE = Processor()
 
 
+class InFloat32(nn.Module):
+    """A convolution of 16 bits as processors do it that know them: products are added up in float32."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.convolution.bias is not None
+        wide = x.float(), self.convolution.weight.float(), self.convolution.bias.float()
+        return nn.functional.conv2d(*wide, self.convolution.stride, self.convolution.padding).to(x.dtype)
+
+
 def plain_loop(checkpoint: Checkpoint, lattice: Lattice, precision: str, pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """One window after the other, the head's sum and the roundings by numpy."""
     net: UNet = checkpoint.network()
@@ -36,7 +49,9 @@ def plain_loop(checkpoint: Checkpoint, lattice: Lattice, precision: str, pixels:
             convolution, norm = module[1], module[2]
             assert isinstance(convolution, nn.Conv2d)
             assert isinstance(norm, nn.BatchNorm2d)
-            module[1], module[2] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+            folded = fuse_conv_bn_eval(convolution, norm)
+            there = precision != "bfloat16" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+            module[1], module[2] = folded if there else InFloat32(folded), nn.Identity()
     assert isinstance(net.head, nn.Conv2d)
     assert net.head.bias is not None
     weight, bias = net.head.weight.detach().numpy()[:, :, 0, 0], net.head.bias.detach().numpy()
@@ -71,8 +86,13 @@ def test_the_embedded_models_predict_what_a_plain_loop_does(model: str, precisio
     came = Predictor(checkpoint, lattice, precision, HERE).predict(
         pixels, whole, whole, lookup_table(histogram(pixels))
     )
-    np.testing.assert_array_equal(came, plain_loop(checkpoint, lattice, precision, pixels))
+    expected = plain_loop(checkpoint, lattice, precision, pixels)
     assert len(np.unique(came[0])) >= 3
+    if loaded._computes(precision):
+        np.testing.assert_array_equal(came, expected)
+    else:  # sums of float32 have an order of their own for each shape, and rounded to 16 bits one shows now and then
+        assert (came[0] == expected[0]).mean() > 0.999
+        assert np.abs(came[1:].astype(int) - expected[1:]).max() <= 2
 
 
 @settings(max_examples=10)
@@ -114,7 +134,7 @@ def test_windows_of_one_grey_are_computed_once(greys: list[int | None], dtype: s
 def test_a_part_of_a_window_is_cut_from_the_whole(rows: list[int], data: st.DataObject) -> None:
     columns = data.draw(st.lists(st.integers(0, 112), min_size=2, max_size=2, unique=True))
     part = Box(min(rows), min(columns), max(rows), max(columns))
-    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16", "float16")
     for precision in precisions:
         features = loaded.load_network(Checkpoint.find("tem"), precision, HERE).features
         x = torch.rand(1, 1, 96, 112, generator=torch.Generator().manual_seed(1))
