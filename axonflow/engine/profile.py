@@ -111,8 +111,13 @@ class Profile:
     adapt: tuple[int, int] | None = setting(
         _RANGE, "MIN:MAX workers, as many as there is work for; in place of --workers.", flag="--adapt"
     )
-    cpu_workers: int = setting(
-        WHOLE, "Additional workers without a GPU.", default=0, key="beside", flag="--beside", least=0
+    cpu_workers: int | None = setting(
+        WHOLE,
+        "Additional workers without a GPU.",
+        usual="the profile's; with GPUs of this machine three for four cores, if memory allows",
+        key="beside",
+        flag="--beside",
+        least=0,
     )
     cpus: int | None = setting(WHOLE, "Cores of a worker.", key="cores", flag="--cores", least=1)
     memory: int | None = setting(

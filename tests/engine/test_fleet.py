@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,19 @@ def test_every_gpu_goes_to_one_process(
         }
     assert sorted(seen.values()) == sorted([*["7", "GPU-a1b2"][:gpus], *[""] * (count - gpus)])
     assert {address for address, card in seen.items() if card} == {a for a, card in declared.items() if card == 1}
+
+
+@pytest.mark.parametrize(
+    ("cores", "gib", "asked", "expected"),
+    [(16, 128, None, 12), (16, 32, None, 4), (8, 128, None, 6), (4, 128, None, 0), (16, 128, 0, 0), (4, 8, 3, 3)],
+)
+def test_beside_a_gpu_there_are_workers_without(
+    cores: int, gib: int, asked: int | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "cpus", lambda: cores)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=gib * 2**30))
+    assert processes._beside(Profile.find("local-gpu").but(beside=asked)) == expected
+    assert processes._beside(Profile.find("local")) == 0
 
 
 def test_only_what_applies_is_annotated(stage: Stage) -> None:

@@ -80,7 +80,8 @@ def _queue_jobs(cluster: SpecCluster, profile: Profile, folder: Path) -> None:
             f"{_advice(profile)}"
         ) from error
     if profile.adapt:
-        cluster.adapt(minimum=least + profile.cpu_workers, maximum=most + profile.cpu_workers)
+        beside = profile.cpu_workers or 0
+        cluster.adapt(minimum=least + beside, maximum=most + beside)
 
 
 class Jobs:
