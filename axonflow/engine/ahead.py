@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from axonflow.engine.threads import LOOK_S, Interruptible
 from axonflow.kernel.starting import ThreadPool
 
-__all__ = ["getting_ready"]
+__all__ = ["getting_ready", "take_all"]
 
 AGAIN_S = 1.0
 """After which a step is interrupted again: what was raised may have come where it is swallowed, but not while it still
@@ -48,6 +48,15 @@ def getting_ready(steps: Sequence[Callable[[], object]]) -> Iterator[None]:
             raise
         finally:
             thread.shutdown(wait=False, cancel_futures=True)
+
+
+def take_all(steps: Sequence[Callable[[], object]]) -> None:
+    """Take steps in their order, whatever one of them fails with."""
+    for step in steps:
+        try:
+            step()
+        except Exception as error:  # as of those that are taken on a thread
+            log.debug("not made ready ahead: %r", error)
 
 
 def _stop(interruptible: Interruptible, taken: Sequence[Future[object]]) -> None:

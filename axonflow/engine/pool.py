@@ -7,17 +7,18 @@ is never changes a byte of what is computed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
+from axonflow.engine.ahead import getting_ready, take_all
 from axonflow.engine.census import Census
 from axonflow.engine.events import Listener, WorkersCounted
-from axonflow.engine.graph import Done, Graph
+from axonflow.engine.graph import GPU, Done, Graph
 from axonflow.engine.threads import Threads
 from axonflow.errors import FleetError, RunError
 from axonflow.kernel.memory import begin_peak
@@ -37,10 +38,15 @@ FETCH_S = 10.0
 
 
 class Pool(Protocol):
-    """Computes graphs, ``here`` in this process or elsewhere; ``gpu`` says whether some of its workers have one."""
+    """Computes graphs; ``gpu`` says whether some of its workers have one."""
 
-    here: bool
     gpu: bool
+
+    def getting_ready(self, steps: Sequence[Callable[[], object]]) -> AbstractContextManager[None]:
+        """Take steps beside what is done within the context: they load and compile what later tasks need.
+
+        What a step fails with is no matter: whoever needs what it was to make ready meets the same.
+        """
 
     def run(
         self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, on_event: Listener
@@ -73,11 +79,14 @@ class LocalPool:
     threads : int
     """
 
-    here = True
     gpu = False
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
+
+    def getting_ready(self, steps: Sequence[Callable[[], object]]) -> AbstractContextManager[None]:
+        """Take steps on a thread of its own."""
+        return getting_ready(steps)
 
     def run(
         self,
@@ -146,10 +155,25 @@ class WorkersPool:
         Whether some of its workers have an accelerator, so that what wants one runs nowhere else.
     """
 
-    here = False
-
     def __init__(self, client: Client, fleet: Fleet, *, gpu: bool) -> None:
         self.client, self.fleet, self.gpu = client, fleet, gpu
+
+    @contextmanager
+    def getting_ready(self, steps: Sequence[Callable[[], object]]) -> Iterator[None]:
+        """Have one of the workers that are there take steps, one with a GPU if any has; all find what it compiles."""
+        from distributed.comm.core import CommClosedError
+
+        workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        first = min(workers, key=lambda address: (not workers[address]["resources"].get(GPU), address), default=None)
+        if first is None or not steps:
+            yield
+            return
+        taken = self.client.submit(take_all, steps, workers=[first], allow_other_workers=True, pure=False)
+        try:
+            yield
+        finally:
+            with suppress(CommClosedError):
+                taken.cancel()
 
     def run(
         self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, on_event: Listener

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from axonflow.engine.ahead import getting_ready
 from axonflow.engine.events import BatchDone, Listener, StageBegun, StageDone, ignore
 from axonflow.engine.graph import build
 from axonflow.engine.journal import Files, Journal, Record
@@ -45,7 +44,7 @@ def run_stages(stages: Sequence[Stage], journal: Journal, pool: Pool, on_event: 
         As a task raised it, or a RunError that says what happened where. What was recorded stays so.
     """
     missing = [stage for stage in stages if not journal.record(stage).complete]
-    with getting_ready([stage.rehearse for stage in missing if stage.rehearse] if pool.here else []):
+    with pool.getting_ready([stage.rehearse for stage in missing if stage.rehearse]):
         _run_all(stages, journal, pool, on_event)
 
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from distributed import get_worker
 from numpy.typing import NDArray
 
 from axonflow.engine.census import Census
@@ -42,8 +44,6 @@ def claim(path: Path) -> bool:
 
 def blur(folder: Path, pixels: NDArray[Any], box: Box) -> NDArray[Any]:
     """Sum up neighbours, and note who did so when; a file in the folder asks for a fault."""
-    from distributed import get_worker
-
     worker = get_worker()
     if (folder / "kills").exists() or ((folder / "kills-once").exists() and claim(folder / "killed")):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -182,6 +182,20 @@ def test_accelerated_work_is_done_on_gpus_alone_two_at_a_time(stage: Stage, tmp_
     for who in {line["who"] for line in lines}:
         spans = [(line["begun"], line["ended"]) for line in lines if line["who"] == who]
         assert all(sum(begun <= now < ended for begun, ended in spans) <= 2 for now, _ in spans)
+
+
+def rehearse(folder: Path) -> None:
+    """Note who makes ready, and fail."""
+    (folder / f"{get_worker().name}.ready").touch()
+    raise ValueError("there is nothing to load")
+
+
+def test_a_worker_with_a_gpu_makes_ready_for_all(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
+    await_workers(fleet, 3)
+    run(replace(stage, rehearse=partial(rehearse, tmp_path)), tmp_path, fleet)
+    (ready,) = tmp_path.glob("*.ready")
+    known = fleet.client.scheduler_info(n_workers=-1)["workers"].values()
+    assert ready.stem in {str(worker["name"]) for worker in known if worker["resources"].get("GPU")}
 
 
 def test_a_broken_gpu_retires_its_worker(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
