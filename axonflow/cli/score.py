@@ -99,6 +99,7 @@ def score(
         true = open_labels(drawn, classes).read(Box.whole(drawn.shape))
     without = _OF_MYELIN if _lacks_myelin(found, true, classes) else ()
     if without:
+        myelin, axon = ((found[true == classes.axon] == of).mean() for of in (classes.myelin, classes.axon))
         bare = {} if classes.unmyelinated is None else {classes.unmyelinated: found == classes.unmyelinated}
         found = classes.from_masks(found == classes.axon, found < 0, bare)
     if undrawn := _lacks_unmyelinated(found, true, classes):
@@ -120,6 +121,13 @@ def score(
             "score it.",
             soft_wrap=True,
         )
+        if myelin > axon:
+            console.print(
+                f"What is taken for its axons is {myelin:.0%} myelin and {axon:.0%} axon of the prediction. Is it a "
+                "mask of the myelin? Give one of the axons, or labels of both.",
+                style="yellow",
+                soft_wrap=True,
+            )
     if undrawn:
         console.print(
             f"{truth} holds no unmyelinated axons, the prediction does: they are not scored, and count as background. "

@@ -35,6 +35,10 @@ __all__ = ["Analysis", "open_store"]
 
 LABELS = ("semantic", "axons", "fibers")
 
+CUTS_SHOW = 0.05
+"""Share of the labels beside the network's windows that hang on the window from which on a summary speaks of it: one
+pixel in twenty there, and most of them in the few large axons that two windows see in part."""
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -374,6 +378,8 @@ class Analysis:
             numbers["other labels"] = (
                 f"{compared['disagrees']:.1%} of {compared['compared_px']:,} px are not nnU-Net's own (--fast)"
             )
+        if (at := (self.record["seams"] or {}).get("neighbours_disagree")) and at >= CUTS_SHOW:
+            numbers["cuts"] = f"{at:.0%} of the labels where the network's windows meet {self._said_of_cuts}"
         if mapped.get("confidence") is not None:
             numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
         if mapped.get("unfamiliar_cells"):
@@ -382,6 +388,13 @@ class Analysis:
             which = "the one cell that can be judged looks" if judged == 1 else which
             numbers["unfamiliar"] = f"{which} unlike anything the network was trained on; see maps/unfamiliar"
         return numbers
+
+    @property
+    def _said_of_cuts(self) -> str:
+        """What is, or can be, done about labels that differ where windows meet."""
+        if self.record["stages"].get("segment", {}).get("mended"):
+            return "were in doubt; those that showed were computed again (--halo mend)"
+        return "hang on the window: a large axon may end there in a straight line; --halo mend computes it again"
 
 
 def open_store(store: str | Path) -> Analysis:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from axonflow.engine.stage import Stage
 from axonflow.errors import AxonflowError, StoreError
 from axonflow.fiber.maps import Cells, fitting_side, is_whole
 from axonflow.kernel.tally import Tally
+from axonflow.kernel.units import PixelSize
 from axonflow.net.coarseness import coarseness_limits
 from axonflow.net.familiarity import JUDGED_PX, TRAITS, traits
 from axonflow.net.familiarity import unfamiliar as outside
@@ -67,6 +69,8 @@ class Evidence:
         Of a network: name, pixel size, and how many times larger or smaller that is than the slide's.
     cells, cell_um, fitting_um
         Number of cells of which at least half counts, their side, and a smaller one that gives more.
+    judged_um : float
+        Of a network that knows its training images: side of the smallest cell that is compared with them.
     greys : int
         Number of greys, two or more being no further told apart.
     extreme : (float, str)
@@ -126,6 +130,7 @@ class Evidence:
     cells: int | None = None
     cell_um: float = 0.0
     fitting_um: float = 0.0
+    judged_um: float = 0.0
     greys: int | None = None
     extreme: tuple[float, str] | None = None
     between: float | None = None
@@ -198,8 +203,13 @@ def before(
             model_um=model.pixel_size_um if model.on_own_pixels else model.working_size(size).geometric_um,
             scale=scale(model, size),
             model_sees_um=pixels_of(model, size) if model.plan is not None else None,
+            judged_um=_judged_side(layout.work.pixel_size) if model.familiar else 0.0,
         )
     return known
+
+
+def _judged_side(size: PixelSize) -> float:
+    return float(ceil(sqrt(JUDGED_PX * size.area_um2)))
 
 
 def after(

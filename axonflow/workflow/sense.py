@@ -180,7 +180,10 @@ def _outside(value: float | None, bounds: tuple[float, float], **values: Any) ->
 def _cells(e: Evidence) -> Iterable[Numbers]:
     each = round(e.density_mm2 * e.fitting_um**2 / 1e6) if e.axons and e.density_mm2 else FEWEST_PER_CELL
     chance = f" They will have about {each} axons each, so differences between them may be chance."
-    values = {"cells": e.cells, "side_um": e.cell_um, "fits": e.fitting_um, "chance": chance * (each < FEWEST_PER_CELL)}
+    said = chance * (each < FEWEST_PER_CELL)
+    if e.fitting_um < e.judged_um:
+        said += f" What is unlike the training images is mapped from cells of {e.judged_um:g} µm on."
+    values = {"cells": e.cells, "side_um": e.cell_um, "fits": e.fitting_um, "chance": said}
     return _if(e.cells is not None and 0 < e.cells < FEWEST_CELLS, **values)
 
 

@@ -172,6 +172,13 @@ def test_a_mask_of_axons_alone_says_nothing_of_myelin(folder: Path, tmp_path: Pa
     assert "∞" not in said
     assert "MVF" not in said
     assert "axons.png holds no myelin" in said
+    assert "mask of the myelin?" not in said
+
+
+def test_a_mask_of_myelin_is_told_from_one_of_axons(folder: Path, tmp_path: Path) -> None:
+    myelin = write_labels(tmp_path / "myelin.png", np.where(TRUTH == 1, np.uint8(2), np.uint8(0)))
+    said = " ".join(command("score", folder / "truth.png", myelin, "--pixel-size", 0.1).out.split())
+    assert "is 100% myelin and 0% axon of the prediction. Is it a mask of the myelin?" in said
 
 
 def save(path: Path, pixels: NDArray[np.generic]) -> Path:

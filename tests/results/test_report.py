@@ -206,6 +206,9 @@ def test_a_network_in_unknown_land_is_warned_of_first(doubted: Reported) -> None
         ("disagreement at the cuts", "neighbours_disagree"),
     ):
         assert doubts[name].startswith(share(seams[field]).replace("\N{NO-BREAK SPACE}", " ") + " of the pixels")
+    assert seams["neighbours_disagree"] >= 0.05
+    assert result.summary["cuts"].startswith(f"{seams['neighbours_disagree']:.0%} of the labels")
+    assert "--halo mend" in result.summary["cuts"]
     assert "confidence" in report.figures
     assert "“tiny64” of your own" in report.text
 

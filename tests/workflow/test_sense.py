@@ -182,6 +182,12 @@ def test_a_warning_is_given_where_its_condition_holds(id_: str, changed: dict[st
         }
 
 
+@pytest.mark.parametrize(("judged_um", "lost"), [(19.0, False), (20.0, False), (21.0, True)])
+def test_cells_too_small_to_be_judged_are_not_advised_without_a_word(judged_um: float, lost: bool) -> None:
+    (given,) = judge(replace(SOUND, cells=4, fitting_um=20.0, judged_um=judged_um))
+    assert ("training images is mapped from cells of 21 µm on" in given.message) == lost
+
+
 @pytest.mark.parametrize("id_", [rule.id for rule in RULES if rule.of_network])
 def test_a_networks_run_is_not_told_of_masks(id_: str) -> None:
     changed = next(changed for changed, said in BESIDE[id_] if said)

@@ -68,7 +68,10 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
         )
         yield Fact("pixels that depend on the cutting", share(seams["exact_halo_disagrees"]), said)
         if seams["neighbours_disagree"] is not None:
-            said = "of the pixels right beside a cut get another class from the square on its other side, at the worst"
+            said = (
+                "of the pixels right beside a cut get another class from the square on its other side, at the worst; a "
+                "large axon may end there in a straight line, and --halo mend computes it again"
+            )
             yield Fact("disagreement at the cuts", share(seams["neighbours_disagree"]), said)
     mended = result.record["stages"].get("segment", {}).get("mended")
     if mended and mended["seams"]:
