@@ -142,7 +142,7 @@ def _draw_map(figure: Figure, axes: Axes, maps: xr.Dataset, name: str, colours: 
         ticks = [span.low] if span.low == span.high else None
         bar = figure.colorbar(axes.images[0], ax=axes, shrink=0.9, aspect=18, pad=0.03, extend=span.beyond, ticks=ticks)
         tidy(bar)
-    scale_bar_inside(axes, extent_um(maps))
+    _bar_inside(axes, maps)
 
 
 def _paint(axes: Axes, maps: xr.Dataset, name: str, colours: str, span: Range, outlines: Outlines) -> None:
@@ -173,6 +173,12 @@ def _paint(axes: Axes, maps: xr.Dataset, name: str, colours: str, span: Range, o
                 f"{float(f'{values[i, j]:.3g}'):,.10g}",
             )
             axes.text(*at, said, ha="center", va="center", fontsize=7, bbox=about)
+
+
+def _bar_inside(axes: Axes, maps: xr.Dataset, of_um: float | None = None) -> None:
+    """Draw a scale bar unless numbers stand in the cells, which it would cross; the axes count µm, too."""
+    if not few(maps):
+        scale_bar_inside(axes, extent_um(maps), of_um)
 
 
 def _hint(figure: Figure, maps: xr.Dataset) -> None:
@@ -248,11 +254,11 @@ def draw_levels(
         figure.text(0.01, (beside.y0 + beside.y1) / 2, words, rotation=90, ha="left", va="center", fontsize=7)
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=7.5)
-    for axes, extent in zip(grid[-1], extents, strict=True):
-        scale_bar_inside(axes, extent, min(width for _, width, _, _ in extents))
+    for axes, (_, maps) in zip(grid[-1], drawn, strict=True):
+        _bar_inside(axes, maps, min(width for _, width, _, _ in extents))
     if notes:
-        left = grid[0][0].get_position().x0
-        figure.text(left, 0.01, "\n".join(notes), va="bottom", fontsize=6.5, color="0.4", wrap=True)
+        left, inches = grid[0][0].get_position().x0, figure.get_size_inches()[1]
+        figure.text(left, 0.05 / inches, "\n".join(notes), va="bottom", fontsize=6.5, color="0.4", wrap=True)
     save(figure, paths, dpi=dpi, letters=letters)
 
 
