@@ -10,11 +10,12 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from threading import Thread
 
 from axonflow.engine.threads import LOOK_S, Interruptible
 from axonflow.kernel.starting import ThreadPool
 
-__all__ = ["getting_ready", "take_all"]
+__all__ = ["begin", "getting_ready"]
 
 AGAIN_S = 1.0
 """After which a step is interrupted again: what was raised may have come where it is swallowed, but not while it still
@@ -50,13 +51,17 @@ def getting_ready(steps: Sequence[Callable[[], object]]) -> Iterator[None]:
             thread.shutdown(wait=False, cancel_futures=True)
 
 
-def take_all(steps: Sequence[Callable[[], object]]) -> None:
-    """Take steps in their order, whatever one of them fails with."""
-    for step in steps:
-        try:
-            step()
-        except Exception as error:  # as of those that are taken on a thread
-            log.debug("not made ready ahead: %r", error)
+def begin(steps: Sequence[Callable[[], object]]) -> None:
+    """Begin to take steps on a thread that nobody waits for, not even the end of this process: a worker's."""
+
+    def take_all() -> None:
+        for step in steps:
+            try:
+                step()
+            except Exception as error:  # no matter here, as above
+                log.debug("not made ready ahead: %r", error)
+
+    Thread(target=take_all, daemon=True, name="axonflow ahead").start()
 
 
 def _stop(interruptible: Interruptible, taken: Sequence[Future[object]]) -> None:

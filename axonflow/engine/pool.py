@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
-from axonflow.engine.ahead import getting_ready, take_all
+from axonflow.engine.ahead import begin, getting_ready
 from axonflow.engine.census import Census
 from axonflow.engine.events import Listener, WorkersCounted
 from axonflow.engine.graph import GPU, Done, Graph
@@ -158,22 +158,13 @@ class WorkersPool:
     def __init__(self, client: Client, fleet: Fleet, *, gpu: bool) -> None:
         self.client, self.fleet, self.gpu = client, fleet, gpu
 
-    @contextmanager
-    def getting_ready(self, steps: Sequence[Callable[[], object]]) -> Iterator[None]:
+    def getting_ready(self, steps: Sequence[Callable[[], object]]) -> AbstractContextManager[None]:
         """Have one of the workers that are there take steps, one with a GPU if any has; all find what it compiles."""
-        from distributed.comm.core import CommClosedError
-
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
         first = min(workers, key=lambda address: (not workers[address]["resources"].get(GPU), address), default=None)
-        if first is None or not steps:
-            yield
-            return
-        taken = self.client.submit(take_all, steps, workers=[first], allow_other_workers=True, pure=False)
-        try:
-            yield
-        finally:
-            with suppress(CommClosedError):
-                taken.cancel()
+        if steps and first is not None:
+            self.client.run(begin, steps, workers=[first], on_error="ignore")
+        return nullcontext()
 
     def run(
         self, graphs: Iterable[tuple[int, Callable[[], Graph]]], memory: int, *, accelerated: bool, on_event: Listener

@@ -186,7 +186,7 @@ def test_accelerated_work_is_done_on_gpus_alone_two_at_a_time(stage: Stage, tmp_
 
 def rehearse(folder: Path) -> None:
     """Note who makes ready, and fail."""
-    (folder / f"{get_worker().name}.ready").touch()
+    (folder / f"{os.getpid()}.ready").touch()
     raise ValueError("there is nothing to load")
 
 
@@ -194,8 +194,9 @@ def test_a_worker_with_a_gpu_makes_ready_for_all(stage: Stage, tmp_path: Path, f
     await_workers(fleet, 3)
     run(replace(stage, rehearse=partial(rehearse, tmp_path)), tmp_path, fleet)
     (ready,) = tmp_path.glob("*.ready")
-    known = fleet.client.scheduler_info(n_workers=-1)["workers"].values()
-    assert ready.stem in {str(worker["name"]) for worker in known if worker["resources"].get("GPU")}
+    known = fleet.client.scheduler_info(n_workers=-1)["workers"]
+    with_gpu = [address for address, worker in known.items() if worker["resources"].get("GPU")]
+    assert int(ready.stem) in fleet.client.run(os.getpid, workers=with_gpu).values()
 
 
 def test_a_broken_gpu_retires_its_worker(stage: Stage, tmp_path: Path, fleet: WorkersPool) -> None:
