@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, Protocol
 
 import torch
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _CPU, _GPU = torch.device("cpu"), torch.device("cuda", 0)
-_ON_GPU = Lock()
+_ON_GPU = RLock()
 
 
 class Device(Protocol):

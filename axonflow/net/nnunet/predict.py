@@ -92,8 +92,9 @@ class NnUNetPredictor:
         part = box & self.windows.inside
         touching = list(self.windows.touching(part))
         weight = torch.from_numpy(importance(self.windows.patch).copy())
-        with turn(self.device), faults(), _one_thread():
-            loaded = self.load(self.device)
+        with faults(), _one_thread():
+            with turn(self.device):
+                loaded = self.load(self.device)
             total: Tensor | None = None
             for fold in range(len(loaded.folds)):
                 sums = torch.zeros((self.classes, *part.shape), dtype=torch.float16)
