@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from axonflow.engine.fleet.processes import beside
 from axonflow.engine.journal import Journal
 from axonflow.engine.profile import Profile
 from axonflow.engine.stage import Stage
@@ -90,7 +91,7 @@ class Plan:
             resident |= stage.resident if missing else {}  # what one stage has loaded is there in the next
             peak = stage.memory + (sum(resident.values()) + WORKER_BYTES) // together
             steps.append(StageCost(stage.name, tasks, len(missing), stage.pixels, peak, disk))
-        share = psutil.virtual_memory().total // workers
+        share = psutil.virtual_memory().total // (workers + (beside(profile) if profile.system == "local" else 0))
         return cls(tuple(steps), workers, profile.memory or share, shutil.disk_usage(there).free)
 
     @property

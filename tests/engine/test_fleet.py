@@ -158,8 +158,8 @@ def test_beside_a_gpu_there_are_workers_without(
 ) -> None:
     monkeypatch.setattr(processes, "cpus", lambda: cores)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=gib * 2**30))
-    assert processes._beside(Profile.find("local-gpu").but(beside=asked)) == expected
-    assert processes._beside(Profile.find("local")) == 0
+    assert processes.beside(Profile.find("local-gpu").but(beside=asked)) == expected
+    assert processes.beside(Profile.find("local")) == 0
 
 
 def test_only_what_applies_is_annotated(stage: Stage) -> None:

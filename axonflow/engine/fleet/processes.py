@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from axonflow.engine.census import Census
 
-__all__ = ["Processes", "local_profile", "processes", "visible_gpus"]
+__all__ = ["Processes", "beside", "local_profile", "processes", "visible_gpus"]
 
 _MANY_CORES, _BESIDE_BYTES = 8, 4 * 2**30
-"""From so many cores on there are workers beside those with a GPU, of so much memory each: what a GPU has segmented,
-more processes measure faster than more threads of one."""
+"""From so many cores on there are workers beside those with a GPU, while each has so much memory: what a GPU has
+segmented, more processes measure faster than more threads of one."""
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
     """Start the processes of a profile: one for each GPU, or as many as it says.
 
     Each GPU goes to one process, so that no two compete for its memory; those beyond the number of GPUs have none, and
-    do what needs none. Where there are some, those with a GPU have half of the cores and of the memory.
+    do what needs none. Where there are some, those with a GPU have half of the cores. All have the same memory.
 
     Raises
     ------
@@ -53,15 +53,14 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
             "--workers how many workers are to declare one."
         )
     count = profile.workers or len(found) or 1
-    beside = _beside(profile)
     with_gpu = min(count, len(found)) if found else count if profile.gpus else 0
-    without = count + beside - with_gpu
-    all_memory, all_cores = psutil.virtual_memory().total, cpus()
-    if with_gpu and without:
-        all_memory, all_cores = all_memory // 2, all_cores // 2
+    without = count + beside(profile) - with_gpu
+    cores = cpus() // 2 if with_gpu and without else cpus()
+    memory = profile.memory or psutil.virtual_memory().total // (with_gpu + without)
     make = partial(
         LocalCluster,
         n_workers=0,
+        memory_limit=memory,
         dashboard_address=profile.dashboard,
         host="127.0.0.1",
         protocol="tls://",
@@ -72,22 +71,20 @@ def processes(profile: Profile) -> Iterator[SpecCluster]:
     with opened(make) as cluster:
         for i in range(with_gpu + without):
             gpu = i < with_gpu
-            like = with_gpu if gpu else without
-            own = profile.cpus or max(all_cores // like, 1)
+            own = profile.cpus or max(cores // (with_gpu if gpu else without), 1)
             env = {"OMP_NUM_THREADS": str(own), "NUMBA_NUM_THREADS": str(own)}
             if profile.gpus:
                 env["CUDA_VISIBLE_DEVICES"] = found[i] if gpu and found else ""
             # Beside a GPU the processor reads, writes and measures; without one it is the network's, a task at a time.
-            options: dict[str, Any] = {"nthreads": max(own, 2) if gpu else 1, "resources": {GPU: 1} if gpu else {}}
-            options |= {"memory_limit": profile.memory or all_memory // like, "env": env}
+            options = {"nthreads": max(own, 2) if gpu else 1, "resources": {GPU: 1} if gpu else {}, "env": env}
             spec = cluster.new_spec | {"options": cluster.new_spec["options"] | options}
             cluster.worker_spec[i] = spec
         start_workers(cluster)
         yield cluster
 
 
-def _beside(profile: Profile) -> int:
-    """Return how many workers without a GPU there are beside those that were asked for."""
+def beside(profile: Profile) -> int:
+    """Return how many workers without a GPU there are on this machine beside those that were asked for."""
     if profile.cpu_workers is not None:
         return profile.cpu_workers
     if not profile.gpus or cpus() < _MANY_CORES:
