@@ -82,7 +82,7 @@ def test_annotations_of_a_layer_reach_the_scheduler(cluster: LocalCluster, tmp_p
         future = client.compute(dask.delayed(list)(graph), optimize_graph=False)
         assert until(lambda: future.key in cluster.scheduler.tasks)
         wanting = [task for task in cluster.scheduler.tasks.values() if task.resource_restrictions]
-    assert [task.resource_restrictions for task in wanting] == [{"GPU": 1}] * len(stage.batches[0]), (
+    assert [task.resource_restrictions for task in wanting] == [{"GPU": 0.5}] * len(stage.batches[0]), (
         "engine/graph.py sets .annotations of a layer of map_overlap, and each box was expected to want a GPU then. "
         "See what dask.highlevelgraph makes of a layer's annotations now; without them a network runs on any worker."
     )

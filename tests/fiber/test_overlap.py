@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import binary_erosion
 from strategies import generators
 
 from axonflow.fiber.overlap import overlaps
@@ -28,7 +29,7 @@ def polygons(areas: Areas) -> Polygons:
 
 
 def by_pixels(areas: Areas) -> dict[tuple[str, str], float]:
-    """Draw each region by itself, and all of them, and compare."""
+    """Draw each region that is no sliver, of whose pixels a tenth lie on its rim, by itself, and all, and compare."""
     whole = Box(-SIDE, -SIDE, 2 * SIDE, 2 * SIDE)
     together = polygons(areas)
     drawn = together.label(whole)
@@ -36,7 +37,7 @@ def by_pixels(areas: Areas) -> dict[tuple[str, str], float]:
     for name in together.regions:
         alone = polygons([area for area in areas if area[0] == name]).cover(whole)
         for number, other in enumerate(together.regions, 1):
-            if other != name and alone.any():
+            if other != name and binary_erosion(alone).sum() > 0.9 * alone.sum():
                 found[name, other] = float(np.mean(drawn[alone] == number))
     return found
 
@@ -54,7 +55,8 @@ def test_shares_are_those_of_the_pixels(rng: np.random.Generator, count: int) ->
     found = {(each.region, each.before): each.share for each in overlaps(polygons(areas), 0.0) if each.share}
     for pair, share in expected.items():
         assert found.get(pair, 0.0) == pytest.approx(share, abs=0.05)
-    assert found.keys() <= expected.keys()
+    drawn = {region for region, _ in expected}
+    assert {pair for pair in found if pair[0] in drawn} <= expected.keys()
 
 
 def test_regions_side_by_side_lose_nothing() -> None:
