@@ -114,7 +114,7 @@ class Profile:
     cpu_workers: int | None = setting(
         WHOLE,
         "Additional workers without a GPU.",
-        usual="the profile's; with GPUs of this machine three for four cores, if memory allows",
+        usual="the profile's; on a machine with GPUs and 8 cores or more, 3 for every 4 cores",
         key="beside",
         flag="--beside",
         least=0,
