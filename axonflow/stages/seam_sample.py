@@ -57,14 +57,25 @@ class SeamSample:
         """What lies within the halo of a seam, on both of its sides, by each of the two cores that see it."""
         return {core: self._strip(pair) for pair in self.pairs for core in self.lattice.cores(pair)}
 
+    @cached_property
+    def parts(self) -> dict[Box, Box]:
+        """What is computed of the windows of these cores, whoever does it and for what: both the core and its strip.
+
+        Of another part of a window a processor may round the last bits in another way.
+        """
+        return {
+            core: Box(core.y0, min(core.x0, strip.x0), core.y1, max(core.x1, strip.x1))
+            for core, strip in self.strips.items()
+        }
+
     def _strip(self, pair: Box) -> Box:
         _, right = self.lattice.cores(pair)
         halo = min(self.lattice.halo, right.x1 - right.x0)
         return Box(pair.y0, right.x0 - halo, pair.y1, right.x0 + halo)
 
     def keep(self, core: Box, seen: Strip) -> None:
-        """Keep the classes that a core's window shows in the strip beside its seam, unless much is kept already."""
-        if len(self._kept) < _MOST:
+        """Keep the classes of a core's strip, if they are compared in this process and not much is kept already."""
+        if self.keeps and len(self._kept) < _MOST:
             self._kept[core] = seen.copy()
 
     def take(self, core: Box) -> Strip | None:

@@ -170,19 +170,17 @@ def _predict(
     out[GREY] = grey[codes(pixels[box.relative_to(have).slices])]
     predictor = predictor_of(layout, network, lattice)
     # On a GPU what is wanted of a window may decide which kernels run: there all windows are asked for the same.
-    beside = sample.strips if sample.keeps and predictor.device.where.type == "cpu" else {}
+    parts = sample.parts if predictor.device.where.type == "cpu" else {}
     cores, seen, count = list(lattice.cores(box)), (pixels, have), planes - CLASS
 
     def take(core: Box, made: NDArray[np.uint8]) -> None:
         out[CLASS:, *core.relative_to(box).slices] = made
 
-    for core in (core for core in cores if core in beside):
-        strip = beside[core]
-        both = Box(core.y0, min(core.x0, strip.x0), core.y1, max(core.x1, strip.x1))
-        made = predictor.planes(core, both, *seen, table, count)
-        take(core, made[:, *core.relative_to(both).slices])
-        sample.keep(core, made[0][strip.relative_to(both).slices])
-    others = predictor.groups([core for core in cores if core not in beside], *seen)
+    for core in (core for core in cores if core in parts):
+        made = predictor.planes(core, parts[core], *seen, table, count)
+        take(core, made[:, *core.relative_to(parts[core]).slices])
+        sample.keep(core, made[0][sample.strips[core].relative_to(parts[core]).slices])
+    others = predictor.groups([core for core in cores if core not in parts], *seen)
     predictor.each(others, lambda _: seen, table, count, take)
     return out
 
@@ -216,8 +214,8 @@ def _disagreement(layout: Layout, network: Network, sample: SeamSample, pair: Bo
         if (kept := sample.take(core)) is not None:
             return kept
         usual = predictor_of(layout, network, lattice)
-        classes: NDArray[np.uint8] = usual.planes(core, sample.strips[core], pixels, have, table, 2)[0]
-        return classes
+        classes: NDArray[np.uint8] = usual.planes(core, sample.parts[core], pixels, have, table, 2)[0]
+        return classes[sample.strips[core].relative_to(sample.parts[core]).slices]
 
     ours, theirs = beside_seam(left), beside_seam(right)
     planes = np.empty((2, *left.shape), np.uint8)

@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given
 from numpy.typing import NDArray
 from slides import contents, picture, processes, tissue, write_model, write_slide
+from torch import Tensor
 
 from axonflow.engine.events import BatchDone, Event, StageBegun, StageDone
 from axonflow.engine.fleet import open_pool
 from axonflow.engine.pool import LocalPool
 from axonflow.kernel.grid import Box
 from axonflow.net.lattice import Lattice
+from axonflow.net.loaded import LoadedNetwork
 from axonflow.stages.seam_sample import SeamSample
 from axonflow.workflow.config import Config
 from axonflow.workflow.job import Job, prepare, run_job
@@ -128,6 +130,26 @@ def test_nor_does_any_setting(config: Config, tmp_path: Path, taken: Taken, sett
         plain = prepare(replace(config, out=tmp_path / "plain", **{"chunk": 192} | settings))
     run_job(plain, pool=LocalPool())
     assert_same(whole, plain)
+
+
+def test_nor_does_who_asks_where_a_processor_rounds_each_part_of_a_window_otherwise(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = LoadedNetwork.planes
+
+    def moody(self: LoadedNetwork, table: Tensor, inner: Box, count: int, codes: Tensor) -> Tensor:
+        made = usual(self, table, inner, count, codes).clone()
+        made[:, 0] = (made[:, 0] + inner.size) % 3
+        return made
+
+    monkeypatch.setattr(LoadedNetwork, "planes", moody)
+    jobs = []
+    for keeps in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("axonflow.stages.segment.SeamSample", partial(SeamSample, keeps=keeps))
+            jobs.append(prepare(replace(config, out=tmp_path / str(keeps))))
+        run_job(jobs[-1], pool=LocalPool())
+    assert_same(*jobs)
 
 
 def test_other_processes_say_the_same(
