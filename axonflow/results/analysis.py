@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["Analysis", "open_store"]
+__all__ = ["CUTS_SHOW", "Analysis", "open_store"]
 
 LABELS = ("semantic", "axons", "fibers")
 

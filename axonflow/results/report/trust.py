@@ -14,7 +14,7 @@ from axonflow.kernel.words import area, count, listed, number, outside, share
 from axonflow.net.judged import QUANTITIES, read_judged
 from axonflow.net.named import EMBEDDED
 from axonflow.net.seams import STRAIGHT_PX
-from axonflow.results.analysis import Analysis
+from axonflow.results.analysis import CUTS_SHOW, Analysis
 from axonflow.results.report.words import Fact
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def expected_errors(result: Analysis) -> str:
 def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     """Yield what tells how good the numbers are."""
     mapped, seams = result.record["stages"]["map"], result.record["seams"]
+    mended = result.record["stages"].get("segment", {}).get("mended")
     if mapped.get("confidence") is not None:
         said = "the mean probability that the network gave to the class it chose; 1 is certainty"
         yield Fact("confidence", number(mapped["confidence"], ".3f"), said)
@@ -67,13 +68,11 @@ def doubts(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
             f"(--halo exact); measured on {pairs} of neighbouring squares"
         )
         yield Fact("pixels that depend on the cutting", share(seams["exact_halo_disagrees"]), said)
-        if seams["neighbours_disagree"] is not None:
-            said = (
-                "of the pixels right beside a cut get another class from the square on its other side, at the worst; a "
-                "large axon may end there in a straight line, and --halo mend computes it again"
-            )
-            yield Fact("disagreement at the cuts", share(seams["neighbours_disagree"]), said)
-    mended = result.record["stages"].get("segment", {}).get("mended")
+        if (at := seams["neighbours_disagree"]) is not None:
+            said = "of the pixels right beside a cut get another class from the square on its other side, at the worst"
+            if at >= CUTS_SHOW and not mended:
+                said += "; a large axon may end there in a straight line, and --halo mend computes it again"
+            yield Fact("disagreement at the cuts", share(at), said)
     if mended and mended["seams"]:
         edges = mended["straight_edges"]
         said = (
