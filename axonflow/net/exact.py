@@ -14,16 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from axonflow.net.heads import ExactHead
 from axonflow.net.integers import FIRST_CODES, LARGEST_CODE, IntegerLayer, IntegerNetwork, input_codes
 from axonflow.net.unet import Conv, UNet
 
-__all__ = ["ExactHead", "ExactLayer", "doubled_codes", "put_integers_into"]
+__all__ = ["ExactLayer", "doubled_codes", "put_integers_into"]
 
 _TRIAL = 24
 """Side of the window on which a layer is tried, px."""
 
 
-def put_integers_into(net: UNet, integers: IntegerNetwork, where: torch.device) -> nn.Module:
+def put_integers_into(net: UNet, integers: IntegerNetwork, where: torch.device) -> ExactHead:
     """Have a network compute whole numbers.
 
     Parameters
@@ -35,8 +36,8 @@ def put_integers_into(net: UNet, integers: IntegerNetwork, where: torch.device) 
 
     Returns
     -------
-    nn.Module
-        The head, from the network's maps to the probability of each class.
+    ExactHead
+        From the network's maps to the probability of each class.
 
     Raises
     ------
@@ -64,9 +65,8 @@ def put_integers_into(net: UNet, integers: IntegerNetwork, where: torch.device) 
         assert isinstance(up, Conv)
         up[0] = nn.Identity()  # doubled maps have their padding
     net.doubled = doubled_codes
-    head = ExactHead(integers.head, integers.head_bias).to(where)
     net.head = nn.Identity()
-    return head
+    return ExactHead(integers.head, integers.head_bias).to(where)
 
 
 class _Unpacked(nn.Module):
@@ -203,55 +203,3 @@ def _has_bytes() -> bool:
     """Return whether torch offers oneDNN's convolutions of bytes here; it keeps them for its own compiler."""
     there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's
     return there and all(hasattr(torch.ops.onednn, name) for name in ("qconv_prepack", "qconv2d_pointwise"))
-
-
-class ExactHead(nn.Module):
-    """The last 1×1 convolution and the softmax, by steps that are rounded alike everywhere.
-
-    Exponentials are looked up: a library computes them otherwise on each kind of processor.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    exponentials: Tensor
-
-    def __init__(self, weight: np.ndarray, bias: np.ndarray) -> None:
-        super().__init__()
-        self.register_buffer("weight", torch.tensor(weight.T[:, :, None, None]))  # (features, classes, 1, 1)
-        self.register_buffer("bias", torch.tensor(bias[:, None, None]))
-        powers = np.cumprod(np.full(_LOOKED_UP * _PER_UNIT, _STEP))  # one product after the other
-        # Beyond an exact tie, the middle of each step.
-        exponentials = np.append(1.0, powers * _HALF_STEP).astype(np.float32)
-        self.register_buffer("exponentials", torch.from_numpy(exponentials))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return the probability of each class, (n, classes, h, w) float32."""
-        n, features, h, w = maps.shape
-        out = maps.new_empty(n, self.weight.shape[1], h, w)
-        rows = max(_HEAD_IN_CACHE // (w * features), 1)
-        for first in range(0, h, rows):
-            self._shares(maps[:, :, first : first + rows], out[:, :, first : first + rows])
-        return out
-
-    def _shares(self, maps: Tensor, out: Tensor) -> None:
-        scores = self.bias.repeat(len(maps), 1, *maps.shape[2:])
-        term = torch.empty_like(scores)
-        for feature, weight in zip(maps.contiguous().unbind(1), self.weight, strict=True):
-            scores += torch.mul(weight, feature[:, None], out=term)
-        below = torch.sub(scores.amax(dim=1, keepdim=True), scores, out=term)
-        at = below.mul_(_PER_UNIT).ceil_().clamp_(max=len(self.exponentials) - 1).to(torch.int32)
-        shares = self.exponentials.index_select(0, at.flatten()).view_as(scores)
-        total = shares[:, 0].clone()
-        for i in range(1, shares.shape[1]):
-            total += shares[:, i]
-        torch.div(shares, total[:, None], out=out)
-
-
-_HEAD_IN_CACHE = 2**18
-"""Numbers of the maps that the head sees at a time."""
-
-_PER_UNIT, _LOOKED_UP = 1024, 16
-"""Exponentials in a unit of the scores' differences, and units beyond which a probability is taken for the last one."""
-
-_STEP, _HALF_STEP = 0.9990239141819757, 1.0004884004786945
-"""The exponentials of −1 and ½ of such a step."""

@@ -26,6 +26,7 @@ from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device, Processor
 from axonflow.net.exact import put_integers_into
+from axonflow.net.heads import Head
 from axonflow.net.integers import input_codes
 from axonflow.net.statistics import Statistics
 from axonflow.net.unet import Conv
@@ -34,30 +35,6 @@ __all__ = ["PLANES", "LoadedNetwork", "keep_memory", "load_network"]
 
 PLANES = ("class", "confidence")
 """What is predicted of every pixel: its class, the maximum class probability; then the probability of each class."""
-
-
-class _HeadInFull(nn.Module):
-    """The last 1×1 convolution and the softmax, in float32, added up feature by feature.
-
-    In 8 bits of mantissa classes would tie, and a library's convolution adds up in an order that depends on the number
-    of threads: probabilities would depend on who computes them.
-    """
-
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, head: nn.Conv2d) -> None:
-        super().__init__()
-        assert head.bias is not None
-        self.register_buffer("weight", head.weight.detach().float().moveaxis(0, 1))  # (features, classes, 1, 1)
-        self.register_buffer("bias", head.bias.detach().float().reshape(-1, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        scores = self.bias.repeat(len(x), 1, *x.shape[2:])
-        term = torch.empty_like(scores)
-        for feature, weight in zip(x.contiguous().unbind(1), self.weight, strict=True):
-            scores += torch.mul(weight, feature[:, None].float(), out=term)  # (classes, 1, 1) × (n, 1, h, w)
-        return torch.softmax(scores, dim=1)
 
 
 class _Fused(nn.Module):
@@ -101,8 +78,8 @@ class LoadedNetwork:
     ----------
     features : nn.Module
         All but the head, batch norm folded into the convolutions; in the precision of ``dtype``.
-    head : nn.Module
-        With the softmax: from features to the probability of each class.
+    head : Head
+        From features to the probability of each class.
     dtype : torch.dtype
         Of what the network sees.
     batches : Batches
@@ -111,7 +88,7 @@ class LoadedNetwork:
     """
 
     features: nn.Module
-    head: nn.Module
+    head: Head
     dtype: torch.dtype
     batches: Batches
     seen_as: Callable[[NDArray[np.float32]], NDArray[Any]] = np.asarray
@@ -123,11 +100,8 @@ class LoadedNetwork:
     @torch.inference_mode()
     def shares(self, table: Tensor, part: Box, codes: Tensor) -> Tensor:
         """Return the probability of each class in a part of windows, (n, classes, h, w) float32, of codes (n, h, w)."""
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            images = table.index_select(0, codes.flatten()).view(len(codes), 1, *codes.shape[1:])
-            features = self.features(images.to(memory_format=torch.channels_last), part)
-            shares: Tensor = self.head(features)
-            return shares
+        shares: Tensor = self.head(self._maps(table, part, codes))
+        return shares
 
     @torch.inference_mode()
     def planes(self, table: Tensor, inner: Box, count: int, codes: Tensor) -> Tensor:
@@ -137,15 +111,14 @@ class LoadedNetwork:
         height, width = ceil_to(h, _VECTOR), ceil_to(w, _VECTOR)
         y, x = min(inner.y0, codes.shape[1] - height), min(inner.x0, codes.shape[2] - width)
         down, across = inner.relative_to(Box(y, x, y, x)).slices
-        shares = self.shares(table, Box(y, x, y + height, x + width), codes)[:, :, down, across]
-        out = torch.zeros((len(codes), count, h, w), dtype=torch.uint8, device=codes.device)
-        top = shares[:, 0]
-        for i in range(1, shares.shape[1]):
-            out[:, 0].masked_fill_(shares[:, i] > top, i)  # of equals the first, as argmax has it
-            top = torch.maximum(top, shares[:, i])
-        out[:, 1] = torch.round(top * 255)
-        out[:, 2:] = torch.round(shares[:, : count - 2] * 255)
-        return out
+        maps = self._maps(table, Box(y, x, y + height, x + width), codes)
+        return self.head.planes(maps, count)[:, :, down, across]
+
+    def _maps(self, table: Tensor, part: Box, codes: Tensor) -> Tensor:
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            images = table.index_select(0, codes.flatten()).view(len(codes), 1, *codes.shape[1:])
+            maps: Tensor = self.features(images.to(memory_format=torch.channels_last), part)
+            return maps
 
 
 _VECTOR = 16
@@ -163,7 +136,7 @@ def load_network(
     if precision == "int8":
         assert statistics is None, "whole numbers are those of the training's statistics"
         try:
-            head: nn.Module = put_integers_into(net, checkpoint.integer_network(), device.where)
+            head: Head = put_integers_into(net, checkpoint.integer_network(), device.where)
         except ValueError as error:
             raise ModelError(f"{checkpoint.integers_path} was expected to fit the model: {error}.") from error
         return LoadedNetwork(net, head, torch.int64, Batches(device), input_codes)
@@ -181,7 +154,9 @@ def load_network(
             elif _fuses(device):
                 module[1], module[3] = _Fused(folded), nn.Identity()
     assert isinstance(net.head, nn.Conv2d)
-    head, net.head = _HeadInFull(net.head).to(device.where), nn.Identity()
+    assert net.head.bias is not None
+    weight, bias = net.head.weight.detach().float().flatten(1).numpy(), net.head.bias.detach().float().numpy()
+    head, net.head = Head(weight, bias).to(device.where), nn.Identity()
     dtype: torch.dtype = getattr(torch, precision)
     net.to(device.where, dtype)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it

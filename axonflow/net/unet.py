@@ -103,15 +103,15 @@ class UNet(nn.Module):
             skips.append(encode(x))
             x = down(skips[-1])  # (n, f, h/2, w/2)
         seen, deepest = self._needed(part, [_shape(skip) for skip in skips])
-        x, there = _cut(x, deepest), deepest
-        for up, decode, skip, (wanted, around) in zip(
+        wanted, there = deepest, Box.whole(_shape(x))
+        for up, decode, skip, (above, around) in zip(
             reversed(self.up), reversed(self.decode), reversed(skips), reversed(seen), strict=True
         ):
-            x = up(self.doubled(x))  # (n, f, h, w)
-            there = Box(2 * there.y0, 2 * there.x0, 2 * there.y1, 2 * there.x1)
+            x = up(self.doubled(_cut(x, wanted.relative_to(there))))  # (n, f, h, w)
+            there = Box(2 * wanted.y0, 2 * wanted.x0, 2 * wanted.y1, 2 * wanted.x1)
             x = decode(torch.cat([skip[:, :, *around.slices], x[:, :, *around.relative_to(there).slices]], dim=1))
-            x, there = _cut(x, wanted.relative_to(around)), wanted
-        out: Tensor = self.head(x)
+            wanted, there = above, around
+        out: Tensor = self.head(x[:, :, *wanted.relative_to(there).slices])
         return out
 
     def _needed(self, part: Box | None, shapes: list[tuple[int, int]]) -> tuple[list[tuple[Box, Box]], Box]:

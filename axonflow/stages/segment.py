@@ -18,6 +18,7 @@ from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.kernel.classes import AXON_MYELIN, Classes
 from axonflow.kernel.compiled import COMPILED_BYTES
 from axonflow.kernel.grid import Box, Grid
+from axonflow.net.checkpoint import Precision
 from axonflow.net.lattice import Lattice
 from axonflow.ngff.plane import Plane
 from axonflow.stages.layout import Layout
@@ -36,7 +37,7 @@ __all__ = [
     "NETWORK_BYTES",
     "WINDOW_BYTES",
     "device_of",
-    "load_torch",
+    "load_predictor",
     "measure_seams",
     "parameters_of",
     "predictor_of",
@@ -94,7 +95,7 @@ def segment(layout: Layout, network: Network, after: tuple[Stage, ...]) -> tuple
         resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=WINDOW_BYTES + largest * (2 * np.dtype(layout.dtype).itemsize + 5 + planes),
         disk=outputs.disk,
-        rehearse=partial(_rehearse, outputs),
+        rehearse=partial(_rehearse, network.precision, outputs),
     )
     pyramids = [stage for output in outputs.images.values() for stage in levels(output, output.path.name, first)]
     return (first, *pyramids, measure_seams(layout, network, sample, parameters, after))
@@ -112,13 +113,16 @@ def parameters_of(layout: Layout, network: Network) -> dict[str, Any]:
     return parameters
 
 
-def load_torch() -> None:
-    """Load what predicts."""
-    import axonflow.net.predict  # noqa: F401  # a second
+def load_predictor(precision: Precision) -> None:
+    """Load what predicts, and compile its loops."""
+    import axonflow.net.predict  # noqa: F401  # torch, a second
+    from axonflow.net.heads import compile_heads
+
+    compile_heads(precision)
 
 
-def _rehearse(outputs: Outputs) -> None:
-    load_torch()
+def _rehearse(precision: Precision, outputs: Outputs) -> None:
+    load_predictor(precision)
     outputs.rehearse()
 
 

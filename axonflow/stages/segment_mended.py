@@ -34,7 +34,7 @@ from axonflow.stages.segment import (
     NETWORK_BYTES,
     WINDOW_BYTES,
     device_of,
-    load_torch,
+    load_predictor,
     measure_seams,
     parameters_of,
     predictor_of,
@@ -97,7 +97,7 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
         resident={"network": NETWORK_BYTES},
         memory=WINDOW_BYTES + read * (2 * itemsize + 5 + planes),
         disk=pixels,
-        rehearse=load_torch,
+        rehearse=partial(load_predictor, network.precision),
     )
     second = Stage(
         name="segment",

@@ -1,0 +1,230 @@
+"""The last step of a network: from the maps of its last layer to classes, confidence and probabilities.
+
+Scores are added up feature by feature, in an order that is ours: a library's convolution adds up in one that depends on
+the number of threads. On the processor compiled loops do it, in one pass and where the maps lie; on a GPU torch does.
+Both give the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from axonflow.kernel.compiled import compiled
+from axonflow.net.checkpoint import Precision
+
+__all__ = ["ExactHead", "Head", "compile_heads"]
+
+
+class Head(nn.Module):
+    """The last 1×1 convolution and the softmax, in float32: in 8 bits of mantissa classes would tie.
+
+    Parameters
+    ----------
+    weight : (classes, features) float32
+    bias : (classes,) float32
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.tensor(weight.T.copy()))  # (features, classes)
+        self.register_buffer("bias", torch.tensor(bias))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        maps : (n, features, h, w) Tensor
+
+        Returns
+        -------
+        (n, classes, h, w) float32
+        """
+        return torch.softmax(self._scores(maps), dim=1)
+
+    def planes(self, maps: Tensor, count: int) -> Tensor:
+        """Return the first planes of the maps: the class, its probability, then the probability of each class.
+
+        Parameters
+        ----------
+        maps : (n, features, h, w) Tensor
+        count : int
+            How many of them, at least two.
+
+        Returns
+        -------
+        (n, count, h, w) uint8
+            Of equal classes the first; probabilities in 255ths.
+        """
+        return self._planes(self(maps), count)
+
+    def _scores(self, maps: Tensor) -> Tensor:
+        n, _, h, w = maps.shape
+        if maps.device.type == "cpu":
+            scores = torch.empty((n, len(self.bias), h, w))
+            _add_up(_seen(maps), self.weight.numpy(), self.bias.numpy(), scores.numpy())
+            return scores
+        scores = self.bias[:, None, None].repeat(n, 1, h, w)
+        term = torch.empty_like(scores)
+        for feature, weight in zip(maps.contiguous().unbind(1), self.weight[:, :, None, None], strict=True):
+            scores += torch.mul(weight, feature[:, None].float(), out=term)  # (classes, 1, 1) × (n, 1, h, w)
+        return scores
+
+    def _planes(self, shares: Tensor, count: int) -> Tensor:
+        n, classes, h, w = shares.shape
+        planes = torch.empty((n, count, h, w), dtype=torch.uint8, device=shares.device)
+        if shares.device.type == "cpu":
+            _choose(shares.numpy(), planes.numpy())
+            return planes
+        planes[:, 0], top = 0, shares[:, 0]
+        for i in range(1, classes):
+            planes[:, 0].masked_fill_(shares[:, i] > top, i)
+            top = torch.maximum(top, shares[:, i])
+        planes[:, 1] = torch.round(top * 255)
+        planes[:, 2:] = torch.round(shares[:, : count - 2] * 255)
+        return planes
+
+
+class ExactHead(Head):
+    """The same by steps that are rounded alike everywhere.
+
+    Exponentials are looked up: a library computes them otherwise on each kind of processor.
+    """
+
+    exponentials: Tensor
+
+    def __init__(self, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+        super().__init__(weight, bias)
+        powers = np.cumprod(np.full(_LOOKED_UP * _PER_UNIT, _STEP))  # one product after the other
+        # Beyond an exact tie, the middle of each step.
+        exponentials = np.append(1.0, powers * _HALF_STEP).astype(np.float32)
+        self.register_buffer("exponentials", torch.from_numpy(exponentials))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the probability of each class, as :meth:`Head.forward`."""
+        scores = self._scores(maps)
+        below = scores.amax(dim=1, keepdim=True) - scores
+        at = below.mul_(_PER_UNIT).ceil_().clamp_(max=len(self.exponentials) - 1).to(torch.int32)
+        shares = self.exponentials.index_select(0, at.flatten()).view_as(scores)
+        total = shares[:, 0].clone()
+        for i in range(1, shares.shape[1]):
+            total += shares[:, i]
+        return shares.div_(total[:, None])
+
+    def planes(self, maps: Tensor, count: int) -> Tensor:
+        """Return the first planes of the maps, as :meth:`Head.planes`."""
+        if maps.device.type != "cpu":
+            return super().planes(maps, count)
+        n, _, h, w = maps.shape
+        planes = torch.empty((n, count, h, w), dtype=torch.uint8)
+        numbers = self.weight.numpy(), self.bias.numpy(), self.exponentials.numpy()
+        _add_up_and_choose(_seen(maps), *numbers, planes.numpy())
+        return planes
+
+
+def compile_heads(precision: Precision) -> None:
+    """Compile, or load, what heads compute with on the processor, behind a network of a precision."""
+    exact = precision == "int8"
+    head = (ExactHead if exact else Head)(np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
+    maps = torch.zeros((1, 2, 4, 4), dtype=torch.float32 if exact else getattr(torch, precision))
+    head.planes(maps.to(memory_format=torch.channels_last)[:, :, 1:3, 1:3], 2)  # cut from more, as a window's are
+
+
+_PER_UNIT, _LOOKED_UP = 1024, 16
+"""Exponentials in a unit of the scores' differences, and units beyond which a probability is taken for the last one."""
+
+_STEP, _HALF_STEP = 0.9990239141819757, 1.0004884004786945
+"""The exponentials of −1 and ½ of such a step."""
+
+
+def _seen(maps: Tensor) -> NDArray[np.float32]:
+    """Return maps as compiled loops see them, (n, h, w, features)."""
+    seen: NDArray[np.float32] = maps.permute(0, 2, 3, 1).float().numpy()
+    return seen
+
+
+@compiled
+def _add_up(
+    maps: NDArray[np.float32], weight: NDArray[np.float32], bias: NDArray[np.float32], scores: NDArray[np.float32]
+) -> None:
+    feature = np.empty(maps.shape[2], np.float32)
+    for i in range(maps.shape[0]):
+        for y in range(maps.shape[1]):
+            _add_up_row(maps[i, y], weight, bias, feature, scores[i, :, y])
+
+
+@compiled
+def _add_up_row(
+    maps: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    feature: NDArray[np.float32],
+    scores: NDArray[np.float32],
+) -> None:
+    """Add up a row of w pixels: (w, features) maps to (classes, w) scores."""
+    for k in range(len(bias)):
+        scores[k] = bias[k]
+    for f in range(maps.shape[1]):
+        for x in range(len(feature)):  # side by side, so that the sums go by vectors
+            feature[x] = maps[x, f]
+        for k in range(len(bias)):
+            factor = weight[f, k]
+            for x in range(len(feature)):
+                scores[k, x] += factor * feature[x]
+
+
+@compiled
+def _choose(shares: NDArray[np.float32], planes: NDArray[np.uint8]) -> None:
+    for i in range(shares.shape[0]):
+        for y in range(shares.shape[2]):
+            _choose_row(shares[i, :, y], planes[i, :, y])
+
+
+@compiled
+def _choose_row(shares: NDArray[np.float32], planes: NDArray[np.uint8]) -> None:
+    """Choose the class of each of w pixels: (classes, w) shares to (count, w) planes."""
+    for x in range(shares.shape[1]):
+        best, most = 0, shares[0, x]
+        for k in range(1, shares.shape[0]):
+            if shares[k, x] > most:
+                best, most = k, shares[k, x]
+        planes[0, x] = best
+        planes[1, x] = np.uint8(np.rint(most * np.float32(255)))
+    for k in range(planes.shape[0] - 2):
+        for x in range(shares.shape[1]):
+            planes[2 + k, x] = np.uint8(np.rint(shares[k, x] * np.float32(255)))
+
+
+@compiled
+def _add_up_and_choose(
+    maps: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    exponentials: NDArray[np.float32],
+    planes: NDArray[np.uint8],
+) -> None:
+    """Do what :class:`ExactHead` does step by step, row by row: nothing leaves the cache but the planes."""
+    width, last = maps.shape[2], np.float32(len(exponentials) - 1)
+    feature, total = np.empty(width, np.float32), np.empty(width, np.float32)
+    scores = np.empty((len(bias), width), np.float32)
+    for i in range(maps.shape[0]):
+        for y in range(maps.shape[1]):
+            _add_up_row(maps[i, y], weight, bias, feature, scores)
+            for x in range(width):
+                top = scores[0, x]
+                for k in range(1, len(bias)):
+                    top = max(top, scores[k, x])
+                total[x] = 0
+                for k in range(len(bias)):
+                    at = min(np.ceil((top - scores[k, x]) * np.float32(_PER_UNIT)), last)
+                    scores[k, x] = exponentials[np.int32(at)]
+                    total[x] += scores[k, x]
+                for k in range(len(bias)):
+                    scores[k, x] /= total[x]
+            _choose_row(scores, planes[i, :, y])
