@@ -11,14 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from axonflow.kernel.compiled import compiled
 from axonflow.net.heads import ExactHead
 from axonflow.net.integers import FIRST_CODES, LARGEST_CODE, IntegerLayer, IntegerNetwork, input_codes
 from axonflow.net.unet import Conv, UNet
 
-__all__ = ["ExactLayer", "doubled_codes", "put_integers_into"]
+__all__ = ["ExactLayer", "doubled_by_torch", "doubled_codes", "put_integers_into"]
 
 _TRIAL = 24
 """Side of the window on which a layer is tried, px."""
@@ -97,31 +99,48 @@ def doubled_codes(maps: Tensor) -> Tensor:
     (n, c, 2·h + 1, 2·w + 1) uint8
         With the row and column of zeros after it that the next convolution wants.
     """
+    if maps.device.type != "cpu":
+        return doubled_by_torch(maps)
     n, c, h, w = maps.shape
-    codes = maps.permute(0, 2, 3, 1)
-    out = codes.new_empty(n, 2 * h + 1, 2 * w + 1, c)
-    out[:, -1], out[:, :, -1] = 0, 0
-    rows = max(_IN_CACHE // (w * c), 1)
-    for first in range(0, h, rows):
-        end = min(first + rows, h)
-        narrow = codes.new_empty(n, end - first + 2, w, c, dtype=torch.int16)
-        narrow[:, 1:-1] = codes[:, first:end]
-        narrow[:, 0], narrow[:, -1] = codes[:, max(first - 1, 0)], codes[:, min(end, h - 1)]
-        tall = codes.new_empty(n, 2 * (end - first), w + 2, c, dtype=torch.int16)
-        most = 3 * narrow[:, 1:-1]
-        torch.add(most, narrow[:, :-2], out=tall[:, 0::2, 1:-1])
-        torch.add(most, narrow[:, 2:], out=tall[:, 1::2, 1:-1])
-        tall[:, :, 0], tall[:, :, -1] = tall[:, :, 1], tall[:, :, -2]
-        wide = codes.new_empty(n, 2 * (end - first), w, 2, c, dtype=torch.int16)
-        most = (3 * tall[:, :, 1:-1]).add_(8)
-        torch.add(most, tall[:, :, :-2], out=wide[:, :, :, 0])
-        torch.add(most, tall[:, :, 2:], out=wide[:, :, :, 1])
-        out[:, 2 * first : 2 * end, :-1] = wide.bitwise_right_shift_(4).flatten(2, 3)
-    return out.permute(0, 3, 1, 2)
+    doubled = torch.empty((n, 2 * h + 1, 2 * w + 1, c), dtype=torch.uint8)
+    _double(maps.permute(0, 2, 3, 1).numpy(), doubled.numpy())
+    return doubled.permute(0, 3, 1, 2)
 
 
-_IN_CACHE = 2**18
-"""Numbers of 16 bits in the rows that are doubled at a time: few enough for a core's cache."""
+def doubled_by_torch(maps: Tensor) -> Tensor:
+    """Do the same on a GPU."""
+    codes = maps.permute(0, 2, 3, 1).to(torch.int16)
+    for axis in (1, 2):
+        last = codes.shape[axis] - 1
+        before = torch.cat([codes.narrow(axis, 0, 1), codes.narrow(axis, 0, last)], axis)
+        after = torch.cat([codes.narrow(axis, 1, last), codes.narrow(axis, last, 1)], axis)
+        codes = torch.stack([3 * codes + before, 3 * codes + after], axis + 1).flatten(axis, axis + 1)
+    return F.pad((codes + 8) >> 4, (0, 0, 0, 1, 0, 1)).to(torch.uint8).permute(0, 3, 1, 2)
+
+
+@compiled
+def _double(codes: NDArray[np.uint8], doubled: NDArray[np.uint8]) -> None:
+    """Interpolate (n, h, w, c) codes; channels, which lie side by side, go by vectors."""
+    n, h, w, c = codes.shape
+    tall, sums = np.empty((w + 2, c), np.uint16), np.empty(c, np.uint16)
+    for i in range(n):
+        for y in range(2 * h):
+            near, far = codes[i, y // 2], codes[i, min(max(y // 2 + y % 2 * 2 - 1, 0), h - 1)]
+            for x in range(w + 2):
+                at = min(max(x - 1, 0), w - 1)
+                for k in range(c):
+                    tall[x, k] = 3 * near[at, k] + far[at, k]
+            for x in range(2 * w):
+                beside, here = tall[x // 2 + x % 2 * 2], tall[x // 2 + 1]
+                for k in range(c):
+                    sums[k] = 3 * here[k] + beside[k] + 8
+                for k in range(c):
+                    doubled[i, y, x, k] = sums[k] >> 4
+            for k in range(c):
+                doubled[i, y, 2 * w, k] = 0
+        for x in range(2 * w + 1):
+            for k in range(c):
+                doubled[i, 2 * h, x, k] = 0
 
 
 class ExactLayer(nn.Module):

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from axonflow.kernel.compiled import compiled
-from axonflow.net.checkpoint import Precision
 
-__all__ = ["ExactHead", "Head", "compile_heads"]
+__all__ = ["ExactHead", "Head", "planes_by_torch", "scores_by_torch"]
 
 
 class Head(nn.Module):
@@ -62,33 +61,41 @@ class Head(nn.Module):
         (n, count, h, w) uint8
             Of equal classes the first; probabilities in 255ths.
         """
-        return self._planes(self(maps), count)
+        shares = self(maps)
+        if maps.device.type != "cpu":
+            return planes_by_torch(shares, count)
+        planes = torch.empty((len(maps), count, *maps.shape[2:]), dtype=torch.uint8)
+        _choose(shares.numpy(), planes.numpy())
+        return planes
 
     def _scores(self, maps: Tensor) -> Tensor:
-        n, _, h, w = maps.shape
-        if maps.device.type == "cpu":
-            scores = torch.empty((n, len(self.bias), h, w))
-            _add_up(_seen(maps), self.weight.numpy(), self.bias.numpy(), scores.numpy())
-            return scores
-        scores = self.bias[:, None, None].repeat(n, 1, h, w)
-        term = torch.empty_like(scores)
-        for feature, weight in zip(maps.contiguous().unbind(1), self.weight[:, :, None, None], strict=True):
-            scores += torch.mul(weight, feature[:, None].float(), out=term)  # (classes, 1, 1) × (n, 1, h, w)
+        if maps.device.type != "cpu":
+            return scores_by_torch(maps, self.weight, self.bias)
+        scores = torch.empty((len(maps), len(self.bias), *maps.shape[2:]))
+        _add_up(_seen(maps), self.weight.numpy(), self.bias.numpy(), scores.numpy())
         return scores
 
-    def _planes(self, shares: Tensor, count: int) -> Tensor:
-        n, classes, h, w = shares.shape
-        planes = torch.empty((n, count, h, w), dtype=torch.uint8, device=shares.device)
-        if shares.device.type == "cpu":
-            _choose(shares.numpy(), planes.numpy())
-            return planes
-        planes[:, 0], top = 0, shares[:, 0]
-        for i in range(1, classes):
-            planes[:, 0].masked_fill_(shares[:, i] > top, i)
-            top = torch.maximum(top, shares[:, i])
-        planes[:, 1] = torch.round(top * 255)
-        planes[:, 2:] = torch.round(shares[:, : count - 2] * 255)
-        return planes
+
+def scores_by_torch(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Add up the features of maps, in float32, to the score of each class, (n, classes, h, w)."""
+    scores = bias[:, None, None].repeat(len(maps), 1, *maps.shape[2:])
+    term = torch.empty_like(scores)
+    for feature, factor in zip(maps.contiguous().unbind(1), weight[:, :, None, None], strict=True):
+        scores += torch.mul(factor, feature[:, None].float(), out=term)  # (classes, 1, 1) × (n, 1, h, w)
+    return scores
+
+
+def planes_by_torch(shares: Tensor, count: int) -> Tensor:
+    """Return the first planes of what the probability of each class is, as :meth:`Head.planes`."""
+    n, classes, h, w = shares.shape
+    planes = torch.zeros((n, count, h, w), dtype=torch.uint8, device=shares.device)
+    top = shares[:, 0]
+    for i in range(1, classes):
+        planes[:, 0].masked_fill_(shares[:, i] > top, i)
+        top = torch.maximum(top, shares[:, i])
+    planes[:, 1] = torch.round(top * 255)
+    planes[:, 2:] = torch.round(shares[:, : count - 2] * 255)
+    return planes
 
 
 class ExactHead(Head):
@@ -128,14 +135,6 @@ class ExactHead(Head):
         return planes
 
 
-def compile_heads(precision: Precision) -> None:
-    """Compile, or load, what heads compute with on the processor, behind a network of a precision."""
-    exact = precision == "int8"
-    head = (ExactHead if exact else Head)(np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
-    maps = torch.zeros((1, 2, 4, 4), dtype=torch.float32 if exact else getattr(torch, precision))
-    head.planes(maps.to(memory_format=torch.channels_last)[:, :, 1:3, 1:3], 2)  # cut from more, as a window's are
-
-
 _PER_UNIT, _LOOKED_UP = 1024, 16
 """Exponentials in a unit of the scores' differences, and units beyond which a probability is taken for the last one."""
 
@@ -169,7 +168,8 @@ def _add_up_row(
 ) -> None:
     """Add up a row of w pixels: (w, features) maps to (classes, w) scores."""
     for k in range(len(bias)):
-        scores[k] = bias[k]
+        for x in range(len(feature)):
+            scores[k, x] = bias[k]
     for f in range(maps.shape[1]):
         for x in range(len(feature)):  # side by side, so that the sums go by vectors
             feature[x] = maps[x, f]

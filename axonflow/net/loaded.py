@@ -25,13 +25,13 @@ from axonflow.kernel.grid import Box, ceil_to
 from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint, Precision
 from axonflow.net.device import Device, Processor
-from axonflow.net.exact import put_integers_into
-from axonflow.net.heads import Head
+from axonflow.net.exact import doubled_codes, put_integers_into
+from axonflow.net.heads import ExactHead, Head
 from axonflow.net.integers import input_codes
 from axonflow.net.statistics import Statistics
 from axonflow.net.unet import Conv
 
-__all__ = ["PLANES", "LoadedNetwork", "keep_memory", "load_network"]
+__all__ = ["PLANES", "LoadedNetwork", "compile_loops", "keep_memory", "load_network"]
 
 PLANES = ("class", "confidence")
 """What is predicted of every pixel: its class, the maximum class probability; then the probability of each class."""
@@ -161,6 +161,17 @@ def load_network(
     net.to(device.where, dtype)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs do not know it
     return LoadedNetwork(net, head, dtype, Batches(device))
+
+
+def compile_loops(precision: Precision) -> None:
+    """Compile, or load, the loops that a network of a precision calls on the processor."""
+    exact = precision == "int8"
+    maps = torch.zeros((1, 2, 4, 4), dtype=torch.float32 if exact else getattr(torch, precision))
+    maps = maps.to(memory_format=torch.channels_last)
+    head = (ExactHead if exact else Head)(np.zeros((2, 2), np.float32), np.zeros(2, np.float32))
+    head.planes(maps[:, :, 1:3, 1:3], 2)  # cut from more, as a window's are
+    if exact:
+        doubled_codes(maps.to(torch.uint8))
 
 
 def _fuses(device: Device) -> bool:

@@ -116,9 +116,9 @@ def parameters_of(layout: Layout, network: Network) -> dict[str, Any]:
 def load_predictor(precision: Precision) -> None:
     """Load what predicts, and compile its loops."""
     import axonflow.net.predict  # noqa: F401  # torch, a second
-    from axonflow.net.heads import compile_heads
+    from axonflow.net.loaded import compile_loops
 
-    compile_heads(precision)
+    compile_loops(precision)
 
 
 def _rehearse(precision: Precision, outputs: Outputs) -> None:

@@ -17,9 +17,10 @@ from whole_numbers import convolved, cut_off, doubled, random_integers, slow_sha
 
 from axonflow.kernel.grid import Box, Grid
 from axonflow.net.architecture import Architecture
+from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.device import Processor
-from axonflow.net.exact import ExactLayer, doubled_codes, put_integers_into
+from axonflow.net.exact import ExactLayer, doubled_by_torch, doubled_codes, put_integers_into
 from axonflow.net.integers import IntegerLayer, input_codes
 from axonflow.net.lattice import Lattice
 from axonflow.net.loaded import LoadedNetwork, load_network
@@ -60,7 +61,7 @@ def test_shares_are_those_of_a_slow_loop(architecture: Architecture, bytewise: b
     net = UNet(architecture, classes=4).eval()
     head = put_integers_into(net, integers, CPU)
     if not bytewise:
-        by_taps(LoadedNetwork(net, head, torch.int64, None))  # type: ignore[arg-type]
+        by_taps(LoadedNetwork(net, head, torch.int64, Batches(Processor())))
     with torch.inference_mode():
         came = head(net(torch.from_numpy(input_codes(image))[None, None]))[0].numpy()
     expected = slow_shares(architecture, integers, image)
@@ -93,10 +94,12 @@ def test_a_layer_is_what_its_definition_says(data: st.DataObject) -> None:
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))))
 def test_doubled_codes_are_whole_numbers_interpolated(codes: np.ndarray) -> None:
-    came = doubled_codes(torch.from_numpy(codes)[None].to(memory_format=torch.channels_last))[0].numpy()
-    np.testing.assert_array_equal(came[:, :-1, :-1], doubled(codes.astype(np.int64)))
-    assert not came[:, -1].any()
-    assert not came[:, :, -1].any()
+    maps = torch.from_numpy(codes)[None].to(memory_format=torch.channels_last)
+    for double in (doubled_codes, doubled_by_torch):
+        came = double(maps)[0].numpy()
+        np.testing.assert_array_equal(came[:, :-1, :-1], doubled(codes.astype(np.int64)))
+        assert not came[:, -1].any()
+        assert not came[:, :, -1].any()
 
 
 @settings(max_examples=20)
