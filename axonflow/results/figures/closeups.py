@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from axonflow.results.figures.outline import draw_border
@@ -15,7 +16,6 @@ from axonflow.results.figures.style import (
     AXON,
     MYELIN,
     PAGE_MM,
-    new_figure,
     save,
     scale_bar_inside,
     styled,
@@ -24,6 +24,14 @@ from axonflow.results.figures.style import (
 __all__ = ["CloseUp", "draw_closeups"]
 
 COLUMNS = 6
+
+GAP_MM = 1.5
+"""Between close-ups."""
+
+SIDE_MM = PAGE_MM / COLUMNS - GAP_MM
+
+LINE_MM = 2.8
+"""What a line of words takes below one."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +59,24 @@ class CloseUp:
 
 @styled()
 def draw_closeups(axons: Sequence[CloseUp], paths: Iterable[Path]) -> None:
-    """Draw axons in rows of six, as wide as a page, to PNG, SVG or PDF files."""
+    """Draw axons in rows of six, as wide as a page, to PNG, SVG or PDF files.
+
+    All lie in one pair of axes, which count the figure's mm: a pair for each would take longer than what it shows.
+    """
     rows = -(-len(axons) // COLUMNS)
-    lines = max(each.said.count("\n") + 1 for each in axons)
-    figure = new_figure(PAGE_MM, rows * (30 + 2.8 * lines))
-    places = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
-    for axes, each in zip(places, axons, strict=False):
+    tall = SIDE_MM + GAP_MM + LINE_MM * max(each.said.count("\n") + 1 for each in axons)
+    figure = Figure(figsize=(PAGE_MM / 25.4, rows * tall / 25.4))
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, PAGE_MM), ylim=(rows * tall, 0))
+    page.set_axis_off()
+    for k, each in enumerate(axons):
+        row, column = divmod(k, COLUMNS)
         height, width = each.extent_um
-        axes.imshow(stretched(each.grey), cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
-        draw_border(axes, each.fiber, each.extent_um, MYELIN, 0.9)
-        draw_border(axes, each.axon, each.extent_um, AXON, 0.9)
-        axes.set_xlim(0, width)
-        axes.set_ylim(height, 0)
-        scale_bar_inside(axes, (0, width, height, 0))
-        axes.set_xlabel(each.said, fontsize=6, loc="left")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
-    for axes in places[len(axons) :]:
-        axes.set_axis_off()
+        mm = SIDE_MM / max(height, width)
+        x, y = column * (SIDE_MM + GAP_MM) + GAP_MM / 2, row * tall + GAP_MM / 2
+        across, down = (x, x + mm * width), (y, y + mm * height)
+        page.imshow(stretched(each.grey), cmap="gray", vmin=0, vmax=1, extent=(*across, *down[::-1]), aspect="auto")
+        draw_border(page, each.fiber, (down, across), MYELIN, 0.9)
+        draw_border(page, each.axon, (down, across), AXON, 0.9)
+        scale_bar_inside(page, (*across, *down[::-1]), mm)
+        page.annotate(each.said, (x, y + SIDE_MM), (0, -3), textcoords="offset points", va="top", fontsize=6)
     save(figure, paths)

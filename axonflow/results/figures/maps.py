@@ -178,7 +178,7 @@ def _paint(axes: Axes, maps: xr.Dataset, name: str, colours: str, span: Range, o
 def _bar_inside(axes: Axes, maps: xr.Dataset, of_um: float | None = None) -> None:
     """Draw a scale bar unless numbers stand in the cells, which it would cross; the axes count µm, too."""
     if not few(maps):
-        scale_bar_inside(axes, extent_um(maps), of_um)
+        scale_bar_inside(axes, extent_um(maps), of_um=of_um)
 
 
 def _hint(figure: Figure, maps: xr.Dataset) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from contourpy import LineType, contour_generator
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["Outlines", "draw_border", "draw_cells", "draw_outlines", "fade_cells"]
 
 Pixels = NDArray[np.bool_]
+Place = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
 Floats = NDArray[np.float64]
 
 INK, PAPER = "0.15", "white"
@@ -34,27 +37,28 @@ class Outlines:
     regions: dict[str, Pixels] = field(default_factory=dict)
 
 
-def draw_border(
-    axes: Axes, inside: Pixels, extent: tuple[float, float], colour: str | tuple[float, ...], width: float
-) -> None:
+def draw_border(axes: Axes, inside: Pixels, place: Place, colour: str | tuple[float, ...], width: float) -> None:
     """Draw the border of a set of pixels, also where it is the picture's own.
 
     Parameters
     ----------
     axes : Axes
     inside : (h, w) bool
-    extent : (float, float)
-        Height and width of the picture, in the unit of the axes.
+    place : (float, float) or pair of these
+        Height and width of the picture, or from where to where it lies in y and in x, in the unit of the axes.
     colour : str or tuple
     width : float
         Of the line, points.
     """
-    if not inside.any():
-        return
-    (h, w), (height, across) = inside.shape, extent
     framed = np.pad(inside.astype(np.float32), 1)
-    y, x = ((np.arange(n + 2) - 0.5) / n * side for n, side in ((h, height), (w, across)))
-    axes.contour(np.clip(x, 0, across), np.clip(y, 0, height), framed, levels=[0.5], colors=[colour], linewidths=width)
+    y, x = (
+        np.clip(first + (np.arange(n + 2) - 0.5) / n * (last - first), first, last)
+        for n, (first, last) in zip(
+            inside.shape, (each if isinstance(each, tuple) else (0.0, each) for each in place), strict=True
+        )
+    )
+    lines: Any = contour_generator(x, y, framed, line_type=LineType.Separate).lines(0.5)  # closed, as it is framed
+    axes.add_collection(PolyCollection(lines, facecolors="none", edgecolors=[colour], linewidths=width), autolim=False)
 
 
 def draw_outlines(axes: Axes, outlines: Outlines, extent: tuple[float, float]) -> None:

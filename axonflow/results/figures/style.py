@@ -198,19 +198,19 @@ def scale_bar(axes: Axes, extent: Extent) -> None:
     axes.text(left + length / 2, bottom + height * 0.06, words, ha="center", va="top", fontsize=7)
 
 
-def scale_bar_inside(axes: Axes, extent: Extent, of_um: float | None = None) -> None:
+def scale_bar_inside(axes: Axes, extent: Extent, unit: float = 1.0, of_um: float | None = None) -> None:
     """Draw such a bar into the picture, at its lower left, with a light rim that is seen on any colour.
 
-    ``of_um`` is the width that decides its length, if that is not the picture's.
+    ``unit`` is a µm in the axes; ``of_um`` the width that decides the bar's length, if that is not the picture's.
     """
     left, right, bottom, top = extent
     width, height = right - left, bottom - top
-    length, words = round_length(width if of_um is None else of_um)
+    length, words = round_length(width / unit if of_um is None else of_um)
     rim = [Stroke(linewidth=1.6, foreground="white"), Normal()]
     x, y = left + 0.04 * width, bottom - 0.05 * height
     axes.autoscale(False)
     axes.plot(
-        [x, x + length],
+        [x, x + length * unit],
         [y, y],
         color="black",
         linewidth=2,

@@ -259,12 +259,15 @@ def _examples(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[F
         return
     pixel_um2 = result.pyramid("axons").pixel_size.area_um2
     doubtful, typical = doubtful_and_typical(chosen, how_sure(result, chosen), pixel_um2)
+    seen, ids = _seen(result), (result.pyramid("axons"), result.pyramid("fibers"))
     for name, examples, said in (
         ("doubtful", doubtful, "The axons that differ most from the others of the slide, the most doubtful first"),
         ("typical", typical, "Axons nearest to the slide's medians"),
     ):
         if examples:
-            figures.draw_closeups([_near_by(result, chosen.iloc[each.row], each.why) for each in examples], paths(name))
+            figures.draw_closeups(
+                [_near_by(seen, *ids, chosen.iloc[each.row], each.why) for each in examples], paths(name)
+            )
             said += ": id, diameter and g-ratio"
             said += ", and what is unusual." if name == "doubtful" else "."
             yield Figure(name, f"{said} 'axonflow view {result.store.name} --axon ID' goes there.", is_photograph=True)
@@ -287,26 +290,28 @@ def how_sure(result: Analysis, axons: pd.DataFrame) -> NDArray[np.float64] | Non
     return found
 
 
-def _near_by(result: Analysis, axon: pd.Series[Any], why: tuple[str, ...]) -> figures.CloseUp:
+def _near_by(
+    seen: Pyramid, axons: Pyramid, fibers: Pyramid, axon: pd.Series[Any], why: tuple[str, ...]
+) -> figures.CloseUp:
     """Look at an axon from near by: a square around its fiber."""
-    ids, um = result.pyramid("fibers"), result.pyramid("fibers").pixel_size
+    um = fibers.pixel_size
     low, high = ([int(axon[f"bbox_{end}_{axis}"]) for axis in "yx"] for end in ("min", "max"))
     sizes = (um.y, um.x)
     extents = [(b - a) * size for a, b, size in zip(low, high, sizes, strict=True)]
     side_um = max(1.7 * max(extents), CLOSE_UP_PX * max(sizes))
-    sides = [min(round(side_um / size), n) for size, n in zip(sizes, ids.shape, strict=True)]
+    sides = [min(round(side_um / size), n) for size, n in zip(sizes, fibers.shape, strict=True)]
     y, x = (
         int(np.clip((a + b - side) // 2, 0, n - side))
-        for a, b, side, n in zip(low, high, sides, ids.shape, strict=True)
+        for a, b, side, n in zip(low, high, sides, fibers.shape, strict=True)
     )
     box = Box(y, x, y + sides[0], x + sides[1])
     number_ = int(axon["axon_id"])
     gratio = f"g {axon[GRATIO]:.2f}" if axon[MYELIN_AREA] > 0 else "no g-ratio"
     said = "\n".join((f"{number_:,}", f"{axon[DIAMETER]:.2f} µm, {gratio}", *why))
     return figures.CloseUp(
-        _seen(result).read(box),
-        result.pyramid("axons").read(box) == number_,
-        ids.read(box) == number_,
+        seen.read(box),
+        axons.read(box) == number_,
+        fibers.read(box) == number_,
         (sides[0] * um.y, sides[1] * um.x),
         said,
     )
