@@ -130,7 +130,7 @@ def test_some_are_drawn_by_the_other(result: Analysis, process: FigureProcess, t
     with process.drawing(result.store, tmp_path) as answer:
         told = answer()
     assert told is not None
-    assert {path.stem for path in tmp_path.iterdir()} == {name for name, *_ in told} >= {"slide", "maps", "profile"}
+    assert {path.stem for path in tmp_path.iterdir()} == {name for name, *_ in told} >= {"slide", "maps"}
 
 
 def test_one_that_dies_before_it_is_asked_costs_no_figure(

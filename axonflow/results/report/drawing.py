@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from axonflow.ngff import Pyramid
 from axonflow.results import figures
 from axonflow.results.analysis import Analysis
 from axonflow.results.cells import CUT_FROM, edges_um, few, is_whole
-from axonflow.results.figure_process import FigureProcess
+from axonflow.results.figure_process import Answer
 from axonflow.results.figures.overlay import coarse
 from axonflow.results.outlines import covered_pixels, drawn_over, region_pixels
 from axonflow.results.report.examples import NEEDED as CHOSEN_BY
@@ -65,9 +64,7 @@ class Figure:
     is_photograph: bool = False
 
 
-def draw_figures(
-    result: Analysis, axons: pd.DataFrame, folder: Path, process: FigureProcess | None = None
-) -> list[Figure]:
+def draw_figures(result: Analysis, axons: pd.DataFrame, folder: Path, answer: Answer) -> list[Figure]:
     """Draw all figures of a store into a folder.
 
     Parameters
@@ -76,27 +73,27 @@ def draw_figures(
     axons : DataFrame
         Those that count.
     folder : Path
-    process : FigureProcess, optional
-        Draws :func:`draw_overviews` meanwhile.
+    answer : callable
+        Returns the fields of what :func:`draw_overviews` draws, which somebody else draws meanwhile; None if nobody
+        does.
 
     Returns
     -------
     list of Figure
         Those that there is anything to draw of.
     """
-    with nullcontext(lambda: None) if process is None else process.drawing(result.store, folder) as answer:
-        figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), result.classes, folder / "overlay.png")
-        near = _drawn((_detail, _examples), result, axons, folder)
-        answered = answer()
+    figures.draw_overlay(result.pyramid(), result.pyramid("semantic"), result.classes, folder / "overlay.png")
+    others = _drawn((_distributions, _detail, _examples), result, axons, folder)
+    answered = answer()
     if answered is None:
         sweep(folder)
-        return [*draw_overviews(result, axons, folder), *near]
-    return [*(Figure(*fields) for fields in answered), *near]
+        return [*draw_overviews(result, axons, folder), *others]
+    return [*(Figure(*fields) for fields in answered), *others]
 
 
 def draw_overviews(result: Analysis, axons: pd.DataFrame, folder: Path) -> list[Figure]:
-    """Draw those figures of a store that show the slide, its maps and its axons as a whole; as :func:`draw_figures`."""
-    return _drawn((_slide, _maps, _doubt, _distributions, _unmyelinated), result, axons, folder)
+    """Draw those figures of a store that show the slide and its maps as a whole; as :func:`draw_figures`."""
+    return _drawn((_slide, _maps, _doubt, _unmyelinated), result, axons, folder)
 
 
 Paths = Callable[[str], list[Path]]

@@ -80,12 +80,14 @@ def write_report(result: Analysis, process: FigureProcess | None = None) -> Path
     OSError
         What the file system says, as it is; figures and report are there whole, or not.
     """
-    from axonflow.results.report.drawing import NEEDED, draw_figures
-
     report, figures = result.store / "report.html", result.store / "figures"
-    axons = result.counted_fibers([*dict.fromkeys((*NEEDED, BORDER, *result.kind_columns, *result.network_columns))])
     with new_folder(figures, durable=False) as part:
-        drawn = draw_figures(result, axons, part, process)
+        with nullcontext(lambda: None) if process is None else process.drawing(result.store, part) as answer:
+            from axonflow.results.report.drawing import NEEDED, draw_figures  # loads what the other has loaded
+
+            columns = dict.fromkeys((*NEEDED, BORDER, *result.kind_columns, *result.network_columns))
+            axons = result.counted_fibers([*columns])
+            drawn = draw_figures(result, axons, part, answer)
         remove(report)  # it must not outlive its figures
     write_page(report, "slide.html", _content(result, axons, drawn, figures))
     return report
