@@ -9,7 +9,8 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from axonflow.cli import app as commands
 from axonflow.engine.profile import Profile
-from axonflow.kernel.setting import settings
+from axonflow.kernel.setting import Setting, settings
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.training.recipe import Augmentation, Recipe
 from axonflow.workflow.config import Config
@@ -85,17 +86,24 @@ def plain(text: str) -> str:
 
 
 def list_settings(cls: type) -> str:
-    """Return a table of a class of settings, in Markdown."""
+    """Return a class of settings in Markdown: a table for each topic."""
+    return "\n\n".join(
+        (f"**{topic}**\n\n" if topic else "") + _table(dict(known), python=cls is Config)
+        for topic, known in groupby(settings(cls).items(), lambda item: item[1].topic)
+    )
+
+
+def _table(known: Mapping[str, Setting], *, python: bool) -> str:
     columns: dict[str, list[str]] = {}
-    for key, known in settings(cls).items():
+    for key, each in known.items():
         cells = {
             "file": f"`{key}`",
-            "command line": f"`{known.flag}`" if known.flag else "",
-            "Python": f"`{known.argument}`" if cls is Config else "",
-            "values": known.kind.form + (f"; {known.bounds}" if known.bounds else ""),
-            "if left out": "required" if known.required else known.fallback,
-            "decides": ", ".join(stage.replace(".", " ") for stage in known.decides),
-            "what it is": known.help,
+            "command line": f"`{each.flag}`" if each.flag else "",
+            "Python": f"`{each.argument}`" if python else "",
+            "values": each.kind.form + (f"; {each.bounds}" if each.bounds else ""),
+            "if left out": "required" if each.required else each.fallback,
+            "decides": ", ".join(stage.replace(".", " ") for stage in each.decides),
+            "what it is": each.help,
         }
         for title, cell in cells.items():
             columns.setdefault(title, []).append(cell)

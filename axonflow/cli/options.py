@@ -33,17 +33,21 @@ def option(type_: object, flag: str, text: str, **more: Any) -> object:
     return Annotated[type_, typer.Option(flag, help=text, show_default=False, **more), flag]
 
 
-def _option_of(known: Setting) -> object:
+_WHO = "Who computes"
+
+
+def _option_of(known: Setting, topic: str) -> object:
     """Make the option of a setting."""
+    more: dict[str, Any] = {"rich_help_panel": known.topic or topic or None}
     fallback = f" \\[default: {escape(known.fallback)}]" if known.fallback else ""
     if known.kind.typed in (int, float):  # read by the setting, so that a wrong word gets the same answer everywhere
-        return option(str | None, known.flag, f"{known.help}{fallback}", metavar="<number>")
-    return option(known.kind.typed | None, known.flag, f"{known.help}{fallback}")
+        return option(str | None, known.flag, f"{known.help}{fallback}", metavar="<number>", **more)
+    return option(known.kind.typed | None, known.flag, f"{known.help}{fallback}", **more)
 
 
-def _options_of(cls: type) -> dict[str, object]:
+def _options_of(cls: type, topic: str = "") -> dict[str, object]:
     """Make the options of all settings of a class that have a flag."""
-    return {key: _option_of(known) for key, known in settings(cls).items() if known.flag}
+    return {key: _option_of(known, topic) for key, known in settings(cls).items() if known.flag}
 
 
 SETTINGS: dict[str, object] = {
@@ -51,7 +55,7 @@ SETTINGS: dict[str, object] = {
     "pipeline": option(str | None, "--pipeline", "Further settings: a named pipeline, or a TOML file."),
     **_options_of(Config),
 }
-_PROFILE = _options_of(Profile)
+_PROFILE = _options_of(Profile, _WHO)
 DRIVER = {key: kind for key, kind in _PROFILE.items() if key.startswith("driver_")}
 """What the job of a driver asks for."""
 
@@ -60,6 +64,7 @@ CLUSTER: dict[str, object] = {
         str | None,
         "--cluster",
         "Who works: a profile's name or file, or a scheduler's address or folder. \\[default: local]",
+        rich_help_panel=_WHO,
     ),
     **{key: kind for key, kind in _PROFILE.items() if key not in DRIVER},
 }

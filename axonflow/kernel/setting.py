@@ -55,6 +55,8 @@ class Setting:
         for each.
     multiple : int, optional
         What the value is a multiple of.
+    topic : str
+        Under what the help lists the flag; empty where there are few.
     decides : tuple of str
         The first stages whose results it decides; those after them follow.
     """
@@ -72,6 +74,7 @@ class Setting:
     above: Any = None
     most: Any = None
     multiple: int | None = None
+    topic: str = ""
     decides: tuple[str, ...] = ()
 
     @property

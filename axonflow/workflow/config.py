@@ -42,10 +42,13 @@ OnOff = Literal["on", "off"]
 AxonShape = Literal["circle", "ellipse"]
 _UNIT = choice("px", "um")
 
+_SLIDE, _NETWORK, _MASKS = "The slide", "The network", "Own masks in place of the network"
+_MAPS, _AXONS, _WORK = "Maps and regions", "Which axons count, and how they are measured", "Who computes"
+
 
 def _rule(purpose: str, flag: str, **bounds: Any) -> Any:
     """Make a field the setting of a rule, which bounds nothing unless given."""
-    return setting(NUMBER, purpose, flag=flag, usual="no bound", decides=("measure.rules",), **bounds)
+    return setting(NUMBER, purpose, flag=flag, topic=_AXONS, usual="no bound", decides=("measure.rules",), **bounds)
 
 
 def _is_side(value: Any) -> bool:
@@ -72,12 +75,13 @@ class Config:
     slide: Path
     out: Path
     series: int | None = setting(
-        WHOLE, "Which image of a file that holds several.", flag="--series", decides=("convert",)
+        WHOLE, "Which image of a file that holds several.", flag="--series", topic=_SLIDE, decides=("convert",)
     )
     channel: int | None = setting(
         WHOLE,
         "Which channel of an OME-Zarr, such as a dye's.",
         flag="--channel",
+        topic=_SLIDE,
         usual="the only one, or the luminance of RGB",
         least=0,
         decides=("convert",),
@@ -86,6 +90,7 @@ class Config:
         PIXEL_SIZE,
         "Side of a pixel in µm, or height,width; overrides the file.",
         flag="--pixel-size",
+        topic=_SLIDE,
         usual="the file's",
         decides=("convert", "segment"),
     )
@@ -94,6 +99,7 @@ class Config:
         "Analyse the info bar that a scanning electron microscope wrote below the image, too.",
         default=False,
         flag="--keep-bar",
+        topic=_SLIDE,
         decides=("convert", "segment"),
     )
     on_bad_tile: OnBadTile = setting(
@@ -102,12 +108,14 @@ class Config:
         "not measure it.",
         default="stop",
         flag="--on-bad-tile",
+        topic=_SLIDE,
         decides=("convert", "measure"),
     )
     model: str | None = setting(
         name_or_path("a model"),
         "An embedded model, one of yours, or the path of one or of a folder of nnU-Net.",
         flag="--model",
+        topic=_NETWORK,
         usual="the embedded one nearest in pixel size",
         decides=("segment", "segment.seams"),
     )
@@ -115,6 +123,7 @@ class Config:
         NUMBER,
         "Resample the slide to pixels of this side before a model of nnU-Net sees it, µm.",
         flag="--working-pixel-size",
+        topic=_NETWORK,
         usual="the slide's own",
         unit="µm",
         least=SMALLEST_UM,
@@ -126,6 +135,7 @@ class Config:
         "Pixels each window of the network sees around its core; 'exact': all that can reach it; 'mend': the usual "
         "ones, and all where neighbours disagree.",
         flag="--halo",
+        topic=_NETWORK,
         usual="the model's, 25",
         least=0,
         unit="px",
@@ -136,6 +146,7 @@ class Config:
         "Adapt the network to the slide: mix statistics of its own windows into those of batch norm, which models of "
         "nnU-Net have not.",
         flag="--adapt-to-slide",
+        topic=_NETWORK,
         usual="off",
         decides=("segment", "segment.seams"),
     )
@@ -144,6 +155,7 @@ class Config:
         "Compute the network in this precision; int8 are whole numbers, the same on every processor, which a model "
         "must have.",
         flag="--precision",
+        topic=_NETWORK,
         usual="float16 on a GPU; on a processor the fastest that it and the model have",
         decides=("segment", "segment.seams"),
     )
@@ -153,35 +165,78 @@ class Config:
         "nnU-Net's; the record says how much.",
         default=False,
         flag="--fast",
+        topic=_NETWORK,
         decides=("segment",),
     )
     step: float | None = setting(
         NUMBER,
         "Largest distance between windows of nnU-Net, as a part of one.",
         flag="--step",
+        topic=_NETWORK,
         usual="0.5, nnU-Net's; 0.75 with --fast",
         above=0,
         most=1,
         decides=("segment",),
     )
-    chunk: int | None = setting(
-        WHOLE,
-        "Side of the square that one task computes, px; does not change the result.",
-        flag="--chunk",
-        usual="4096, less if small",
-        unit="px",
-        least=64,
-        most=65_536,
-        multiple=64,
-        decides=("convert", "segment"),
+    keep_probabilities: bool = setting(
+        YES_NO,
+        "Store the class probabilities.",
+        default=False,
+        flag="--keep-probabilities",
+        topic=_NETWORK,
+        decides=("segment",),
+    )
+    axon_mask: Path | None = setting(
+        FILE,
+        "Own axon mask in place of the network (non-zero is axon), or outlines: GeoJSON, ROIs of ImageJ.",
+        flag="--axon-mask",
+        topic=_MASKS,
+        decides=("segment",),
+    )
+    myelin_mask: Path | None = setting(
+        FILE, "Own myelin mask, with --axon-mask.", flag="--myelin-mask", topic=_MASKS, decides=("segment",)
+    )
+    uaxon_mask: Path | None = setting(
+        FILE, "Own mask of unmyelinated axons, with both.", flag="--uaxon-mask", topic=_MASKS, decides=("segment",)
+    )
+    outlines_unit: MaskUnit | None = setting(
+        _UNIT,
+        "Unit of masks that are outlines: px of the slide, or um.",
+        flag="--outlines-unit",
+        topic=_MASKS,
+        usual="px",
+        decides=("segment",),
+    )
+    labels: Path | None = setting(
+        FILE,
+        "Own masks as one image: 0 background, 127 myelin, 255 axon.",
+        flag="--labels",
+        topic=_MASKS,
+        decides=("segment",),
+    )
+    classes: str | None = setting(
+        TEXT,
+        "What the values in --labels are, such as 0=background,1=myelin,2=axon,3=unmyelinated,4=nuclei.",
+        flag="--classes",
+        topic=_MASKS,
+        usual="0, 127, 255 or 0, 1, 2",
+        decides=("segment",),
     )
     cell_um: float = setting(
-        NUMBER, "Side of a map's cell, µm.", default=50.0, flag="--cell", unit="µm", above=0, decides=("map",)
+        NUMBER,
+        "Side of a map's cell, µm.",
+        default=50.0,
+        flag="--cell",
+        topic=_MAPS,
+        unit="µm",
+        above=0,
+        decides=("map",),
     )
     mask: Path | None = setting(
         FILE,
         "What counts: an image of any resolution, or GeoJSON polygons.",
         flag="--mask",
+        topic=_MAPS,
         usual="the whole slide",
         decides=("measure.rules", "measure.regions", "map"),
     )
@@ -190,60 +245,29 @@ class Config:
         "Unit of the polygons: px of the slide, or um.",
         default="px",
         flag="--mask-unit",
+        topic=_MAPS,
         decides=("measure.rules", "measure.regions", "map"),
     )
     regions: Path | None = setting(
         FILE,
         "Regions (tracts) to describe one by one: GeoJSON polygons, or an image of their numbers.",
         flag="--regions",
+        topic=_MAPS,
         decides=("measure.regions",),
     )
     regions_unit: MaskUnit = setting(
-        _UNIT, "Unit of their polygons: px, or um.", default="px", flag="--regions-unit", decides=("measure.regions",)
-    )
-    axon_mask: Path | None = setting(
-        FILE,
-        "Own axon mask in place of the network (non-zero is axon), or outlines: GeoJSON, ROIs of ImageJ.",
-        flag="--axon-mask",
-        decides=("segment",),
-    )
-    myelin_mask: Path | None = setting(
-        FILE, "Own myelin mask, with --axon-mask.", flag="--myelin-mask", decides=("segment",)
-    )
-    uaxon_mask: Path | None = setting(
-        FILE, "Own mask of unmyelinated axons, with both.", flag="--uaxon-mask", decides=("segment",)
-    )
-    outlines_unit: MaskUnit | None = setting(
         _UNIT,
-        "Unit of masks that are outlines: px of the slide, or um.",
-        flag="--outlines-unit",
-        usual="px",
-        decides=("segment",),
-    )
-    labels: Path | None = setting(
-        FILE,
-        "Own masks as one image: 0 background, 127 myelin, 255 axon.",
-        flag="--labels",
-        decides=("segment",),
-    )
-    classes: str | None = setting(
-        TEXT,
-        "What the values in --labels are, such as 0=background,1=myelin,2=axon,3=unmyelinated,4=nuclei.",
-        flag="--classes",
-        usual="0, 127, 255 or 0, 1, 2",
-        decides=("segment",),
-    )
-    keep_probabilities: bool = setting(
-        YES_NO,
-        "Store the class probabilities.",
-        default=False,
-        flag="--keep-probabilities",
-        decides=("segment",),
+        "Unit of their polygons: px, or um.",
+        default="px",
+        flag="--regions-unit",
+        topic=_MAPS,
+        decides=("measure.regions",),
     )
     rules: str | None = setting(
         path_or("none"),
         "Which axons count: a TOML file of the rules below, or 'none': all that are found, as in AxonDeepSeg.",
         flag="--rules",
+        topic=_AXONS,
         usual="the counting frame alone",
         decides=("label.survey", "measure.rules"),
     )
@@ -252,6 +276,7 @@ class Config:
         "Of the axons that the slide's border cuts, count those of the upper and left side alone (frame), none "
         "(inside), or all.",
         flag="--border",
+        topic=_AXONS,
         usual="frame",
         decides=("measure.rules",),
     )
@@ -259,6 +284,7 @@ class Config:
         NUMBER,
         "Take what is smaller for no axon: it gets no id and no row, µm².",
         flag="--min-axon-area",
+        topic=_AXONS,
         usual="the model's; 0 for own masks",
         unit="µm²",
         least=0,
@@ -268,6 +294,7 @@ class Config:
         NUMBER,
         "The same of unmyelinated axons, µm².",
         flag="--min-unmyelinated-area",
+        topic=_AXONS,
         usual="0.005 of a network, or the model's limit for axons if smaller; 0 for own masks",
         unit="µm²",
         least=0,
@@ -284,6 +311,7 @@ class Config:
         YES_NO,
         "Leave out axons of which no myelin was found.",
         flag="--need-myelin",
+        topic=_AXONS,
         usual="no",
         decides=("measure.rules",),
     )
@@ -304,6 +332,7 @@ class Config:
         "Longest way from an axon through its myelin, µm; myelin farther away belongs to none.",
         default=5.0,
         flag="--max-myelin",
+        topic=_AXONS,
         unit="µm",
         above=0,
         most=1000,
@@ -314,7 +343,20 @@ class Config:
         "An axon's diameter: of the disk of its area (circle), or the short axis of its ellipse (ellipse).",
         default="circle",
         flag="--axon-shape",
+        topic=_AXONS,
         decides=("measure",),
+    )
+    chunk: int | None = setting(
+        WHOLE,
+        "Side of the square that one task computes, px; does not change the result.",
+        flag="--chunk",
+        topic=_WORK,
+        usual="4096, less if small",
+        unit="px",
+        least=64,
+        most=65_536,
+        multiple=64,
+        decides=("convert", "segment"),
     )
 
     def __post_init__(self) -> None:
