@@ -152,10 +152,13 @@ def _seen(maps: Tensor) -> NDArray[np.float32]:
 def _add_up(
     maps: NDArray[np.float32], weight: NDArray[np.float32], bias: NDArray[np.float32], scores: NDArray[np.float32]
 ) -> None:
-    feature = np.empty(maps.shape[2], np.float32)
+    feature, row = np.empty(maps.shape[2], np.float32), np.empty((len(bias), maps.shape[2]), np.float32)
     for i in range(maps.shape[0]):
         for y in range(maps.shape[1]):
-            _add_up_row(maps[i, y], weight, bias, feature, scores[i, :, y])
+            _add_up_row(maps[i, y], weight, bias, feature, row)
+            for k in range(len(bias)):
+                for x in range(len(feature)):
+                    scores[i, k, y, x] = row[k, x]
 
 
 @compiled
@@ -166,7 +169,7 @@ def _add_up_row(
     feature: NDArray[np.float32],
     scores: NDArray[np.float32],
 ) -> None:
-    """Add up a row of w pixels: (w, features) maps to (classes, w) scores."""
+    """Add up a row of w pixels: (w, features) maps to (classes, w) scores, which lie side by side."""
     for k in range(len(bias)):
         for x in range(len(feature)):
             scores[k, x] = bias[k]
