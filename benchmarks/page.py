@@ -34,9 +34,9 @@ EXPECT = (
 
 EXPLAINED = """\
 With a network, nearly all the time is the network's: it grows with the pixels, shrinks with the cores, and hardly hangs
-on how many axons there are. The rows with `sem` are of bfloat16. Whole numbers, which such processors compute in by now,
-take six tenths of it: a cord 8.3 minutes ([speed](speed.md)). Memory does not grow with the slide: a worker takes 0.4 to
-0.5 GiB.
+on how many axons there are. The rows with `sem` are of bfloat16. Whole numbers, which such processors compute in by
+now, take six tenths of it: a cord 8.3 minutes ([speed](speed.md)). Memory does not grow with the slide: a worker takes
+0.4 to 0.5 GiB.
 `axonflow plan slide.tif` says memory, disk and time of your own slide before you begin."""
 
 METHOD = """\

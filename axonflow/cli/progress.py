@@ -39,14 +39,21 @@ class _Rate(ProgressColumn):
         return Text(rate(speed) if speed else "", "cyan", justify="right")
 
 
+class _Share(ProgressColumn):
+    """How much is done; of what has just begun, whose bar only pulses, nobody knows."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.percentage:.0f} %", justify="right")
+
+
 class _Time(ProgressColumn):
-    """What a stage still takes, or has taken."""
+    """What a stage still takes; what it has taken, if it has ended or nobody knows."""
 
     def render(self, task: Task) -> Text:
         if task.finished_time is not None:
             return Text(f"in {duration(task.finished_time)}", "green")
         left = task.fields["meter"].remaining_s
-        return Text("" if left is None else f"{duration(left)} left", "cyan")
+        return Text(f"{duration(task.elapsed or 0.0)} so far" if left is None else f"{duration(left)} left", "cyan")
 
 
 class _Lines(Progress):
@@ -76,7 +83,7 @@ class Bars(AbstractContextManager["Bars"]):
         self._progress = _Lines(
             TextColumn("{task.description:<18}"),
             BarColumn(bar_width=None, table_column=Column(max_width=60, ratio=1)),
-            TextColumn("{task.percentage:>3.0f} %"),
+            _Share(table_column=Column(min_width=5, no_wrap=True)),
             _Rate(table_column=Column(min_width=10, no_wrap=True)),
             _Time(table_column=Column(min_width=11, no_wrap=True)),
             console=console,
@@ -133,7 +140,7 @@ class Bars(AbstractContextManager["Bars"]):
         self._line_at = time.monotonic()
         self._task = self._progress.add_task(
             stage_title(stage.name),
-            total=stage.pixels,
+            total=stage.pixels if done_px else None,  # libraries load first
             completed=done_px,
             meter=self._meter,
             missing=stage.pixels - done_px,
@@ -142,14 +149,15 @@ class Bars(AbstractContextManager["Bars"]):
     def _advance(self, pixels: int) -> None:
         """Move the bar, or print a line if the last one is a minute old."""
         self._meter.advance(pixels)
-        self._progress.advance(self._task, pixels)
+        self._progress.update(self._task, total=self._meter.total, advance=pixels)
         if not self._moves and self._meter.done < self._meter.total and time.monotonic() - self._line_at >= LINE_S:
             self._line_at = time.monotonic()
             self._print(f"{self._progress.tasks[-1].description}: {_state(self._meter)}")
 
     def _end(self, stage: Stage, summary: Mapping[str, Any]) -> None:
         """Fill the bar, or print the stage's line."""
-        self._progress.update(self._task, completed=stage.pixels)
+        all_ = max(stage.pixels, 1)  # some stages have none, and only finish
+        self._progress.update(self._task, total=all_, completed=all_)
         if not self._moves:
             seconds, peak = summary["seconds"], summary["peak_worker_bytes"] / 2**30
             speed = rate(summary["pixels"] / max(seconds, 1e-3))

@@ -136,6 +136,32 @@ def test_workers_that_come_one_by_one_do_not_fill_the_file(clock: SimpleNamespac
     assert told == ["none, 1 job waits", "1", "11", "21", "31", "32", "31", "none, 1 job waits"]
 
 
+BEGUN = """
+import os, time
+from rich.console import Console
+from axonflow.engine.stage import Stage
+from axonflow.kernel.grid import Grid
+from axonflow.cli.progress import Bars
+from axonflow.engine.events import StageBegun, StageDone
+
+def stage(name, pixels):
+    return Stage(name, 1, {}, (), (pixels, 1), tuple(Grid((pixels, 1), (9, 9)).batches(1)) if pixels else (), print)
+
+with Bars(Console()) as bars:
+    bars.show(StageBegun(stage("measure.rules", 0), 0))
+    bars.show(StageDone(stage("measure.rules", 0), {"seconds": 0.0, "pixels": 0, "peak_worker_bytes": 0}))
+    bars.show(StageBegun(stage("segment", 9), 0))
+    time.sleep(0.2)
+    os._exit(0)
+"""
+
+
+def test_what_has_just_begun_has_no_share_and_what_ended_all() -> None:
+    ended, begun = on_terminal(100, BEGUN)
+    assert re.fullmatch(r"applying rules +━+ +100 % +in 0\.\d s", ended)
+    assert re.fullmatch(r"axons and myelin +[━╸╺]+ +0\.\d s so far", begun)
+
+
 FIGURES = """
 import sys, time
 from rich.console import Console
@@ -150,7 +176,7 @@ with Bars(Console()) as bars, bars.drawing():
 
 def test_a_terminal_shows_that_figures_are_drawn() -> None:
     (line,) = on_terminal(100, "import os" + FIGURES, "killed")
-    assert re.fullmatch(r"drawing figures +[━╸╺]+.*", line)
+    assert re.fullmatch(r"drawing figures +[━╸╺]+ +0\.\d s so far", line)
     (line,) = on_terminal(100, FIGURES)
     assert re.fullmatch(r"drawing figures +━+ +100 % +in 0\.\d s", line)
 
