@@ -12,7 +12,7 @@ from rich.text import Text
 
 from axonflow.cli.introduction import config_of, introduce
 from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, profile_of, takes
-from axonflow.cli.terminal import app, console, listing, warn
+from axonflow.cli.terminal import app, console, listing, say, warn
 
 if TYPE_CHECKING:
     from axonflow.engine.events import Event
@@ -31,15 +31,19 @@ def _run(
 ) -> Job:
     from axonflow.cli.interrupt import Interrupts
     from axonflow.cli.progress import Bars
+    from axonflow.engine.events import StageBegun
     from axonflow.workflow.hardware import precisions_of_workers
     from axonflow.workflow.job import prepare, run_job
 
     profile = profile_of(given)
     job = prepare(config_of(path, given), partial(precisions_of_workers, profile), fresh=given["fresh"])
     introduce(job)
+    shown, begun = (job.config.out / "report.html").exists(), False
     with Interrupts() as interrupts, Bars(console) as bars:
 
         def show(event: Event) -> None:
+            nonlocal begun
+            begun = begun or isinstance(event, StageBegun)
             bars.show(event)
             watch(event)
 
@@ -51,6 +55,10 @@ def _run(
             on_event=interrupts.before(show),
             then=lambda: then(job, bars.drawing()),
         )
+    if not begun:
+        say("Nothing was left to do: all stages are complete, with these settings.")
+    elif shown and until is not None:
+        say("report.html and figures showed what is no longer so, and were removed.")
     return job
 
 

@@ -48,7 +48,7 @@ def _of_store(path: Path) -> Iterator[Row]:
     yield "slide", slide["path"]
     yield "size", _size(slide["shape"])
     yield "pixel size", f"{PixelSize(*slide['pixel_size_um'])} ({slide['pixel_size_source']})"
-    yield "complete", "yes" if record["complete"] else f"no: axonflow run {path} goes on"
+    yield "complete", "yes" if record["complete"] else _why_not(path)
     if (labels["shape"], labels["pixel_size_um"]) == (slide["shape"], slide["pixel_size_um"]):
         yield "labels", "on the pixels of the slide, in which the table counts"
     else:
@@ -58,6 +58,7 @@ def _of_store(path: Path) -> Iterator[Row]:
         yield "labels", f"what is smaller than {smallest:g} µm² is not taken for an axon"
     if smallest := labels.get("min_unmyelinated_area_um2"):
         yield "labels", f"what is smaller than {smallest:g} µm² is not taken for an unmyelinated axon"
+    yield "cells", f"{record['config']['cell_um']:g} µm a side"
     yield from _found_by(record["model"])
     yield from _adapted(record)
     yield from _seams(record["seams"])
@@ -68,6 +69,14 @@ def _of_store(path: Path) -> Iterator[Row]:
         from axonflow.results.analysis import open_store
 
         yield from open_store(path).summary.items()
+
+
+def _why_not(store: Path) -> str:
+    from axonflow.workflow.status import read_status
+
+    if read_status(store).state == "running":
+        return f"no: a run is at work on it; axonflow status {store} shows how far it is"
+    return f"no: axonflow run {store} goes on"
 
 
 def _of_slide(path: Path, series: int | None, channel: int | None) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from axonflow.cli.introduction import config_of, introduce
 from axonflow.cli.options import ENGINE, SETTINGS, SlideOrStore, profile_of, takes
-from axonflow.cli.terminal import app, console, listing
+from axonflow.cli.terminal import app, console, listing, say
 
 __all__: list[str] = []
 
@@ -54,12 +54,16 @@ def plan(slide: SlideOrStore, **given: Any) -> None:
     for step in costs.steps:
         sizes = (memory(step.memory), memory(step.disk)) if step.missing else ("", "")
         table.add_row(
-            stage_title(step.name), f"{step.tasks:,}", f"{step.missing:,}" if step.missing else "done", *sizes
+            stage_title(step.name),
+            f"{step.tasks:,}",
+            f"{step.missing:,}" if step.missing else "done" if step.tasks else "–",
+            *sizes,
         )
     console.print(table)
     per_worker = f"{memory(costs.memory)} of {memory(costs.memory_limit)} per worker"
     console.print(f"memory  {per_worker}, {count(costs.workers, 'worker')}", highlight=False)
     console.print(f"disk    up to {memory(costs.disk)} of {memory(costs.disk_free)} free", highlight=False)
     costs.check()
+    say("trying a piece of its size, to judge the time …")
     seconds = estimate_seconds(job, journal, costs.workers)
     console.print(f"time    about {duration(seconds)}, judged from a piece of its size run just now", highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import isinf, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from axonflow.cli.terminal import app, console, listing, warn_unproved
 from axonflow.errors import InputError
 from axonflow.kernel.files import new_file
 from axonflow.kernel.text import to_cell
+from axonflow.kernel.words import listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -175,22 +176,18 @@ def _compared(result: Analysis) -> str:
     from axonflow.fiber.rules import JUDGED
 
     said = ["Compared are the axons of the whole image, found and true."]
-    placed, judged = ({r: n for r, n in result.left_out.items() if (r in JUDGED) is of} for of in (False, True))
+    placed, judged = ([rule for rule in result.left_out if (rule in JUDGED) is of] for of in (False, True))
     if placed:
-        said.append(
-            f"{_by_rule(placed)} of those found count here, though not in the run's numbers: its density differs."
-        )
+        gone = listed(*(f"{result.left_out_in_words(rule)} ({rule})" for rule in placed))
+        said.append(f"Among them are {gone}, which the run did not count: so its density is another.")
     if result.record["config"]["mask"] is not None:
         said.append("The run's mask is not looked at.")
     if judged:
-        said.append(f"{_by_rule(judged)} that its rules leave out are background here, as in its maps.")
+        gone = listed(*(f"{result.left_out_in_words(rule)} ({rule})" for rule in judged))
+        said.append(f"Background here, as in its maps, are {gone}, which its rules leave out.")
     if least := result.record["labels"].get("min_axon_area_um2"):
         said.append(f"What was found of less than {least:g} µm² is background, too; true axons of every size count.")
     return " ".join(said)
-
-
-def _by_rule(left_out: Mapping[str, int]) -> str:
-    return f"{sum(left_out.values()):,} ({', '.join(f'{rule} {n:,}' for rule, n in left_out.items())})"
 
 
 def _lacks_myelin(found: NDArray[np.uint8], true: NDArray[np.uint8], classes: Classes) -> bool:

@@ -93,10 +93,30 @@ def _compile() -> None:
         for loop, package in packages.items():
             folder = folders[package]
             with _keeping(None if folder == _beside(package) else folder):
-                loop.__globals__[loop.__name__] = njit(cache=folder is not None, nogil=True, error_model="numpy")(loop)
+                kernel = njit(cache=folder is not None, nogil=True, error_model="numpy")(loop)
+            _forgive(kernel)
+            loop.__globals__[loop.__name__] = kernel
         if None in folders.values():
             log.warning(NOT_KEPT)
         _loops.clear()
+
+
+def _forgive(kernel: Any) -> None:
+    """Have a kernel whose kept files are damaged, as by a power cut, be compiled anew: numba would fail for ever."""
+    kept = getattr(kernel, "_cache", None)
+    load = getattr(kept, "load_overload", None)
+    if kept is None or load is None:
+        return
+
+    def load_or_forget(*asked: Any) -> Any:
+        try:
+            return load(*asked)
+        except Exception as error:  # whatever unpickling raises
+            log.info("compiled loops of %s were damaged and are made anew: %r", kernel.__name__, error)
+            kept.flush()
+            return None
+
+    kept.load_overload = load_or_forget
 
 
 @contextmanager

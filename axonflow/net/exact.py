@@ -129,7 +129,7 @@ def _double(codes: NDArray[np.uint8], doubled: NDArray[np.uint8]) -> None:
             for x in range(w + 2):
                 at = min(max(x - 1, 0), w - 1)
                 for k in range(c):
-                    tall[x, k] = 3 * near[at, k] + far[at, k]
+                    tall[x, k] = 3 * np.uint16(near[at, k]) + far[at, k]  # also right where nothing is compiled
             for x in range(2 * w):
                 beside, here = tall[x // 2 + x % 2 * 2], tall[x // 2 + 1]
                 for k in range(c):

@@ -225,8 +225,8 @@ def _add_up_and_choose(
                     top = max(top, scores[k, x])
                 total[x] = 0
                 for k in range(len(bias)):
-                    at = min(np.ceil((top - scores[k, x]) * np.float32(_PER_UNIT)), last)
-                    scores[k, x] = exponentials[np.int32(at)]
+                    at = np.ceil((top - scores[k, x]) * np.float32(_PER_UNIT))
+                    scores[k, x] = exponentials[np.int32(at if at < last else last)]  # nothing else is an index
                     total[x] += scores[k, x]
                 for k in range(len(bias)):
                     scores[k, x] /= total[x]

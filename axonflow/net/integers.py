@@ -19,6 +19,7 @@ __all__ = [
     "GREY_STEPS",
     "LARGEST_BIAS",
     "LARGEST_CODE",
+    "LARGEST_HEAD",
     "LARGEST_WEIGHT",
     "MEAN_GREY",
     "SHIFTS",
@@ -32,6 +33,9 @@ LARGEST_CODE, LARGEST_WEIGHT = 255, 127
 LARGEST_BIAS, SHIFTS = 2**23, range(1, 16)
 """A sum of 2²⁴ or more is not exact in float32, but it is cut off then, however it is rounded: less 2²³, divided by
 2¹⁵, it is above 255."""
+
+LARGEST_HEAD = 10**6
+"""Of the weights of a head, far beyond those of any network; scores are finite then."""
 
 GREY_STEPS = 128
 """Steps of what the network sees for a standard deviation of the slide's greys."""
@@ -138,6 +142,7 @@ class IntegerNetwork:
         layers = {
             name: IntegerLayer(*(tensors[f"{name}.{part}"] for part in ("weight", "bias", "shift"))) for name in names
         }
-        if head.ndim != 2 or head_bias.shape != head.shape[:1] or not np.isfinite([*head.flat, *head_bias]).all():
-            raise ValueError("finite weights of a head were expected, others came")
+        numbers = np.abs([*head.flat, *head_bias])
+        if head.ndim != 2 or head_bias.shape != head.shape[:1] or not (numbers <= LARGEST_HEAD).all():
+            raise ValueError(f"weights of a head up to {LARGEST_HEAD:,} were expected, others came")
         return cls(layers, head, head_bias)

@@ -248,6 +248,16 @@ class Analysis:
         fibers = self._read_fibers([*columns, LEFT_OUT.name])
         return fibers.loc[fibers[LEFT_OUT.name] == rule, [*columns]]
 
+    def left_out_in_words(self, rule: str) -> str:
+        """Say how many axons a rule has left out: of each kind, if there are two."""
+        n = self.left_out.get(rule, 0)
+        if not (n and self.kind_columns):
+            return count(n, "axon")
+        gone = self.left_out_by(rule, self.kind_columns)
+        return (
+            f"{len(of_kind(gone, MYELINATED)):,} myelinated and {len(of_kind(gone, UNMYELINATED)):,} unmyelinated axons"
+        )
+
     @cached_property
     def decided(self) -> bool:
         """Whether the table says which axons count; that of a store of before there were rules does not."""
@@ -368,9 +378,11 @@ class Analysis:
             "myelin missing": count(bare, "axon"),
         }
         if self.left_out:
-            numbers["left out"] = ", ".join(f"{n:,} by {rule}" for rule, n in self.left_out.items())
+            numbers["left out"] = ", ".join(
+                f"{self.left_out_in_words(rule)} {_LEFT_OUT.get(rule, f'by {rule}')}" for rule in self.left_out
+            )
         if self.kind_columns:
-            numbers |= _unmyelinated(others, every, maps)
+            numbers |= _unmyelinated(others, every, maps, by_network="masks" not in self.record["model"])
         if beyond:
             numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
         mapped = self.record["stages"]["map"]
@@ -414,8 +426,8 @@ def open_store(store: str | Path) -> Analysis:
     record = read_record(path)
     if not record["complete"]:
         raise StoreError(
-            f"A finished store was expected at {path}, but its run ended before the maps; complete it by "
-            f"axonflow run {path}."
+            f"A finished store was expected at {path}, but its run has not come to the maps; axonflow status {path} "
+            f"says whether it is at work, and axonflow run {path} completes it if not."
         )
     return Analysis(path, record)
 
@@ -438,11 +450,27 @@ def _spread(diameters: NDArray[np.float64]) -> str:
     return mean_and_spread(float(diameters.mean()), float(diameters.std()), n, "µm") if n else MISSING
 
 
-def _unmyelinated(diameters: NDArray[np.float64], every: int, maps: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+_LEFT_OUT = {
+    "frame": "cut by the lower or right side (counting frame)",
+    "border": "cut by the border",
+    "mask": "outside the mask",
+    "myelin": "without myelin",
+}
+"""What is said of the rules that do not name a measure."""
+
+
+def _unmyelinated(
+    diameters: NDArray[np.float64], every: int, maps: Mapping[str, NDArray[Any]], *, by_network: bool
+) -> dict[str, str]:
     """Return the numbers of the axons without myelin, of ``every`` axon that counts."""
     n = len(diameters)
     area_mm2 = _total(maps, "covered_area")
     avf = _total(maps, "unmyelinated_avf", "covered_area") / area_mm2 if area_mm2 else 0.0
+    if by_network:
+        return {
+            "unmyelinated": f"AVF {avf:.3f} (neighbours run together in {count(n, 'object')}: a network cannot count "
+            "or measure them one by one)"
+        }
     per_mm2 = f"{density(n / area_mm2)} axons/mm²" if area_mm2 else "–"
     return {
         "unmyelinated": f"{count(n, 'axon')}, {per_mm2}, AVF {avf:.3f}",

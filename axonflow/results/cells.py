@@ -110,7 +110,7 @@ def few_cells(maps: xr.Dataset) -> str:
     better = fitting_side(height, width)
     return (
         f"{count(n, 'cell') if n else 'no cell'} of {length(side)} of which at least half counts: fewer than "
-        f"{FEWEST_CELLS} show nothing of where tissue differs; --cell {better:g} gives more"
+        f"{FEWEST_CELLS} show nothing of where tissue differs (--cell {better:g} makes more)"
     )
 
 

@@ -20,6 +20,8 @@ __all__ = ["find", "open_slide"]
 
 T = TypeVar("T")
 
+_LISTS = {".csv", ".tsv"}
+
 _FORMATS: list[Format] = [ome_zarr, tiff, picture]
 
 
@@ -96,9 +98,14 @@ def find(
         raise SlideError(f"{what} was expected, {path} does not exist; check the path.")
     fitting = next((known for known in _FORMATS if known.recognises(path)), None)
     if fitting is None:
+        text = (
+            "axonflow batch takes lists of slides (.csv)"
+            if path.suffix.lower() in _LISTS
+            else "export it as OME-TIFF or OME-Zarr"
+        )
         raise SlideError(
             f"A TIFF (.tif .tiff .svs .ndpi .scn .bif .qptiff …), a PNG, a JPEG or an OME-Zarr folder was expected, "
-            f"{path} is none of these by its name; export it as OME-TIFF or OME-Zarr."
+            f"{path} is none of these by its name; {text}."
         )
     try:
         image = fitting.find_image(path, series, channel)

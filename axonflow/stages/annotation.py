@@ -306,6 +306,8 @@ def _above_bar(image: StoredImage, native: Frame, below: int) -> StoredImage:
 def _outlines(path: Path, unit: Literal["px", "um"], native: Frame, work: Frame) -> _Outlines:
     try:
         text = read_text(path)
+    except FileNotFoundError:
+        raise InputError(f"GeoJSON polygons were expected in {path}, which does not exist; check the path.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"GeoJSON polygons were expected in {path}, but it cannot be read: {error}. Export them again, in UTF-8."

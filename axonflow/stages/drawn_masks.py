@@ -264,6 +264,8 @@ def _read_once(path: Path, _unchanged: tuple[int, ...]) -> _File:
 def _read_geojson(path: Path) -> _File:
     try:
         text = read_text(path)
+    except FileNotFoundError:
+        raise InputError(f"GeoJSON outlines were expected in {path}, which does not exist; check the path.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"GeoJSON outlines were expected in {path}, but it cannot be read: {error}. Export them again, in UTF-8."

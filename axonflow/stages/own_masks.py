@@ -71,7 +71,7 @@ def own_masks(layout: Layout, masks: OwnMasks) -> tuple[Stage, ...]:
     readings: dict[str, Any] = {} if plain else {"readings": [mask.words for mask in masks]}
     if len(masks) == 1 and layout.classes != AXON_MYELIN:
         readings["classes"] = layout.classes.to_json()
-    noted = not plain or any(_is_soft(mask) or _notes(mask) for mask in masks) or len(masks) == 3
+    noted = not plain or any(_is_soft(mask) or _notes(mask) for mask in masks) or len(masks) > 1
     first = Stage(
         name="segment",
         revision=1,
@@ -107,6 +107,8 @@ def _task(masks: OwnMasks, layout: Layout, box: Box) -> Result:
         between = [*counts]
     layout.semantic.write(box, labels)
     result = {"between": np.array(between, np.int64)} if any(_is_soft(mask) for mask in masks) else {}
+    if len(masks) > 1:
+        result["covered"] = np.array([np.count_nonzero(drawn[0] & drawn[1]), np.count_nonzero(drawn[1])])
     if third is not None:
         result["contested"] = np.array([np.count_nonzero(drawn[2] & (labels != third)), np.count_nonzero(drawn[2])])
     return result
@@ -127,7 +129,8 @@ def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box
         elif not (mask.plain or mask.image.bilevel):
             notes.append(f"{mask.image.path} was read as {mask.words}.")
         notes += _notes(mask)
-    contested, drawn = sum((found["contested"] for _, found in results if "contested" in found), np.zeros(2)).tolist()
+    contested, drawn = _sum_of("contested", results)
+    covered, myelin = _sum_of("covered", results)
     if contested:
         notes.append(
             f"{contested / drawn:.1%} of what is drawn in {masks[-1].image.path} is drawn as axon or myelin, too, and "
@@ -136,4 +139,12 @@ def _finish(masks: OwnMasks, shape: tuple[int, int], results: Iterable[tuple[Box
     said: dict[str, Any] = {"notes": notes} if notes else {}
     most = max(between.tolist()) / (shape[0] * shape[1])
     said |= {"contested": contested / drawn} if contested else {}
+    said |= {"covered": covered / myelin} if covered else {}
     return said | ({"between": most} if any(map(_is_soft, masks)) else {})
+
+
+def _sum_of(name: str, results: Iterable[tuple[Box, Result]]) -> list[int]:
+    """Add up pairs of counts; none of a store of an earlier version."""
+    pairs = [found[name] for _, found in results if name in found]
+    counts: list[int] = np.sum([np.zeros(2, np.int64), *pairs], axis=0).tolist()
+    return counts

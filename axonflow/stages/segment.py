@@ -159,7 +159,7 @@ def measure_seams(
         task=partial(_disagreement, layout, network, sample),
         finish=_note_seams,
         accelerated=True,
-        resident={"network": NETWORK_BYTES},
+        resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=EXACT_WINDOW_BYTES,
     )
 

@@ -94,7 +94,7 @@ def segment_mended(layout: Layout, network: Network, after: tuple[Stage, ...]) -
             device=device_of,
         ),
         accelerated=True,
-        resident={"network": NETWORK_BYTES},
+        resident={"network": NETWORK_BYTES, "compiled": COMPILED_BYTES},
         memory=WINDOW_BYTES + read * (2 * itemsize + 5 + planes),
         disk=pixels,
         rehearse=partial(load_predictor, network.precision),

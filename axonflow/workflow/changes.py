@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from axonflow.errors import StoreError
 from axonflow.kernel.setting import settings
@@ -48,6 +49,11 @@ def changes_since(store: Path, config: Config, pixel_size: PixelSize, segmentati
         if name == "precision" and isinstance(segmentation, Network) and was.get("precision") == segmentation.precision:
             continue  # however it was asked for
         if known.flag and name != "pixel_size" and name in kept | given and kept.get(name) != given.get(name):
-            before, is_now = ("unset" if value is None else value for value in (kept.get(name), given.get(name)))
-            changes.append(f"{known.flag} {before}, now {is_now}")
+            changes.append(f"{known.flag} {_said(kept.get(name))}, now {_said(given.get(name))}")
     return changes
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "unset"
+    return f"{value:g}" if isinstance(value, float) else str(value)

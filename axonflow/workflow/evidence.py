@@ -89,6 +89,8 @@ class Evidence:
         Of own masks: by how many standard deviations of the slide's greys those under myelin and under axons differ.
     contested : float
         Share of the mask of axons without myelin that is drawn as axon or myelin, too.
+    covered : float
+        Share of the mask of myelin that is drawn as axon, too.
     coarseness : float
         Median of some squares that count, of a network whose contract says what its training images have.
     coarse_limits : (float, float)
@@ -147,6 +149,7 @@ class Evidence:
     inverted: tuple[float, float] | None = None
     contrast: float | None = None
     contested: float | None = None
+    covered: float | None = None
     coarseness: float | None = None
     coarse_limits: tuple[float, float] = (0.0, 0.0)
     solidity: float | None = None
@@ -233,6 +236,7 @@ def after(
         known,
         between=records["segment"].summary.get("between"),
         contested=records["segment"].summary.get("contested"),
+        covered=records["segment"].summary.get("covered"),
         unmeasured=records["convert"].summary.get("unmeasured"),
         blank=records["convert"].summary.get("blank"),
         touching=records["measure"].summary.get("touch_unmeasured", 0),

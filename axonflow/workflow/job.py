@@ -248,7 +248,9 @@ def _complete(job: Job, profile: Profile, pool: Pool | None, stages: Sequence[St
 
     layout = job.layout
     if changes := changes_since(layout.store, job.config, layout.native.pixel_size, job.segmentation):
-        on_event(Noted(f"The store was made with {'; '.join(changes)}. What that decides is made anew."))
+        on_event(
+            Noted(f"The store was made with {'; '.join(changes)}. What that decides is made anew, the rest is kept.")
+        )
     Plan.of(stages, job.journal, job.config.out, profile).check()
     remove(layout.store / "report.html", layout.store / "figures")  # they show what is about to change
     _note(job)

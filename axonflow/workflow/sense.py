@@ -31,6 +31,9 @@ CLIPPED, COLOURED, BETWEEN, BEYOND, UNFAMILIAR = 1 / 3, 0.2, 0.02, 0.05, 0.5
 """Shares from which on: of pixels in one extreme grey, and in colour; of a mask between its values; of myelin out of
 reach; of cells unlike the training."""
 
+COVERED = 0.9
+"""Share of the myelin under axons from which on these are not right; where fibers are drawn as myelin, it is a half."""
+
 FEWEST_PER_CELL = 20
 """Axons a cell from which on its numbers are more than chance: a count of 20 is uncertain by a fifth or more."""
 
@@ -179,10 +182,10 @@ def _outside(value: float | None, bounds: tuple[float, float], **values: Any) ->
 
 def _cells(e: Evidence) -> Iterable[Numbers]:
     each = round(e.density_mm2 * e.fitting_um**2 / 1e6) if e.axons and e.density_mm2 else FEWEST_PER_CELL
-    chance = f" They will have about {each} axons each, so differences between them may be chance."
-    said = chance * (each < FEWEST_PER_CELL)
-    if e.fitting_um < e.judged_um:
-        said += f" What is unlike the training images is mapped from cells of {e.judged_um:g} µm on."
+    few = each < FEWEST_PER_CELL
+    chance = f", whose differences may be chance, of about {each} {'axon' if each == 1 else 'axons'} each" * few
+    blind = f" In cells of less than {e.judged_um:g} µm nothing says where tissue is unlike the training images."
+    said = chance + "." + blind * (e.fitting_um < e.judged_um and not few)
     values = {"cells": e.cells, "side_um": e.cell_um, "fits": e.fitting_um, "chance": said}
     return _if(e.cells is not None and 0 < e.cells < FEWEST_CELLS, **values)
 
@@ -323,6 +326,13 @@ RULES = (
             value=e.contrast and abs(e.contrast),
             least=UNRELATED,
         ),
+    ),
+    Rule(
+        "myelin-covered",
+        f"more than {COVERED:.0%} of what --myelin-mask draws is drawn as axon, too",
+        "{share:.0%} of the myelin that is drawn is drawn as axon, too, and is taken for that.",
+        "Is --axon-mask of axons alone, and not of whole fibers, and is it not inverted?",
+        lambda e: _if((e.covered or 0) > COVERED, share=e.covered),
     ),
     Rule(
         "masks-contested",
@@ -580,7 +590,7 @@ RULES = (
         "few-cells",
         f"the maps have fewer than {FEWEST_CELLS} cells of which at least half counts",
         "The maps have fewer than 5 cells of which at least half counts: {cells}, with a side of {side_um:g} µm.",
-        "Choose smaller ones: --cell {fits:g}.{chance}",
+        "Use the numbers of all that counts, or smaller cells: --cell {fits:g}{chance}",
         _cells,
     ),
 )

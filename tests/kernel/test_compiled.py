@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_loops_are_kept_in_the_first_place_that_can_be_written(place: str, tmp_p
     kept = sorted(path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.nbi"))
     assert kept == ([] if place == "nowhere" else ["package" if place == "beside" else place])
     assert ran.stderr == (f"{compiled.NOT_KEPT}\n" if place == "nowhere" else "")
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("left", [0, 100, None], ids=["empty", "cut off", "other bytes"])
+def test_damaged_loops_are_compiled_anew(ending: str, left: int | None, tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(MODULE)
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = partial(subprocess.run, [sys.executable, str(module)], env=env, check=True, timeout=300)
+    run()
+    (kept,) = tmp_path.rglob(f"*.{ending}")
+    content = kept.read_bytes()
+    kept.write_bytes(b"\x05" * len(content) if left is None else content[:left])
+    run()  # which fails unless the loop gives what it should
+    assert next(iter(tmp_path.rglob(f"*.{ending}"))).stat().st_size > 100  # it is kept again
 
 
 def test_what_is_said_of_the_place_is_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,13 @@ from hypothesis.extra.numpy import arrays
 from whole_numbers import convolved, cut_off, doubled, random_integers, slow_shares
 
 from axonflow.kernel.grid import Box, Grid
+from axonflow.net import exact
 from axonflow.net.architecture import Architecture
 from axonflow.net.batches import Batches
 from axonflow.net.checkpoint import Checkpoint
 from axonflow.net.device import Processor
 from axonflow.net.exact import ExactLayer, doubled_by_torch, doubled_codes, put_integers_into
-from axonflow.net.integers import IntegerLayer, input_codes
+from axonflow.net.integers import IntegerLayer, IntegerNetwork, input_codes
 from axonflow.net.lattice import Lattice
 from axonflow.net.loaded import LoadedNetwork, load_network
 from axonflow.net.normalise import grey_codes, histogram, lookup_table
@@ -133,6 +134,23 @@ def test_greys_are_seen_as_codes_that_sum_to_their_step() -> None:
     greys = np.array([0, 1 / 128, -1, 1.0, 7.9375, 9, -8, -20, 0.004], np.float32)
     codes = input_codes(greys).view(np.uint8).reshape(-1, 8).astype(int)
     assert codes.sum(axis=1).tolist() == [1024, 1025, 896, 1152, 2040, 2040, 0, 0, 1025]
+
+
+def test_codes_are_doubled_alike_where_loops_are_not_compiled() -> None:
+    """As with NUMBA_DISABLE_JIT=1, which people set to look for faults: numpy's bytes would wrap."""
+    codes = np.random.default_rng(3).integers(0, 256, (1, 5, 4, 3), np.uint8)
+    expected = doubled_codes(torch.from_numpy(codes).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    came = np.empty_like(expected)
+    exact._double.py_func(codes, came)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(came, expected)
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 3e38])
+def test_heads_that_no_network_has_are_refused(model: Checkpoint, weight: float) -> None:
+    integers = model.integer_network()
+    integers.head[0, 0] = weight
+    with pytest.raises(ValueError, match="head"):
+        IntegerNetwork.from_bytes(integers.to_bytes())
 
 
 LIMITS = ("SSE41", "AVX2", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX10_1_512_AMX")

@@ -124,7 +124,7 @@ def test_a_killed_run_continues_to_the_same_bytes(
             process.wait()
         after = recorded(config.out)
         assert before.items() <= after.items()  # what was recorded was not done again
-        with pytest.raises(StoreError, match=r"ended before the maps|no readable run\.json"):
+        with pytest.raises(StoreError, match=r"has not come to the maps|no readable run\.json"):
             axonflow.open(config.out)
     before = recorded(config.out)
     assert command(*flags(config), "--workers", 1).code == 0
@@ -212,7 +212,7 @@ def test_stages_run_one_by_one_see_a_change_too(given: Config, tmp_path: Path, s
     analyse(config)
     changed = replace(config, **settings)
     assert analyse(changed, until="convert") == CONVERT
-    with pytest.raises(StoreError, match="ended before the maps"):
+    with pytest.raises(StoreError, match="has not come to the maps"):
         axonflow.open(config.out)
     assert analyse(changed) == SEGMENT + LABEL + MEASURE + MAP
     assert contents(config.out) == contents_of_a_new(changed)
@@ -224,7 +224,7 @@ def test_a_change_in_the_middle_then_back_leaves_nothing_stale(given: Config, tm
     before = files(config.out)
     changed = replace(config, min_axon_area_um2=0.3)
     assert analyse(changed, until="label") == LABEL
-    with pytest.raises(StoreError, match="ended before the maps"):
+    with pytest.raises(StoreError, match="has not come to the maps"):
         axonflow.open(config.out)
     analyse(config)
     assert files(config.out) == before

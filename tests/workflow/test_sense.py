@@ -77,6 +77,7 @@ BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
         ({"contrast": 1.1}, False),
         ({"contrast": -1.1}, False),
     ],
+    "myelin-covered": [({"covered": 0.91}, True), ({"covered": 0.9}, False)],
     "masks-contested": [({"contested": 0.21}, True), ({"contested": 0.2}, False)],
     "pixel-size-given": [
         ({"stated_um": (1.0, 1.0)}, True),
@@ -214,6 +215,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_masks(folder, classes)
     for name, grey in (("nothing", 0), ("everything", 255), ("all-myelin", 127)):
         Image.fromarray(np.full(SHAPE, grey, np.uint8)).save(folder / f"{name}.png")
+    axon, myelin = (np.asarray(Image.open(folder / f"{name}.png")) > 0 for name in ("axon", "myelin"))
+    for name, drawn in (("inverted", ~axon), ("fibers", axon | myelin)):
+        Image.fromarray(drawn.astype(np.uint8) * 255).save(folder / f"{name}.png")
     nearly = np.full(SHAPE, 255, np.uint8)
     nearly[:10], nearly[10:20] = 0, 127
     Image.fromarray(nearly).save(folder / "nearly.png")
@@ -230,6 +234,9 @@ USES = {
     "all myelin": (("--labels", "all-myelin.png"), {"no-axons", "one-label", "one-value"}),
     "nearly all axon": (("--labels", "nearly.png"), {"avf-large"}),
     "swapped": (("--axon-mask", "myelin.png", "--myelin-mask", "axon.png"), {"axon-myelin-swapped"}),
+    "axons are black": (("--axon-mask", "inverted.png", "--myelin-mask", "myelin.png"), {"myelin-covered"}),
+    "fibers for axons": (("--axon-mask", "fibers.png", "--myelin-mask", "myelin.png"), {"myelin-covered"}),
+    "fibers for myelin": (("--axon-mask", "axon.png", "--myelin-mask", "fibers.png"), set()),
     "region of interest is the axon mask": ((*MASKS, "--mask", "axon.png"), {"same-file", "avf-large", "one-label"}),
     "nothing counts": ((*MASKS, "--mask", "nothing.png"), {"nothing-counts", "one-value"}),
     "other proportions": ((*MASKS, "--mask", "tall.png"), {"mask-proportions"}),

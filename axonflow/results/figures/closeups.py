@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -77,6 +78,7 @@ def draw_closeups(axons: Sequence[CloseUp], paths: Iterable[Path]) -> None:
         page.imshow(stretched(each.grey), cmap="gray", vmin=0, vmax=1, extent=(*across, *down[::-1]), aspect="auto")
         draw_border(page, each.fiber, (down, across), MYELIN, 0.9)
         draw_border(page, each.axon, (down, across), AXON, 0.9)
-        scale_bar_inside(page, (*across, *down[::-1]), mm)
-        page.annotate(each.said, (x, y + SIDE_MM), (0, -3), textcoords="offset points", va="top", fontsize=6)
+        scale_bar_inside(page, (*across, *down[::-1]), mm, width)
+        below = {"textcoords": "offset points", "va": "top", "fontsize": 6, "color": rcParams["axes.labelcolor"]}
+        page.annotate(each.said, (x, down[1]), (0, -3), **below)
     save(figure, paths)

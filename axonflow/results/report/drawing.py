@@ -42,7 +42,7 @@ DETAIL_DIAMETERS = 30
 
 DETAIL_PX = (64, 1000)
 
-CLOSE_UP_PX = 40
+CLOSE_UP_PX = 60
 """Side of a close-up, at least, so that small axons show what lies around them."""
 
 
@@ -303,8 +303,8 @@ def _near_by(
     )
     box = Box(y, x, y + sides[0], x + sides[1])
     number_ = int(axon["axon_id"])
-    gratio = f"g {axon[GRATIO]:.2f}" if axon[MYELIN_AREA] > 0 else "no g-ratio"
-    said = "\n".join((f"{number_:,}", f"{axon[DIAMETER]:.2f} µm, {gratio}", *why))
+    gratio = f", g {axon[GRATIO]:.2f}" if axon[MYELIN_AREA] > 0 else ""
+    said = "\n".join((f"axon {number_:,}", f"{axon[DIAMETER]:.2f} µm{gratio}", *why))
     return figures.CloseUp(
         seen.read(box),
         axons.read(box) == number_,

@@ -54,8 +54,7 @@ def in_a_paper(result: Analysis, axons: pd.DataFrame) -> str:
     said += [_segmented(result)]
     said += _found(result, kinds.of_kind(axons, kinds.MYELINATED))
     if result.kind_columns:
-        n = len(kinds.of_kind(axons, kinds.UNMYELINATED))
-        said += [f"Of {count(len(axons), 'axon')}, {n:,} were unmyelinated; they are in none of the numbers above."]
+        said += [_unmyelinated(result, axons)]
     said += [f"Maps were made in cells of {length(float(result.maps.attrs['cell_side_um']))}."]
     return " ".join(said)
 
@@ -106,6 +105,17 @@ def _found(result: Analysis, axons: pd.DataFrame) -> list[str]:
     return said
 
 
+def _unmyelinated(result: Analysis, axons: pd.DataFrame) -> str:
+    """Say what part axons without myelin have: of a network, which sees neighbours run together, by area alone."""
+    if "masks" in result.record["model"]:
+        n = len(kinds.of_kind(axons, kinds.UNMYELINATED))
+        return f"Of {count(len(axons), 'axon')}, {n:,} were unmyelinated; they are in none of the numbers above."
+    maps = result.maps
+    mm2 = float(maps["covered_area"].sum())
+    avf = float(np.nansum(maps["unmyelinated_avf"] * maps["covered_area"])) / mm2 if mm2 else 0.0
+    return f"Unmyelinated axons, a volume fraction of {avf:.3f}, are in none of the numbers above and were not counted."
+
+
 _JUDGED = {
     "area": ("an area", "µm²"),
     "diameter": ("a diameter", "µm"),
@@ -120,7 +130,7 @@ _JUDGED = {
 def _left_out(result: Analysis) -> Iterator[str]:
     """Say how many axons each rule left out: n is not what is seen in the pictures."""
     for rule, n in result.left_out.items():
-        axons = f"{count(n, 'axon')} {'was' if n == 1 else 'were'} not counted: "
+        axons = f"{result.left_out_in_words(rule)} {'was' if n == 1 else 'were'} not counted: "
         if rule == "frame":
             yield f"{axons}cut by the slide's lower or right side (counting frame)."
         elif rule == "border":

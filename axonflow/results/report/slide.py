@@ -151,17 +151,21 @@ def _unmyelinated(result: Analysis, axons: pd.DataFrame) -> list[Fact]:
     mean, spread, median = (diameters.mean(), diameters.std(), np.median(diameters)) if n else (np.nan,) * 3
     avf = float((maps["unmyelinated_avf"] * maps["covered_area"]).sum()) / area_mm2 if area_mm2 else np.nan
     share = (len(axons) - n) / len(axons) if len(axons) else np.nan
+    by_network = "masks" not in result.record["model"]
+    one, all_ = (
+        ("object", f"{count(len(axons), 'axon')} and objects") if by_network else ("axon", count(len(axons), "axon"))
+    )
+    fraction = Fact("their volume fraction", number(avf, ".3f"), "part of the area that is unmyelinated axon")
     facts = [
-        Fact("unmyelinated axons", count(n), f"{number(share, '.1%')} of {count(len(axons), 'axon')} are myelinated"),
-        Fact("their density", density(n / area_mm2 if area_mm2 else None), "unmyelinated axons per mm²"),
+        Fact(f"unmyelinated {one}s", count(n), f"{number(share, '.1%')} of {all_} are myelinated"),
+        Fact("their density", density(n / area_mm2 if area_mm2 else None), f"unmyelinated {one}s per mm²"),
         Fact("their diameter", number(mean, ".2f", "µm"), f"mean ± {number(spread, '.2f', 'µm')}"),
         Fact("their median diameter", number(median, ".2f", "µm"), "half of them are thinner"),
-        Fact("their volume fraction", number(avf, ".3f"), "part of the area that is unmyelinated axon"),
     ]
-    if "masks" not in result.record["model"]:
-        said = "that a network sees run together: the volume fraction is more certain than the other numbers"
-        facts.append(Fact("counted as one", "neighbours", said))
-    return facts
+    if by_network:
+        said = "for a network sees neighbours run together: what follows is of such objects, not of axons"
+        return [fraction, Fact("counted one by one", "not possible", said), *facts]
+    return [*facts, fraction]
 
 
 def _regions(result: Analysis) -> dict[str, Any] | None:

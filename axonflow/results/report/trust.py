@@ -147,15 +147,15 @@ _JUDGED = {
 def _by_rules(result: Analysis, axons: pd.DataFrame) -> Iterator[Fact]:
     """Yield what each rule has left out, and what the counting frame does to the numbers."""
     for rule, words in _CUT.items():
-        if gone := result.left_out.get(rule, 0):
+        if result.left_out.get(rule, 0):
             said = words + (_without_frame(result, axons) if rule == "frame" else "")
-            yield Fact("cut by the border", count(gone, "axon"), said)
+            yield Fact("cut by the border", result.left_out_in_words(rule), said)
     for rule, bounds in result.record.get("rules", {}).items():
         if rule == "border":
             continue
         said = "axons have no myelin that was found" if rule == "myelin" else f"{_JUDGED[rule]} {outside(*bounds)}"
         said += ": they do not count, and neither do their pixels and those of their myelin"
-        yield Fact(f"left out by {rule}", count(result.left_out.get(rule, 0), "axon"), said)
+        yield Fact(f"left out by {rule}", result.left_out_in_words(rule), said)
 
 
 def _without_frame(result: Analysis, axons: pd.DataFrame) -> str:
