@@ -117,7 +117,13 @@ def list_warnings() -> str:
     rows = [("warning", "when", "what to do"), ("---",) * 3]
     for rule in RULES:
         advice = f"{rule.advice} Of a network's labels: {rule.of_network}" if rule.of_network else rule.advice
-        rows.append((f"`{rule.id}`", rule.when, re.sub(r"\{chance\}", ".", advice).replace("{", "").replace("}", "")))
+        rows.append(
+            (
+                f"`{rule.id}`",
+                rule.when,
+                advice.replace("{smaller}", ", or smaller cells.").replace("{", "").replace("}", ""),
+            )
+        )
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -56,7 +56,7 @@ def _run(
             then=lambda: then(job, bars.drawing()),
         )
     if not begun:
-        say("Nothing was left to do: all stages are complete, with these settings.")
+        say("Nothing was left to compute: all stages are complete, with these settings.")
     elif shown and until is not None:
         say("report.html and figures showed what is no longer so, and were removed.")
     return job

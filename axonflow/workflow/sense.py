@@ -182,11 +182,12 @@ def _outside(value: float | None, bounds: tuple[float, float], **values: Any) ->
 
 def _cells(e: Evidence) -> Iterable[Numbers]:
     each = round(e.density_mm2 * e.fitting_um**2 / 1e6) if e.axons and e.density_mm2 else FEWEST_PER_CELL
-    few = each < FEWEST_PER_CELL
-    chance = f", whose differences may be chance, of about {each} {'axon' if each == 1 else 'axons'} each" * few
-    blind = f" In cells of less than {e.judged_um:g} µm nothing says where tissue is unlike the training images."
-    said = chance + "." + blind * (e.fitting_um < e.judged_um and not few)
-    values = {"cells": e.cells, "side_um": e.cell_um, "fits": e.fitting_um, "chance": said}
+    smaller = f", or smaller cells: --cell {e.fitting_um:g}."
+    if each < FEWEST_PER_CELL:
+        smaller = f"; smaller cells, as of --cell {e.fitting_um:g}, hold too few axons to differ by more than chance."
+    elif e.fitting_um < e.judged_um:
+        smaller += f" In cells of less than {e.judged_um:g} µm nothing says where tissue is unlike the training images."
+    values = {"cells": e.cells, "side_um": e.cell_um, "fits": e.fitting_um, "smaller": smaller}
     return _if(e.cells is not None and 0 < e.cells < FEWEST_CELLS, **values)
 
 
@@ -590,7 +591,7 @@ RULES = (
         "few-cells",
         f"the maps have fewer than {FEWEST_CELLS} cells of which at least half counts",
         "The maps have fewer than 5 cells of which at least half counts: {cells}, with a side of {side_um:g} µm.",
-        "Use the numbers of all that counts, or smaller cells: --cell {fits:g}{chance}",
+        "Use the numbers of all that counts{smaller}",
         _cells,
     ),
 )

@@ -106,8 +106,8 @@ def test_choices_are_distinct_and_rest_on_no_order(n: int, seed: int, alike: boo
     )
     assert found == again
     doubtful, typical = found
-    assert len(doubtful) == min(n, HOW_MANY)
-    assert len(typical) == min(max(n - HOW_MANY, 0), HOW_MANY)
+    assert len(doubtful) == min(-(-n // 4), HOW_MANY)
+    assert len(typical) == min(n - len(doubtful), HOW_MANY)
     assert not set(doubtful) & set(typical)
 
 
