@@ -185,8 +185,16 @@ def test_a_warning_is_given_where_its_condition_holds(id_: str, changed: dict[st
 
 @pytest.mark.parametrize(("judged_um", "lost"), [(19.0, False), (20.0, False), (21.0, True)])
 def test_cells_too_small_to_be_judged_are_not_advised_without_a_word(judged_um: float, lost: bool) -> None:
-    (given,) = judge(replace(SOUND, cells=4, fitting_um=20.0, judged_um=judged_um))
-    assert ("training images is mapped from cells of 21 µm on" in given.message) == lost
+    (given,) = judge(replace(SOUND, cells=4, fitting_um=20.0, judged_um=judged_um, density_mm2=60_000.0))
+    assert given.message.count("--cell 20") == 1
+    assert ("In cells of less than 21 µm nothing says" in given.message) == lost
+
+
+@pytest.mark.parametrize(("per_mm2", "useless"), [(48_000, True), (51_000, False)])
+def test_cells_of_too_few_axons_are_not_advised(per_mm2: float, useless: bool) -> None:
+    (given,) = judge(replace(SOUND, cells=4, fitting_um=20.0, axons=100, density_mm2=per_mm2))
+    assert ("too few axons to differ by more than chance" in given.message) == useless
+    assert (", or smaller cells: --cell 20." in given.message) != useless
 
 
 @pytest.mark.parametrize("id_", [rule.id for rule in RULES if rule.of_network])
