@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from axonflow.results.analysis import Analysis
 from axonflow.results.check import check
 from axonflow.results.export import FORMATS, export_store
 from axonflow.results.report import write_report
+from axonflow.results.report.methods import in_a_paper
 from axonflow.results.viewer.scene import Scene
 from axonflow.results.viewer.segments import segment_properties
 from axonflow.results.viewer.selection import axon_at
@@ -168,6 +170,33 @@ def test_its_words_and_its_check_know_both(result: Analysis) -> None:
     assert check(result.store).sound
     ran = command("info", result.store)
     assert f"unmyelinated   {len(bare)} axons" in ran.out
+
+
+def test_those_of_a_network_are_said_by_area_alone(result: Analysis) -> None:
+    model = {name: value for name, value in result.record["model"].items() if name != "masks"}
+    of_network = replace(result, record=result.record | {"model": model | {"name": "tem", "sha256": ""}})
+    maps = result.maps
+    avf = float((maps["unmyelinated_avf"] * maps["covered_area"]).sum() / maps["covered_area"].sum())
+    assert of_network.summary["unmyelinated"].startswith(f"AVF {avf:.3f} (neighbours run together")
+    assert of_network.summary.keys().isdisjoint({"their diameter", "myelinated"})
+    assert f"a volume fraction of {avf:.3f}, are in none of the numbers above" in in_a_paper(of_network, result.fibers)
+
+
+def test_what_is_left_out_is_told_by_kind(labels: NDArray[np.uint8], tmp_path: Path) -> None:
+    drawn = labels[:, :60].copy()
+    y, x = np.mgrid[: drawn.shape[0], : drawn.shape[1]]
+    drawn[np.hypot(y - 96, x - 57) < 5.5] = 3  # the right side cuts it
+    Image.fromarray(drawn).save(tmp_path / "labels.png")
+    slide = write_slide(tmp_path / "slide.tif", picture(np.minimum(drawn, 2)))
+    classes = "0=background,1=myelin,2=axon,3=uaxon,4=nuclei"
+    analyse(Config(slide, tmp_path / "cut", labels=tmp_path / "labels.png", classes=classes, cell_um=6))
+    cut = axonflow.open(tmp_path / "cut")
+    gone = cut.fibers[cut.fibers["left_out"] == "frame"]
+    kinds = [len(of_kind(gone, kind)) for kind in (MYELINATED, UNMYELINATED)]
+    assert kinds[1] >= 1
+    said = f"{kinds[0]} myelinated and {kinds[1]} unmyelinated axons"
+    assert cut.summary["left out"] == f"{said} cut by the lower or right side (counting frame)"
+    assert f"{said} were not counted" in in_a_paper(cut, cut.counted_fibers())
 
 
 def test_a_batch_lists_both_kinds_of_slides(result: Analysis, other: Analysis, tmp_path: Path) -> None:
