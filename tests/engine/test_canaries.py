@@ -97,7 +97,7 @@ def test_a_lost_worker_is_kept_for_as_long_as_the_setting_says(cluster: LocalClu
     )
     with dask.config.set({"distributed.deploy.lost-worker-timeout": timeout}):
         cluster.scale(1)
-        assert until(lambda: len(cluster.scheduler_info["workers"]) == 1)
+        assert until(lambda: len(cluster.scheduler_info["workers"]) == len(cluster.workers) == 1)
         ((name, worker),) = cluster.workers.items()
         cluster.sync(cluster.scheduler.remove_worker, worker.address, stimulus_id="canary", close=False)
         assert until(lambda: not cluster.scheduler_info["workers"])
@@ -110,7 +110,7 @@ def test_a_lost_worker_is_kept_for_as_long_as_the_setting_says(cluster: LocalClu
 
 def test_a_worker_that_is_taken_out_of_the_cluster_is_started_again(cluster: LocalCluster) -> None:
     cluster.scale(1)
-    assert until(lambda: len(cluster.scheduler_info["workers"]) == 1)
+    assert until(lambda: len(cluster.scheduler_info["workers"]) == len(cluster.workers) == 1)
     ((name, before),) = cluster.workers.items()
     cluster.loop.add_callback(cluster.workers.pop, name, None)
     assert until(lambda: name not in cluster.workers)
