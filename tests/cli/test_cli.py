@@ -454,7 +454,7 @@ def test_what_replaces_a_finished_result_is_said(slide: Path, tmp_path: Path) ->
     assert "The store was made with" not in command(*words, "--cell", 5).out
     assert "The store was made with" not in command(*words, "--cell", 5).out
     ran = " ".join(command(*words, "--cell", 6, "--pixel-size", 0.2).out.split())
-    assert "The store was made with a pixel size of 0.1 µm, now 0.2 µm; --cell 5.0, now 6.0." in ran
+    assert "The store was made with a pixel size of 0.1 µm, now 0.2 µm; --cell 5, now 6." in ran
 
 
 def test_settings_of_a_network_arrive(slide: Path, tmp_path: Path) -> None:

@@ -219,14 +219,17 @@ def test_it_says_which_axons_of_a_store_are_compared(folder: Path, tmp_path: Pat
     plain = Config(folder / "slide.tif", tmp_path / "plain", labels=folder / "other.png", cell_um=7.0, border="all")
     for config, words in (
         (plain, "found and true."),
-        (replace(plain, border="frame"), r"found and true\. \d+ \(frame \d+\) of those found count here, though not"),
+        (
+            replace(plain, border="frame"),
+            r"found and true\. Among them are \d+ axons? \(frame\), which the run did not",
+        ),
         (
             replace(plain, border="inside", mask=save(tmp_path / "left.png", left)),
-            r"\(mask \d+, border \d+\) of those found .* mask is not looked at",
+            r"are \d+ axons? \(mask\) and \d+ axons? \(border\), which .* mask is not looked at",
         ),
         (
             replace(plain, min_diameter_um=1.2, min_axon_area_um2=0.4),
-            r"\d+ \(diameter \d+\) that its rules .* 0\.4 µm²",
+            r"maps, are \d+ axons? \(diameter\), which its rules .* 0\.4 µm²",
         ),
     ):
         analyse(config)
@@ -305,7 +308,7 @@ def test_an_unfinished_store_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(record | {"complete": False}))
     ran = command("score", tmp_path, folder / "truth.png")
     assert ran.code == 2
-    assert "complete it by axonflow run" in " ".join(ran.err.split())
+    assert "completes it if not" in " ".join(ran.err.split())
 
 
 def test_the_columns_are_listed() -> None:

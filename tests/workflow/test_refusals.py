@@ -272,7 +272,7 @@ CASES: dict[str, tuple[Callable[[Desk], Arguments], str]] = {
     "one mask without the other": (one_mask, r"--axon-mask and --myelin-mask were expected together"),
     "both kinds of masks": (both_kinds_of_masks, r"both came; give one"),
     "absent mask": (flag("--mask", "/nowhere.png"), r"/nowhere\.png does not exist"),
-    "absent polygons": (flag("--mask", "/nowhere.geojson"), r"/nowhere\.geojson.* cannot be read"),
+    "absent polygons": (flag("--mask", "/nowhere.geojson"), r"/nowhere\.geojson, which does not exist"),
     "polygons that are no JSON": (region("{"), r"it is not JSON"),
     "polygons that are no areas": (region('{"type": "Point", "coordinates": [1, 2]}'), r"a 'Point'\) came"),
     "no polygons": (region('{"type": "FeatureCollection", "features": []}'), r"at least one Polygon"),
