@@ -56,7 +56,8 @@ def _run(
             then=lambda: then(job, bars.drawing()),
         )
     if not begun:
-        say("Nothing was left to compute: all stages are complete, with these settings.")
+        which = "it is complete up to this stage" if until else "all stages are complete"
+        say(f"Nothing was left to compute: {which}, with these settings.")
     elif shown and until is not None:
         say("report.html and figures showed what is no longer so, and were removed.")
     return job

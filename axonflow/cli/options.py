@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 import typer
 from rich.markup import escape
 
-from axonflow.engine.profile import Profile
+from axonflow.engine.profile import TOPIC, Profile
 from axonflow.kernel.setting import Setting, settings
 from axonflow.workflow.config import Config
 
@@ -33,9 +33,6 @@ def option(type_: object, flag: str, text: str, **more: Any) -> object:
     return Annotated[type_, typer.Option(flag, help=text, show_default=False, **more), flag]
 
 
-_WHO = "Who computes"
-
-
 def _option_of(known: Setting, topic: str) -> object:
     """Make the option of a setting."""
     more: dict[str, Any] = {"rich_help_panel": known.topic or topic or None}
@@ -55,7 +52,7 @@ SETTINGS: dict[str, object] = {
     "pipeline": option(str | None, "--pipeline", "Further settings: a named pipeline, or a TOML file."),
     **_options_of(Config),
 }
-_PROFILE = _options_of(Profile, _WHO)
+_PROFILE = _options_of(Profile, TOPIC)
 DRIVER = {key: kind for key, kind in _PROFILE.items() if key.startswith("driver_")}
 """What the job of a driver asks for."""
 
@@ -64,7 +61,7 @@ CLUSTER: dict[str, object] = {
         str | None,
         "--cluster",
         "Who works: a profile's name or file, or a scheduler's address or folder. \\[default: local]",
-        rich_help_panel=_WHO,
+        rich_help_panel=TOPIC,
     ),
     **{key: kind for key, kind in _PROFILE.items() if key not in DRIVER},
 }

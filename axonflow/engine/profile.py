@@ -20,7 +20,7 @@ from axonflow.kernel.documents import parse_toml, read_file, said, shown
 from axonflow.kernel.kinds import NUMBER, TEXT, WHOLE, Kind, is_one_line
 from axonflow.kernel.setting import check, read_words, refuse_unknown, setting, settings
 
-__all__ = ["PROFILES", "Profile", "profile_names", "site_profiles"]
+__all__ = ["PROFILES", "TOPIC", "Profile", "profile_names", "site_profiles"]
 
 _PLACES = Path(__file__).parents[1] / "cluster", Path(__file__).parents[2] / "cluster"
 PROFILES = next((place for place in _PLACES if place.is_dir()), _PLACES[0])
@@ -64,6 +64,9 @@ def _range(word: Any) -> tuple[int, int]:
     least, most = re.fullmatch(r"(\d+):(\d+)", word).groups()  # type: ignore[union-attr]
     return int(least), int(most)
 
+
+TOPIC = "Who computes"
+"""Under what the help lists what a profile says."""
 
 _SYSTEM = Kind(
     " or ".join(", ".join(("local", *QUEUES)).rsplit(", ", 1)),

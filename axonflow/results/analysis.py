@@ -18,7 +18,7 @@ from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.kinds import KIND, MYELINATED, UNMYELINATED, of_kind
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
-from axonflow.kernel.words import MISSING, area, count, density, mean_and_spread
+from axonflow.kernel.words import MISSING, area, count, density, listed, mean_and_spread
 from axonflow.net.familiarity import SQUARE, square_traits
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.maps import read_map_arrays, read_maps
@@ -254,9 +254,8 @@ class Analysis:
         if not (n and self.kind_columns):
             return count(n, "axon")
         gone = self.left_out_by(rule, self.kind_columns)
-        return (
-            f"{len(of_kind(gone, MYELINATED)):,} myelinated and {len(of_kind(gone, UNMYELINATED)):,} unmyelinated axons"
-        )
+        kinds = {kind: len(of_kind(gone, kind)) for kind in (MYELINATED, UNMYELINATED)}
+        return listed(*(count(of, f"{kind} axon") for kind, of in kinds.items() if of))
 
     @cached_property
     def decided(self) -> bool:

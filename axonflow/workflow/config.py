@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from axonflow.engine.profile import TOPIC
 from axonflow.errors import InputError
 from axonflow.fiber.rules import Border
 from axonflow.kernel.classes import Classes
@@ -43,7 +44,7 @@ AxonShape = Literal["circle", "ellipse"]
 _UNIT = choice("px", "um")
 
 _SLIDE, _NETWORK, _MASKS = "The slide", "The network", "Own masks in place of the network"
-_MAPS, _AXONS, _WORK = "Maps and regions", "Which axons count, and how they are measured", "Who computes"
+_MAPS, _AXONS = "Maps and regions", "Which axons count, and how they are measured"
 
 
 def _rule(purpose: str, flag: str, **bounds: Any) -> Any:
@@ -350,7 +351,7 @@ class Config:
         WHOLE,
         "Side of the square that one task computes, px; does not change the result.",
         flag="--chunk",
-        topic=_WORK,
+        topic=TOPIC,
         usual="4096, less if small",
         unit="px",
         least=64,

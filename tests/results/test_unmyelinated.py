@@ -20,7 +20,7 @@ import axonflow
 from axonflow.errors import InputError
 from axonflow.fiber.kinds import MYELINATED, UNMYELINATED, of_kind
 from axonflow.fiber.table import ADS_COLUMNS, ADS_UNMYELINATED
-from axonflow.kernel.words import mean_and_spread
+from axonflow.kernel.words import count, listed, mean_and_spread
 from axonflow.results.analysis import Analysis
 from axonflow.results.check import check
 from axonflow.results.export import FORMATS, export_store
@@ -194,9 +194,9 @@ def test_what_is_left_out_is_told_by_kind(labels: NDArray[np.uint8], tmp_path: P
     gone = cut.fibers[cut.fibers["left_out"] == "frame"]
     kinds = [len(of_kind(gone, kind)) for kind in (MYELINATED, UNMYELINATED)]
     assert kinds[1] >= 1
-    said = f"{kinds[0]} myelinated and {kinds[1]} unmyelinated axons"
+    said = listed(*(count(n, f"{kind} axon") for n, kind in zip(kinds, (MYELINATED, UNMYELINATED), strict=True) if n))
     assert cut.summary["left out"] == f"{said} cut by the lower or right side (counting frame)"
-    assert f"{said} were not counted" in in_a_paper(cut, cut.counted_fibers())
+    assert f"{said} w{'as' if sum(kinds) == 1 else 'ere'} not counted" in in_a_paper(cut, cut.counted_fibers())
 
 
 def test_a_batch_lists_both_kinds_of_slides(result: Analysis, other: Analysis, tmp_path: Path) -> None:
