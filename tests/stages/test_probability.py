@@ -89,7 +89,7 @@ def test_the_rule_leaves_out_exactly_those_below(config: Config, tmp_path: Path)
     assert result.record["rules"] == {"border": "all", "probability": [least, None]}
     assert result.left_out == {"probability": int(below.sum())}
     said = {fact.name: fact for fact in facts_left_out(result, result.counted_fibers())}["left out by probability"]
-    assert said.value == count(int(below.sum()), "axon")
+    assert said.value == count(int(below.sum()), "myelinated axon")
     assert said.note.startswith(f"axons have a mean probability of their class below {least:g}: ")
     assert f": a mean probability by the network below {least:g}." in in_a_paper(result, result.counted_fibers())
     fibers = result.labels["fibers"].compute(scheduler="synchronous")
