@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isinf, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -107,10 +108,14 @@ def score(
         found = classes.from_masks(found == classes.axon, found == classes.myelin)
     scores = scores_of(found, true, given or known, classes=classes)
     if csv_file is not None:
-        row = {name: nan if name.startswith(without) else value for name, value in scores.row().items()}
+        row = scores.row()
+        unscored = {name for name in row if name.startswith(without)}
+        if undrawn and scores.unmyelinated is not None:
+            unscored |= {*scores.unmyelinated.row()}
+        row |= dict.fromkeys(unscored, nan)
         files = {"prediction": to_cell(str(prediction)), "truth": to_cell(str(truth))}
         _write(csv_file, {**files, **row, "trained_on": " ".join(learnt.same) if learnt else ""})
-    for part in _tables(scores, without):
+    for part in _tables(replace(scores, unmyelinated=None) if undrawn else scores, without):
         console.print(part, soft_wrap=isinstance(part, str), highlight=False)
     if compared:
         console.print(compared, soft_wrap=True, highlight=False)

@@ -265,7 +265,12 @@ def test_axons_without_myelin_may_be_a_mask(folder: Path, tmp_path: Path) -> Non
     assert [*row.values()] == pytest.approx([*expected.values()], rel=1e-6)
     assert row == scored(folder, store, save(tmp_path / "whole.png", whole))[0]
     assert "are not scored" not in said
-    assert "or --uaxon-mask, to score them" in scored(folder, store, folder / "truth.png")[1]
+    undrawn, said = scored(folder, store, folder / "truth.png")
+    assert "or --uaxon-mask, to score them" in said
+    assert "unmyelinated axons precision" not in said
+    assert {name for name, value in undrawn.items() if np.isnan(value)} == {
+        name for name in row if "unmyelinated" in name
+    }
     for prediction, mask, refused in (
         (folder / "other.png", uaxons, "A store with axons without myelin was expected with --uaxon-mask"),
         (folder / "slide.ome.zarr", uaxons, "has none: its classes are background, myelin, axon"),
