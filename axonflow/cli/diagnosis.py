@@ -76,7 +76,7 @@ def _processor() -> Iterator[Finding]:
     yield Finding("processor", f"{processor_name()}, {cores}; {', '.join(features()) or 'no features known'}")
     precisions = best_precisions()
     slow = precisions == ("float32", False)
-    advice = "a processor with avx512_bf16, avx512_vnni or AMX, or a GPU, is several times as fast" if slow else ""
+    advice = "a processor with avx2, avx512_vnni or AMX, or a GPU, is several times as fast" if slow else ""
     integers = "in int8 if they have whole numbers, else " if precisions.bytes else ""
     yield Finding("precision", f"networks compute {integers}in {precisions.floats}", advice)
 

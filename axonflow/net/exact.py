@@ -1,12 +1,15 @@
 """Layers of whole numbers on the processor or a GPU: computed as fast as it can, to the same bit everywhere.
 
-oneDNN multiplies bytes in one step with all that follows, on processors with VNNI or AMX. On older ones its products of
-bytes saturate. So it is tried on each layer, with codes at which they would, and taken only if all sums are right. In
-its place float32 computes, in which whole numbers up to 2²⁴ are exact, or float64.
+oneDNN multiplies bytes in one step with all that follows. On processors without VNNI or AMX it adds up two products in
+16 bits, which saturate with large weights side by side. So it is tried on each layer, with codes at which they would,
+and taken only if all sums are right. In its place float32 computes, in which whole numbers up to 2²⁴ are exact, or
+float64.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -154,6 +157,11 @@ class ExactLayer(nn.Module):
     where : torch.device
     sums : bool
         Whether the divided sums above 0 are returned as they are.
+
+    Attributes
+    ----------
+    way : callable
+        The fastest of the ways below that is exact here.
     """
 
     def __init__(
@@ -169,29 +177,32 @@ class ExactLayer(nn.Module):
         self.taps = weight.permute(2, 3, 1, 0).to(where, wide)  # (k, k, inputs, outputs)
         self.bias = self.added.float() * self.scale  # less than 24 bits and a power of two: exact
         self.zero = torch.zeros(len(weight), dtype=torch.int32)
-        self.packed = self._packed(weight) if where.type == "cpu" and _has_bytes() else None
+        self.divided = self.scale[:, None, None, None] * weight.to(where)
+        self.way = self._fastest(weight) if where.type == "cpu" and _has_onednn() else self.by_taps
 
-    def _packed(self, weight: Tensor) -> Tensor | None:
-        """Return the weights as oneDNN wants them; None if it does not compute exactly here."""
-        try:
+    def _fastest(self, weight: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the first way whose sums are right; oneDNN may have none for this processor."""
+        with suppress(RuntimeError):
             self.packed = torch.ops.onednn.qconv_prepack(
                 weight, self.scale, 1.0, 0, [self.stride] * 2, [self.padding] * 2, [1, 1], 1, None
             )
-            right = all(torch.equal(self.by_bytes(codes), self.by_taps(codes)) for codes in self._trials())
-        except RuntimeError:  # it has none for this processor
-            return None
-        return self.packed if right else None
+            if self._is_exact(self.by_bytes):
+                return self.by_bytes
+        with suppress(RuntimeError):
+            if self.taps.dtype == torch.float32 and self._is_exact(self.by_floats):
+                return self.by_floats
+        return self.by_taps
 
-    def _trials(self) -> list[Tensor]:
-        """Return codes that reveal sums which are not exact: the largest, and some at random."""
+    def _is_exact(self, way: Callable[[Tensor], Tensor]) -> bool:
+        """Try codes that reveal sums which are not exact: the largest, and some at random."""
         shape = (1, _TRIAL, _TRIAL, self.taps.shape[2])
         random = np.random.default_rng(0).integers(0, LARGEST_CODE + 1, shape, np.uint8)
-        largest = np.full(shape, LARGEST_CODE, np.uint8)
-        return [torch.from_numpy(codes).permute(0, 3, 1, 2) for codes in (largest, random)]
+        trials = [torch.from_numpy(codes).permute(0, 3, 1, 2) for codes in (np.full_like(random, LARGEST_CODE), random)]
+        return all(torch.equal(way(codes), self.by_taps(codes)) for codes in trials)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Compute in the fastest way that is exact here."""
-        return self.by_taps(codes) if self.packed is None else self.by_bytes(codes)
+        return self.way(codes)
 
     def by_bytes(self, codes: Tensor) -> Tensor:
         """Compute by oneDNN, in one step."""
@@ -201,6 +212,14 @@ class ExactLayer(nn.Module):
             stride, padding, [1, 1], 1, 1.0, 0, self.returned, "relu", [], "",
         )  # fmt: skip
         return out
+
+    def by_floats(self, codes: Tensor) -> Tensor:
+        """Compute by oneDNN in float32, with weights that are already divided: by a power of two, so exactly."""
+        stride, padding = [self.stride] * 2, [self.padding] * 2
+        divided: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            codes.float(), self.divided, self.bias, padding, stride, [1, 1], 1, "relu", [], ""
+        )
+        return self._rounded(divided)
 
     def by_taps(self, codes: Tensor) -> Tensor:
         """Compute as matrix products, one for each place of the kernel: no library transforms what it multiplies."""
@@ -212,13 +231,16 @@ class ExactLayer(nn.Module):
             for x in range(k):
                 seen = maps[:, y : y + s * (h - 1) + 1 : s, x : x + s * (w - 1) + 1 : s]
                 sums += seen.to(sums.dtype) @ self.taps[y, x]
-        divided = F.relu_(sums.mul_(self.scale))
+        return self._rounded(F.relu_(sums.mul_(self.scale)).permute(0, 3, 1, 2))
+
+    def _rounded(self, divided: Tensor) -> Tensor:
         if self.returned == torch.uint8:
             divided = divided.round_().clamp_(max=LARGEST_CODE)
-        return divided.to(self.returned).permute(0, 3, 1, 2)
+        return divided.to(self.returned)
 
 
-def _has_bytes() -> bool:
-    """Return whether torch offers oneDNN's convolutions of bytes here; it keeps them for its own compiler."""
+def _has_onednn() -> bool:
+    """Return whether torch offers oneDNN's convolutions here; it keeps them for its own compiler."""
     there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's
-    return there and all(hasattr(torch.ops.onednn, name) for name in ("qconv_prepack", "qconv2d_pointwise"))
+    bytewise = all(hasattr(torch.ops.onednn, name) for name in ("qconv_prepack", "qconv2d_pointwise"))
+    return there and bytewise and hasattr(torch.ops.mkldnn, "_convolution_pointwise")

@@ -20,6 +20,7 @@ __all__ = [
     "LARGEST_BIAS",
     "LARGEST_CODE",
     "LARGEST_HEAD",
+    "LARGEST_PAIR",
     "LARGEST_WEIGHT",
     "MEAN_GREY",
     "SHIFTS",
@@ -29,6 +30,10 @@ __all__ = [
 ]
 
 LARGEST_CODE, LARGEST_WEIGHT = 255, 127
+
+LARGEST_PAIR = 128
+"""Of two neighbouring inputs' weights of one sign, together, in a network that is chosen here: with the largest codes
+these are 32,640, which fits the 16 bits in which processors without VNNI add up two products."""
 
 LARGEST_BIAS, SHIFTS = 2**23, range(1, 16)
 """A sum of 2²⁴ or more is not exact in float32, but it is cut off then, however it is rounded: less 2²³, divided by

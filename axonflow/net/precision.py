@@ -15,7 +15,7 @@ _DRIVERS = tuple(map(Path, ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")))
 """What Linux has if there may be a GPU that torch can use."""
 
 _BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
-_BYTES = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+_BYTES = frozenset({"avx2", "avx512_vnni", "avx_vnni", "amx_int8"})
 
 
 class Precisions(NamedTuple):
@@ -26,7 +26,7 @@ class Precisions(NamedTuple):
     floats : Precision
         For networks that are not of whole numbers.
     bytes : bool
-        Whether it multiplies bytes in hardware, so that whole numbers are faster.
+        Whether it multiplies bytes by vectors, so that whole numbers are faster.
     """
 
     floats: Precision

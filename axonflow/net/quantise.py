@@ -2,9 +2,14 @@
 
 What a code stands for is chosen for each channel so that three errors together are least: of rounding to codes, of
 cutting off what is above the largest one, and of rounding the weights, whose scale hangs on it, since a layer's sums
-are divided by a power of two. Weights are rounded one after the other; what a rounding does to the layer's output is
-made up for by the weights that are still to be rounded (GPTQ: Frantar, Ashkboos, Hoefler & Alistarh, ICLR 2023). Layers
-are done in the order in which they are computed, on the codes that reach them.
+are divided by a power of two. Layers are done in the order in which they are computed, on the codes that reach them: by
+least squares their weights make up for what those are off (Li, Yin, Lee, Xiao & Panda, GPTAQ, ICML 2025), and then are
+rounded one after the other; what a rounding does to the layer's output is made up for by the weights that are still to
+be rounded (Frantar, Ashkboos, Hoefler & Alistarh, GPTQ, ICLR 2023). The bias keeps the mean of every channel, so only
+what varies around it is looked at.
+
+No two neighbouring inputs' weights of one sign are together above :data:`~axonflow.net.integers.LARGEST_PAIR`:
+processors that add up two products in 16 bits compute such layers in bytes, too.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from axonflow.net.integers import (
     GREY_STEPS,
     LARGEST_BIAS,
     LARGEST_CODE,
+    LARGEST_PAIR,
     LARGEST_WEIGHT,
     MEAN_GREY,
     SHIFTS,
@@ -145,9 +151,11 @@ class _Quantising:
         true = torch.cat([folded(pad(window)) for window in _each(maps.true)])
         means = _means(true)
         F.relu_(true)
-        weight = (folded.weight.double() * maps.unit[:, None, None]).flatten(1)
-        rounding = _Rounding(_squares(pad, folded, maps.codes))
-        unit, shift = _scales(true, weight, rounding.error)
+        seen = _Seen.of(pad, folded, maps)
+        weight = seen.corrected((folded.weight.double() * maps.unit[:, None, None]).flatten(1))
+        pairs = _Pairs(folded.weight.shape)
+        rounding = _Rounding(seen.among, pairs)
+        unit, shift = _scales(true, pairs.least_unit(weight), rounding.error)
         in_sums = unit * 0.5**shift
         whole = rounding.of(weight / in_sums[:, None])
         kernels = whole.float().view_as(folded.weight)
@@ -182,31 +190,90 @@ def _means(maps: Tensor) -> Tensor:
     return torch.stack([window.double().mean((1, 2)) for window in maps]).mean(0)
 
 
-def _squares(pad: nn.Module, convolution: nn.Conv2d, codes: Tensor) -> Tensor:
-    """Return the mean products, (k, k) float64, of a layer's k inputs: all channels, at all places of the kernel."""
-    side, stride, around = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
-    inputs = convolution.in_channels * side * side
-    squares = torch.zeros(inputs, inputs, dtype=torch.float64)
-    random = np.random.default_rng(0)
-    for window in _each(codes):
-        kernels = F.pad(pad(window), [around] * 4)[0].unfold(1, side, stride).unfold(2, side, stride)
-        h, w = kernels.shape[1:3]
-        places = min(-(-max(_PLACES * inputs, _FEWEST) // len(codes)), h * w)
-        y, x = np.divmod(random.choice(h * w, places, replace=False), w)
-        seen = kernels[:, y, x].transpose(0, 1).flatten(1)  # (places, inputs)
-        squares += (seen.T @ seen).double() / places / len(codes)
-    return squares
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What reaches a layer's k inputs: all channels, at all places of the kernel.
+
+    Attributes
+    ----------
+    among : (k, k) float64
+        Covariances of the codes, a little more of each with itself.
+    true : (k, k) float64
+        Covariances of what the codes stand for, in codes, with the codes; the same added.
+    """
+
+    among: Tensor
+    true: Tensor
+
+    @classmethod
+    def of(cls, pad: nn.Module, convolution: nn.Conv2d, maps: _Maps) -> _Seen:
+        """Look at some places of all windows."""
+        side, stride, around = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
+        inputs, n = convolution.in_channels * side * side, len(maps.codes)
+        products, means = (
+            torch.zeros(2, inputs, inputs, dtype=torch.float64),
+            torch.zeros(2, inputs, dtype=torch.float64),
+        )
+        random = np.random.default_rng(0)
+        in_codes = maps.unit.float()[:, None, None]
+        for codes, true in zip(_each(maps.codes), _each(maps.true), strict=True):
+            pair = [
+                F.pad(pad(each), [around] * 4)[0].unfold(1, side, stride).unfold(2, side, stride)
+                for each in (codes, true / in_codes)
+            ]
+            h, w = pair[0].shape[1:3]
+            places = min(-(-max(_PLACES * inputs, _FEWEST) // n), h * w)
+            y, x = np.divmod(random.choice(h * w, places, replace=False), w)
+            seen, meant = (each[:, y, x].transpose(0, 1).flatten(1) for each in pair)  # (places, inputs)
+            products += torch.stack([seen.T @ seen, meant.T @ seen]).double() / places / n
+            means += torch.stack([seen.double().mean(0), meant.double().mean(0)]) / n
+        among, true = products - means[:, :, None] * means[0]
+        own = torch.diag(_DAMPING * among.diagonal() + 1e-9 + _DAMPING * 1e-3 * among.diagonal().mean())
+        return cls(among + own, true + own)
+
+    def corrected(self, weight: Tensor) -> Tensor:
+        """Return the weights, (outputs, k) float64, that bring the output on the codes nearest to the true one."""
+        corrected: Tensor = torch.linalg.solve(self.among, (weight @ self.true).T).T
+        return corrected
 
 
-def _scales(true: Tensor, weight: Tensor, error: float) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Which weights of a layer are added up in 16 bits: those of neighbouring inputs at one place of the kernel.
+
+    Attributes
+    ----------
+    shape : (outputs, inputs, k, k)
+        Of the weights. A layer of one input, the first, has no pairs.
+    """
+
+    shape: torch.Size
+
+    def least_unit(self, weight: Tensor) -> Tensor:
+        """Return the least units, (outputs,) float64, in which weights are small enough, alone and in pairs."""
+        outputs, inputs, places = self.shape[0], self.shape[1], self.shape[2] * self.shape[3]
+        pairs = F.pad(weight.view(outputs, inputs, places), (0, 0, 0, inputs % 2)).view(outputs, -1, 2, places)
+        least = weight.abs().amax(1) / LARGEST_WEIGHT
+        for sign in (1, -1):
+            least = torch.maximum(least, F.relu(sign * pairs).sum(2).flatten(1).amax(1) / LARGEST_PAIR)
+        return torch.clamp(least, min=1e-30)
+
+    def other(self, i: int) -> int | None:
+        """Return the other one of the pair of a weight, by its number among the inputs at all places."""
+        places = self.shape[2] * self.shape[3]
+        channel = i // places ^ 1
+        return channel * places + i % places if channel < self.shape[1] else None
+
+
+def _scales(true: Tensor, least: Tensor, error: float) -> tuple[Tensor, Tensor]:
     """Choose what a code stands for, and by which power of two sums are divided.
 
     Parameters
     ----------
     true : (n, outputs, h, w) float32
         What the layer makes; 0 or more.
-    weight : (outputs, k) float64
-        Of its input codes.
+    least : (outputs,) float64
+        A sum's unit, at least.
     error : float
         Mean square of what rounding the weights does to the sums, in their units.
 
@@ -219,7 +286,6 @@ def _scales(true: Tensor, weight: Tensor, error: float) -> tuple[Tensor, Tensor]
     positive = (values > 0).double().mean(1)
     top = values.topk(min(_LARGEST, count), 1).values.double()
     largest = torch.clamp(top[:, 0], min=_LEAST * max(float(top.max()), _LEAST))
-    least = torch.clamp(weight.abs().amax(1) / LARGEST_WEIGHT, min=1e-30)  # a sum's unit
     unit, shift = torch.zeros_like(largest), torch.zeros_like(largest)
     lowest = torch.full_like(largest, torch.inf)
     for part in _TRIED:
@@ -241,8 +307,9 @@ class _Rounding:
 
     Parameters
     ----------
-    squares : (k, k) float64
-        Mean products of the inputs.
+    among : (k, k) float64
+        Covariances of the inputs.
+    pairs : _Pairs
 
     Attributes
     ----------
@@ -250,28 +317,35 @@ class _Rounding:
         Mean square of what it does to the output, expected, in units of the whole numbers.
     """
 
-    def __init__(self, squares: Tensor) -> None:
-        most = squares.diagonal().mean()
-        squares = squares + torch.diag(torch.full_like(squares.diagonal(), _DAMPING) * torch.clamp(most, min=1e-9))
-        self.order = torch.argsort(squares.diagonal(), descending=True, stable=True)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(squares[self.order][:, self.order]))
+    def __init__(self, among: Tensor, pairs: _Pairs) -> None:
+        self.order = torch.argsort(among.diagonal(), descending=True, stable=True)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(among[self.order][:, self.order]))
         self.factor = torch.linalg.cholesky(inverse, upper=True)
         self.error = float(self.factor.diagonal().square().reciprocal().sum()) / 12
+        places = {int(number): i for i, number in enumerate(self.order)}
+        self.others = [None if (other := pairs.other(int(i))) is None else places[other] for i in self.order]
 
     def of(self, weight: Tensor) -> Tensor:
         """Round weights, (outputs, k) float64 in units of the whole numbers."""
         left, factor = weight[:, self.order].clone(), self.factor
-        whole = torch.empty_like(left)
+        whole = torch.zeros_like(left)
         for first in range(0, left.shape[1], _AT_ONCE):
             end = min(first + _AT_ONCE, left.shape[1])
             errors = torch.empty(len(left), end - first, dtype=left.dtype)
             for i in range(first, end):
-                whole[:, i] = torch.clamp(torch.round(left[:, i]), -LARGEST_WEIGHT, LARGEST_WEIGHT)
+                whole[:, i] = torch.clamp(torch.round(left[:, i]), *self._limits(whole, i))
                 error = (left[:, i] - whole[:, i]) / factor[i, i]
                 left[:, i:end] -= error[:, None] * factor[i, i:end]
                 errors[:, i - first] = error
             left[:, end:] -= errors @ factor[first:end, end:]
         return whole[:, torch.argsort(self.order)]
+
+    def _limits(self, whole: Tensor, i: int) -> tuple[Tensor, Tensor]:
+        """Return how small and how large the i-th weight may be, by the other one of its pair; 0 if not yet rounded."""
+        other = self.others[i]
+        beside = torch.zeros_like(whole[:, i]) if other is None else whole[:, other]
+        largest = torch.clamp(LARGEST_PAIR - F.relu(beside), max=LARGEST_WEIGHT)
+        return -torch.clamp(LARGEST_PAIR - F.relu(-beside), max=LARGEST_WEIGHT), largest
 
 
 _AT_ONCE = 128

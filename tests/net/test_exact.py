@@ -50,7 +50,7 @@ def network(model: Checkpoint) -> LoadedNetwork:
 def by_taps(loaded: LoadedNetwork) -> LoadedNetwork:
     for module in loaded.features.modules():
         if isinstance(module, ExactLayer):
-            module.packed = None
+            module.way = module.by_taps
     return loaded
 
 
@@ -87,7 +87,8 @@ def test_a_layer_is_what_its_definition_says(data: st.DataObject) -> None:
     for sums in (False, True):
         exact = ExactLayer(layer, stride, padding, CPU, sums=sums)
         wanted = np.maximum(expected, 0).astype(np.float32) if sums else cut_off(expected)
-        for compute in (exact.by_taps, exact.forward):
+        ways = (exact.by_taps, exact.forward, *[exact.by_floats] * (layer.largest_sum < 2**24))
+        for compute in ways:
             came = compute(maps)[0].numpy()
             small = wanted < 2**24 / 2**15 if sums else np.ones(wanted.shape, np.bool_)
             np.testing.assert_array_equal(came[small], wanted[small])
@@ -197,7 +198,7 @@ def test_whole_numbers_of_saturating_products_are_not_left_to_them(model: Checkp
     put_integers_into(slow, model.integer_network(), CPU)
     for module in slow.modules():
         if isinstance(module, ExactLayer):
-            module.packed = None
+            module.way = module.by_taps
     x = torch.from_numpy(input_codes(image))[None, None]
     with torch.inference_mode():
         assert torch.equal(head(net(x)), head(slow(x)))

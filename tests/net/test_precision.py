@@ -38,6 +38,8 @@ def test_torch_is_not_loaded_for_it() -> None:
         (WITH.replace("avx512_bf16 ", ""), Precisions("float32", bytes=True)),
         ("flags : amx_bf16", Precisions("bfloat16")),
         ("flags : avx_vnni", Precisions("float32", bytes=True)),
+        ("flags : avx avx2", Precisions("float32", bytes=True)),
+        ("flags : avx sse4_2", Precisions("float32")),
     ],
 )
 def test_a_processor_is_known_by_its_flags(

@@ -10,16 +10,19 @@ from hypothesis import strategies as st
 from torch import nn
 
 from axonflow.net.architecture import Architecture
-from axonflow.net.exact import put_integers_into
+from axonflow.net.checkpoint import Checkpoint
+from axonflow.net.exact import ExactLayer, put_integers_into
 from axonflow.net.integers import (
     LARGEST_CODE,
+    LARGEST_PAIR,
     LARGEST_WEIGHT,
     SHIFTS,
     IntegerLayer,
     IntegerNetwork,
     input_codes,
 )
-from axonflow.net.quantise import _Rounding, _scales, quantised
+from axonflow.net.precision import best_precisions
+from axonflow.net.quantise import _Pairs, _Rounding, _scales, quantised
 from axonflow.net.unet import UNet
 
 
@@ -57,23 +60,43 @@ def test_scores_are_nearly_those_of_the_network(seed: int) -> None:
     assert (true - came).abs().mean() < 0.02 * true.std()
 
 
+def pair_sums(weight: np.ndarray) -> np.ndarray:
+    """Add up the weights of each sign of neighbouring inputs, of (outputs, inputs, k, k)."""
+    even = np.pad(weight.astype(np.int64), ((0, 0), (0, weight.shape[1] % 2), (0, 0), (0, 0)))
+    return np.abs([np.maximum(sign * (even[:, ::2]), 0) + np.maximum(sign * even[:, 1::2], 0) for sign in (1, -1)])
+
+
 @settings(max_examples=25)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(2, 200))
-def test_rounding_one_after_the_other_beats_rounding_each(seed: int, outputs: int, inputs: int) -> None:
-    random = np.random.default_rng(seed)
-    seen = random.normal(0, 1, (4 * inputs, 3)) @ random.normal(0, 1, (3, inputs)) + random.normal(
-        0, 0.1, (4 * inputs, inputs)
-    )
-    squares = torch.from_numpy(seen.T @ seen / len(seen))
-    weight = torch.from_numpy(random.uniform(-100, 100, (outputs, inputs)))
-    whole = _Rounding(squares).of(weight)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 20), st.integers(1, 3))
+def test_rounding_one_after_the_other_beats_rounding_each(seed: int, outputs: int, inputs: int, k: int) -> None:
+    random, n = np.random.default_rng(seed), inputs * k * k
+    seen = random.normal(0, 1, (4 * n, 3)) @ random.normal(0, 1, (3, n)) + random.normal(0, 0.1, (4 * n, n))
+    among = torch.from_numpy(seen.T @ seen / len(seen) + 0.01 * np.eye(n))
+    weight, pairs = torch.from_numpy(random.normal(0, 1, (outputs, n))), _Pairs(torch.Size((outputs, inputs, k, k)))
+    weight /= pairs.least_unit(weight)[:, None]
+    whole = _Rounding(among, pairs).of(weight)
     assert torch.equal(whole, whole.round())
+    assert whole.abs().max() <= LARGEST_WEIGHT
+    for weights in (weight, whole):
+        assert pair_sums(weights.round().view(outputs, inputs, k, k).numpy()).max() <= LARGEST_PAIR + (weights is weight)
 
     def error(rounded: torch.Tensor) -> float:
-        return float(torch.einsum("oi,ij,oj->", rounded - weight, squares, rounded - weight))
+        return float(torch.einsum("oi,ij,oj->", rounded - weight, among, rounded - weight))
 
-    if inputs >= 20:  # of few, luck decides
+    if n >= 20:  # of few, luck decides
         assert error(whole) < error(weight.round())
+
+
+@pytest.mark.parametrize("name", ["sem", "tem"])
+def test_networks_that_come_with_axonflow_are_computed_in_bytes(name: str) -> None:
+    """All layers but the first, whose weights stand eight times side by side; also where two products share 16 bits."""
+    integers = Checkpoint.find(name).integer_network()
+    net = Checkpoint.find(name).network()
+    put_integers_into(net, integers, torch.device("cpu"))
+    for layer, module in net.named_modules():
+        if isinstance(module, ExactLayer) and not layer.startswith("encode.0.0."):
+            assert pair_sums(integers.layers[layer.removesuffix(".1")].weight).max() <= LARGEST_PAIR
+            assert module.way == module.by_bytes or not best_precisions().bytes
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 100), st.sampled_from([1e-6, 1e-3, 1.0]))
@@ -86,7 +109,8 @@ def test_scales_leave_room_for_the_weights_and_err_less_than_the_largest_values_
     true[:, 0] = 0  # a channel that is never seen
     weight = random.normal(0, size / 1000, (outputs, inputs))
     weight[1] = 0
-    unit, shift = (chosen.numpy() for chosen in _scales(torch.tensor(true).float(), torch.from_numpy(weight), error))
+    largest = np.maximum(np.abs(weight).max(1) / LARGEST_WEIGHT, 1e-30)
+    unit, shift = (chosen.numpy() for chosen in _scales(torch.tensor(true).float(), torch.from_numpy(largest), error))
     assert (unit > 0).all()
     assert np.isin(shift, SHIFTS).all()
     in_sums = unit * 0.5**shift
