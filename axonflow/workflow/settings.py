@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from os.path import normpath, relpath
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
         If they do not go together.
     """
     if (path / "run.json").exists():
-        kept = Config.from_json(read_record(path)["config"])
+        kept = _moved_along(Config.from_json(read_record(path)["config"]), path)
         if settings.get("labels") is not None:  # in place of the masks that there were
             kept = replace(kept, axon_mask=None, myelin_mask=None, uaxon_mask=None, outlines_unit=None)
             kept = replace(kept, min_axon_probability=None)
@@ -102,6 +103,27 @@ def configure(path: Path, settings: Mapping[str, Any]) -> Config:
             "Leave one out; a store that was made of masks stays so: give another --out for a network."
         )
     return config
+
+
+def _moved_along(kept: Config, store: Path) -> Config:
+    """Look where a store is now for the files that are no longer where they were, as after a folder was renamed.
+
+    Whether they are the same files is not decided here: another slide is refused, and other masks are read anew.
+    """
+    given = {field.name: getattr(kept, field.name) for field in fields(Config) if field.name != "out"}
+    gone = {name: file for name, file in given.items() if isinstance(file, Path) and not file.exists()}
+    moved = {
+        name: Path(normpath(store.absolute().parent / relpath(file, kept.out.parent))) for name, file in gone.items()
+    }
+    found: dict[str, Any] = {name: file for name, file in moved.items() if file.exists()}
+    kept = replace(kept, **found)
+    if not kept.slide.exists():
+        places = " or ".join(map(str, dict.fromkeys((kept.slide, moved["slide"]))))
+        raise InputError(
+            f"The slide that {store} was made of was expected at {places}, it is not there; put it back, or give it "
+            f"where it is now, with all settings of the run and --out {store}."
+        )
+    return kept
 
 
 def without_network(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
