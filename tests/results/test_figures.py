@@ -190,14 +190,17 @@ def test_a_rest_is_dotted_in_the_profile_and_decides_no_height(tmp_path: Path, d
 
 @settings(max_examples=40)
 @given(st.integers(0, 400), st.floats(0.1, 3), st.integers(0, 2**32))
-def test_medians_are_those_of_the_axons_of_each_bin_and_of_no_other(n: int, spread: float, seed: int) -> None:
+def test_medians_are_those_of_bins_that_hold_enough_axons(n: int, spread: float, seed: int) -> None:
     random = np.random.default_rng(seed)
     diameters, gratios = random.lognormal(0, spread, n), random.uniform(0, 1, n)
     edges, medians = medians_by_diameter(diameters, gratios)
+    assert len(medians) == len(edges) - 1
+    assert len(medians) or n < FEWEST + max(1, n / 100)  # a few of the thickest may lie beyond
+    assert not len(medians) or (diameters.min() >= edges[0] and np.sum(diameters >= edges[-1]) <= max(1, n / 100))
     for low, high, median in zip(edges, edges[1:], medians, strict=False):
         inside = gratios[(diameters >= low) & (diameters < high)]
-        assert median == np.median(inside) if len(inside) >= FEWEST else np.isnan(median)
-    assert len(medians) == len(edges) - 1
+        assert len(inside) >= FEWEST
+        assert median == np.median(inside)
 
 
 def test_enough_cells_ask_for_no_smaller_ones(tmp_path: Path, drawn: list[Figure]) -> None:

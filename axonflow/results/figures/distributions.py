@@ -6,6 +6,7 @@ What could be many is counted in bins, so that a figure of a million axons is as
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ Floats = NDArray[np.float64]
 HEIGHT_MM = 56.0
 BINS = 60
 FEWEST = 20
-"""Axons in a bin from which on its median is drawn."""
+"""Axons that a median is drawn of, at least."""
 
 DOTS = 5000
 """Axons from which on they are counted instead of drawn one by one."""
@@ -46,9 +47,22 @@ DENSITY_COLOURS = ("#2b4a6f", "#c8553d")
 
 
 @styled()
-def draw_diameters(diameters_um: Floats, paths: Iterable[Path], colour: str = AXON) -> None:
-    """Draw the histogram of axon diameters, as wide as a column; the largest half percent may lie beyond."""
-    _histogram(diameters_um, (0.0, _reach(diameters_um)), "axon diameter (µm)", "{:.2f} µm", "µm", colour, paths)
+def draw_diameters(
+    diameters_um: Floats, paths: Iterable[Path], colour: str = AXON, smallest_um: float | None = None
+) -> None:
+    """Draw the histogram of axon diameters, as wide as a column; the largest half percent may lie beyond.
+
+    Parameters
+    ----------
+    diameters_um : (n,) float64
+    paths : iterable of Path
+        PNG, SVG or PDF.
+    colour : str
+    smallest_um : float, optional
+        Where a dotted line says that what is thinner was not taken for an axon.
+    """
+    span = (0.0, _reach(diameters_um))
+    _histogram(diameters_um, span, "axon diameter (µm)", "{:.2f} µm", "µm", colour, paths, smallest_um)
 
 
 @styled()
@@ -65,6 +79,7 @@ def _histogram(
     unit: str,
     colour: str,
     paths: Iterable[Path],
+    least: float | None = None,
 ) -> None:
     figure = new_figure(COLUMN_MM, HEIGHT_MM)
     axes = figure.subplots()
@@ -74,6 +89,8 @@ def _histogram(
     axes.stairs(counts, edges, fill=True, color=colour, alpha=0.75)
     median = float(np.median(values))
     axes.axvline(median, color="0.25", linewidth=0.8, linestyle=(0, (4, 2)))
+    if least is not None:
+        axes.axvline(least, color="0.25", linewidth=0.8, linestyle=DOTTED)
     axes.set_xlim(span)
     axes.set_ylim(0, counts.max() * 1.15 + 0.5)
     right = median > sum(span) / 2
@@ -116,12 +133,12 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
         drawn = None
     else:
         drawn = _crowd(axes, diameters_um, gratios, edges)
-    _, medians = medians_by_diameter(diameters_um, gratios)
-    if np.isfinite(medians).any():
-        alone = np.isfinite(medians) & ~np.isfinite([*medians[1:], np.nan]) & ~np.isfinite([np.nan, *medians[:-1]])
-        middles = (edges[:-1] + edges[1:]) / 2
-        axes.plot(middles, medians, color=MYELIN, linewidth=1.2, label=f"median of bins of {FEWEST} axons or more")
-        axes.plot(middles[alone], medians[alone], "_", color=MYELIN, markersize=4)  # no line reaches it
+    joined, medians = medians_by_diameter(diameters_um, gratios)
+    if len(medians):
+        middles = (joined[:-1] + joined[1:]) / 2
+        marker = "_" if len(medians) == 1 else None
+        label = f"median of {FEWEST} axons or more"
+        axes.plot(middles, medians, color=MYELIN, linewidth=1.2, marker=marker, markersize=4, label=label)
         axes.legend(frameon=False, fontsize=6.5, loc="lower right")
     axes.set_xlim(span)
     axes.set_ylim(0, 1)
@@ -140,14 +157,22 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
 def medians_by_diameter(diameters_um: Floats, gratios: Floats) -> tuple[Floats, Floats]:
     """Return the edges of bins of diameter, (n + 1,) µm, and the median g-ratio of each, (n,).
 
-    It is NaN of a bin of fewer than :data:`FEWEST` axons. A few of the thickest axons may lie beyond all bins.
+    Bins are joined with the next ones until they hold :data:`FEWEST` axons, and what is left over with the last one.
+    Of fewer axons in all there is none. A few of the thickest axons may lie beyond all bins.
     """
     edges, _ = _bins((0.0, _reach(diameters_um)))
-    bin_ = np.digitize(diameters_um, edges) - 1
-    order = np.argsort(bin_, kind="stable")
-    groups = np.split(gratios[order], np.searchsorted(bin_[order], np.arange(1, len(edges))))[:-1]
-    medians: Floats = np.array([np.median(group) if len(group) >= FEWEST else np.nan for group in groups], np.float64)
-    return edges, medians
+    sorted_um = np.sort(diameters_um)
+    below = np.searchsorted(sorted_um, edges)
+    taken = [max(int(np.searchsorted(below, 0, "right")) - 1, 0)]  # the last edge with none below
+    for i in range(1, len(edges)):
+        if below[i] - below[taken[-1]] >= FEWEST:
+            taken.append(i)
+    if len(taken) == 1:
+        return edges[:1], np.zeros(0)
+    taken[-1] = len(edges) - 1
+    by_diameter = gratios[np.argsort(diameters_um, kind="stable")]
+    groups = [by_diameter[below[low] : below[high]] for low, high in pairwise(taken)]
+    return edges[taken], np.array([np.median(group) for group in groups])
 
 
 def _crowd(axes: Axes, diameters_um: Floats, gratios: Floats, edges: Floats) -> AxesImage:

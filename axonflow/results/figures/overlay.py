@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
@@ -50,6 +53,7 @@ def draw_slide(
     covered: NDArray[np.bool_] | None,
     regions: dict[str, NDArray[np.bool_]],
     paths: Iterable[Path],
+    frame: Bbox | None = None,
 ) -> None:
     """Draw the whole slide as wide as a column: what does not count is dimmed, regions are outlined and named.
 
@@ -67,6 +71,8 @@ def draw_slide(
         The regions by their names, likewise.
     paths : iterable of Path
         PNG, SVG or PDF.
+    frame : Bbox, optional
+        A piece to mark, x and y in µm.
     """
     height, width = extent
     figure = new_figure(COLUMN_MM, float(np.clip((COLUMN_MM - 4) * height / width + 8, 25, 200)))
@@ -79,6 +85,10 @@ def draw_slide(
         draw_border(axes, covered, extent, OUTLINE, 1.1)
     for inside in regions.values():
         draw_border(axes, inside, extent, "white", 0.8)
+    if frame is not None:
+        seen = [withStroke(linewidth=2.2, foreground="black")]  # on bright tissue, too
+        corner = (frame.xmin, frame.ymin)
+        axes.add_patch(Rectangle(corner, frame.width, frame.height, fill=False, ec="white", lw=1.0, path_effects=seen))
     _bare(axes)
     scale_bar(axes, box)
     if regions and (key := _name_regions(figure, axes, regions, extent)):
@@ -166,7 +176,8 @@ def draw_detail(
     draw_border(axes, axon, extent, classes[classes.axon].colour, 0.7)
     _bare(axes)
     scale_bar(axes, box)
-    _explained(axes, classes, loc="upper right", bbox_to_anchor=(1.0, -0.01), fontsize=6.5, ncols=len(classes.legend))
+    lines = [Line2D([], [], color=each.colour, linewidth=1.4, label=each.name) for each in classes.legend]
+    _explain(axes, lines, loc="upper right", bbox_to_anchor=(1.0, -0.01), fontsize=6.5)
     save(figure, paths)
 
 
@@ -203,16 +214,17 @@ def _key(classes: Classes, width_px: int, width_um: float) -> Image.Image:
     length, words = round_length(width_um / 1.5)
     axes.plot([0.01 * width_um, 0.01 * width_um + length], [0.75, 0.75], color="black", linewidth=2.5)
     axes.text(0.01 * width_um, 0.6, words, ha="left", va="top", fontsize=letters)
-    _explained(figure, classes, loc="center right", fontsize=letters, ncols=len(classes.legend))
+    patches = [Patch(color=each.colour, label=each.name) for each in classes.legend]
+    _explain(figure, patches, loc="center right", fontsize=letters)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     return Image.open(drawn).convert("RGB")
 
 
-def _explained(where: Axes | Figure, classes: Classes, **how: Any) -> None:
-    """Explain the colours of the classes."""
-    patches = [Patch(color=each.colour, label=each.name) for each in classes.legend]
-    where.legend(handles=patches, frameon=False, handlelength=0.9, columnspacing=1.0, handletextpad=0.4, **how)
+def _explain(where: Axes | Figure, colours: Sequence[Artist], **how: Any) -> None:
+    """Say what colours mean, side by side."""
+    how |= {"handlelength": 0.9, "columnspacing": 1.0, "handletextpad": 0.4}
+    where.legend(handles=colours, frameon=False, ncols=len(colours), **how)
 
 
 def stretched(grey: Picture) -> NDArray[np.float32]:

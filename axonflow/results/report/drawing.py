@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import pi, sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from axonflow.fiber.kinds import MYELINATED, UNMYELINATED, of_kind
@@ -112,12 +114,17 @@ def _drawn(
     ]
 
 
-def _slide(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:  # noqa: ARG001  # as the others
+def _slide(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
     grey = coarse(result.pyramid(), THUMBNAIL_PX)
     h, w = grey.shape
     covered, regions = covered_pixels(result, (h, w)), region_pixels(result, (h, w))
-    figures.draw_slide(grey, _extent_um(result), covered, regions, paths("slide"))
+    extent, frame = _extent_um(result), None if axons.empty else _frame_um(result, _piece(result, axons))
+    if frame is not None and frame.width * frame.height > 0.8 * extent[0] * extent[1]:
+        frame = None
+    figures.draw_slide(grey, extent, covered, regions, paths("slide"), frame)
     said = "The slide."
+    if frame is not None:
+        said += " The frame is around the piece that is drawn close up."
     if covered is not None:
         said += " Only what lies within the yellow outline counts; the rest is veiled."
     if regions:
@@ -128,8 +135,20 @@ def _slide(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figu
 def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Figure]:
     if axons.empty:
         return
+    box = _piece(result, axons)
+    frame = _frame_um(result, box)
+    counted = result.counted_in(box)
+    figures.draw_detail(_seen(result).read(box), counted, result.classes, (frame.height, frame.width), paths("detail"))
+    where = f"{length(frame.ymin)} from the top and {length(frame.xmin)} from the left"
+    said = f"A typical piece close up, {where}: the inner outlines are of axons, the outer ones of their myelin."
+    if result.kind_columns:
+        said += " Outlines without myelin around them, in the colour of their class, are of unmyelinated axons."
+    yield Figure("detail", said, is_photograph=True)
+
+
+def _piece(result: Analysis, axons: pd.DataFrame) -> Box:
+    """Return what is drawn close up: a typical place, as many axons across as can be told apart."""
     semantic = result.pyramid("semantic")
-    image = _seen(result)
     um = semantic.pixel_size
     side_um = DETAIL_DIAMETERS * float(axons[DIAMETER].mean())
     sides = [
@@ -140,15 +159,13 @@ def _detail(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Iterator[Fig
         int(np.clip(at / size - side / 2, 0, n - side))
         for at, size, side, n in zip(_typical_place_um(result), (um.y, um.x), sides, semantic.shape, strict=True)
     )
-    box = Box(y0, x0, y0 + sides[0], x0 + sides[1])
-    counted = result.counted_in(box)
-    extent = sides[0] * um.y, sides[1] * um.x
-    figures.draw_detail(image.read(box), counted, result.classes, extent, paths("detail"))
-    where = f"{length(y0 * um.y)} from the top and {length(x0 * um.x)} from the left"
-    said = f"A typical piece close up, {where}: the inner outlines are of axons, the outer ones of their myelin."
-    if result.kind_columns:
-        said += " Outlines without myelin around them, in the colour of their class, are of unmyelinated axons."
-    yield Figure("detail", said, is_photograph=True)
+    return Box(y0, x0, y0 + sides[0], x0 + sides[1])
+
+
+def _frame_um(result: Analysis, box: Box) -> Bbox:
+    """Return where a box of labels lies on the slide, x and y in µm."""
+    um = result.pyramid("semantic").pixel_size
+    return Bbox.from_extents(box.x0 * um.x, box.y0 * um.y, box.x1 * um.x, box.y1 * um.y)
 
 
 def _typical_place_um(result: Analysis) -> tuple[float, float]:
@@ -200,10 +217,15 @@ def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Itera
     if axons.empty:
         return
     diameters, with_myelin = axons[DIAMETER].to_numpy(), myelinated(axons)
-    figures.draw_diameters(diameters, paths("diameter"))
+    least_um2 = result.record["labels"].get("min_axon_area_um2") or 0.0
+    least_um = 2 * sqrt(least_um2 / pi) if least_um2 and result.record["config"]["axon_shape"] == "circle" else None
+    figures.draw_diameters(diameters, paths("diameter"), smallest_um=least_um)
     low, high = np.percentile(diameters, (5, 95))
-    spread = f"nine in ten lie between {number(low, '.2f')} and {number(high, '.2f')} µm"
-    yield Figure("diameter", f"Axon diameter of {count(len(axons), 'axon')}: {spread}.")
+    said = f"Axon diameter of {count(len(axons), 'axon')}: nine in ten lie between {number(low, '.2f')} and "
+    said += f"{number(high, '.2f')} µm."
+    if least_um is not None:
+        said += f" What is thinner than the dotted line, smaller than {least_um2:g} µm², was not taken for an axon."
+    yield Figure("diameter", said)
     if not with_myelin.empty:
         gratios = with_myelin[GRATIO].to_numpy()
         figures.draw_gratios(gratios, paths("gratio"))
@@ -222,12 +244,11 @@ def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Itera
 
 def _medians(edges: NDArray[np.float64], medians: NDArray[np.float64]) -> str:
     """Say of which axons the line of medians is, and where it has none."""
-    wide = f"{edges[1] - edges[0]:.3g} µm"
-    if not np.isfinite(medians).any():
-        return f"No line of medians is drawn: no bin of {wide} holds {figures.FEWEST} axons."
+    if not len(medians):
+        return f"No line of medians is drawn: there are fewer than {figures.FEWEST} axons."
     return (
-        f"The line joins the medians of bins of {wide}; it is broken, and ends, where a bin holds fewer than "
-        f"{figures.FEWEST} axons."
+        f"The line joins the medians of bins of {np.diff(edges).min():.3g} µm or, where these hold fewer than "
+        f"{figures.FEWEST} axons, of as many side by side as hold them."
     )
 
 
