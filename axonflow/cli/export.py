@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from axonflow.cli.terminal import app, console, warn_unproved
+from axonflow.cli.terminal import app, console, say, warn_unproved
 
 __all__: list[str] = []
 
@@ -37,9 +37,11 @@ def export(
     Example: [bold]axonflow export slide.ome.zarr --format ads-csv[/bold]
     """
     from axonflow.results.analysis import open_store
-    from axonflow.results.export import export_store
+    from axonflow.results.export import export_store, notes
 
     result = open_store(store)
     written = export_store(result, format_, out, unmyelinated=unmyelinated)
     warn_unproved(result)
     console.print(f"written: {written}", soft_wrap=True)
+    for note in notes(result, format_, unmyelinated=unmyelinated):
+        say(note)

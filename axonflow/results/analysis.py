@@ -354,14 +354,26 @@ class Analysis:
         return read_parquet(self._table, columns)
 
     @cached_property
+    def missing_myelin(self) -> int:
+        """How many of the axons that count, of the class with myelin, have none; their g-ratio is 1 by definition."""
+        (myelin,) = self._counting_numbers(MYELINATED, "myelin_area (um^2)")
+        return int((myelin == 0).sum())
+
+    @property
+    def on_slide_pixels(self) -> bool:
+        """Whether labels, and places in px, are on the pixels of the slide."""
+        slide, labels = self.record["slide"], self.record["labels"]
+        return all(slide[name] == labels[name] for name in ("pixel_size_um", "shape"))
+
+    @cached_property
     def summary(self) -> dict[str, str]:
         """The numbers a reader asks for first, over all that counts, with their units."""
         maps = self._map_arrays
         area_mm2, axons = _total(maps, "covered_area"), int(_total(maps, "axon_count"))
         avf, mvf = (_total(maps, name, "covered_area") / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf"))
-        diameters, myelin = self._counting_numbers(MYELINATED, "axon_diam (um)", "myelin_area (um^2)")
+        (diameters,) = self._counting_numbers(MYELINATED, "axon_diam (um)")
         (others,) = self._counting_numbers(UNMYELINATED, "axon_diam (um)") if self.kind_columns else (np.zeros(0),)
-        every, bare = len(diameters) + len(others), int((myelin == 0).sum())
+        every = len(diameters) + len(others)
         beyond = self.record["stages"]["measure"].get("myelin_px_beyond_reach")
         said = f"of {self.axon_count:,} found" if every != self.axon_count else ""
         if self.kind_columns:
@@ -374,7 +386,7 @@ class Analysis:
             "MVF": f"{mvf:.3f}",
             "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf and mvf else "–",
             "axon diameter": _spread(diameters),
-            "myelin missing": count(bare, "axon"),
+            "myelin missing": count(self.missing_myelin, "axon"),
         }
         if self.left_out:
             numbers["left out"] = ", ".join(

@@ -27,7 +27,7 @@ from axonflow.errors import InputError
 from axonflow.kernel import extras
 from axonflow.results import workbook
 from axonflow.results.analysis import LABELS, Analysis
-from axonflow.results.export import FORMATS, export_store, scverse
+from axonflow.results.export import FORMATS, export_store, notes, scverse
 from axonflow.workflow.config import Config
 
 SHAPE = (301, 423)
@@ -278,6 +278,21 @@ def test_netcdf_says_what_it_is_of(result: Analysis, resampled: Analysis, tmp_pa
             else:
                 assert maps.attrs["model"] == record["model"]["name"]
                 assert maps.attrs["model_sha256"] == record["model"]["sha256"]
+
+
+def test_notes_say_in_which_pixels_places_are_and_where_a_gratio_means_nothing(
+    result: Analysis, resampled: Analysis
+) -> None:
+    for of, format_ in ((result, "csv"), (resampled, "ads-csv"), (resampled, "roi"), (resampled, "netcdf")):
+        assert not any("px" in note for note in notes(of, format_))
+    (said,) = (note for note in notes(resampled, "parquet") if "px" in note)
+    sizes = [f"{resampled.record[part]['pixel_size_um'][0]:g} µm" for part in ("labels", "slide")]
+    assert sizes[0] != sizes[1]
+    assert said.index(sizes[0]) < said.index(sizes[1])
+    bare = int((resampled.counted_fibers()["myelin_area (um^2)"] == 0).sum())
+    assert resampled.summary["myelin missing"].split()[0] == str(bare)
+    assert any(f"g-ratio of {bare} axon" in note for note in notes(resampled, "ads-csv")) == (bare > 0)
+    assert not any("g-ratio" in note for note in notes(resampled, "geojson"))
 
 
 def test_the_table_of_axondeepseg_is_in_the_slides_own_pixels(resampled: Analysis, tmp_path: Path) -> None:

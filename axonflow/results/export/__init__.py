@@ -9,13 +9,14 @@ from axonflow.results.analysis import Analysis
 from axonflow.results.export.ads_mask import write_ads_mask, write_uaxon_mask
 from axonflow.results.export.geojson import write_geojson
 from axonflow.results.export.maps import draw, write_netcdf
+from axonflow.results.export.notes import notes
 from axonflow.results.export.place import check_place
 from axonflow.results.export.rois import write_rois
 from axonflow.results.export.scverse import write_anndata, write_spatialdata
 from axonflow.results.export.tables import copy_parquet, write_ads, write_csv, write_regions_csv, write_uaxons
 from axonflow.results.export.xlsx import write_xlsx
 
-__all__ = ["FORMATS", "export_store"]
+__all__ = ["FORMATS", "export_store", "notes"]
 
 _WRITERS = {
     "ads-csv": (write_ads, "_axon_morphometrics.csv"),

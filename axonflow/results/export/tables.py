@@ -47,7 +47,7 @@ def _on_the_slide(analysis: Analysis) -> pd.DataFrame:
     A bounding box becomes the smallest one of whole pixels of the slide that holds it.
     """
     fibers, slide, labels = analysis.counted_fibers(), analysis.record["slide"], analysis.record["labels"]
-    if slide["pixel_size_um"] == labels["pixel_size_um"] and slide["shape"] == labels["shape"]:
+    if analysis.on_slide_pixels:
         return fibers
     moved = {}
     sides = zip("yx", slide["shape"], slide["pixel_size_um"], labels["pixel_size_um"], strict=True)
