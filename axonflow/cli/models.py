@@ -191,7 +191,8 @@ def quantise_one(
     from axonflow.net.checkpoint import Checkpoint
     from axonflow.training.calibrate import quantise
 
-    checkpoint, subjects = quantise(Checkpoint.find(model), dataset)
+    with console.status("choosing whole numbers, for some minutes"):
+        checkpoint, subjects = quantise(Checkpoint.find(model), dataset)
     console.print(f"chosen on   {', '.join(subjects)}", soft_wrap=True)
     console.print(f"written     {checkpoint.integers_path}", soft_wrap=True)
     console.print(f"contract    {checkpoint.path}", soft_wrap=True)
@@ -230,7 +231,12 @@ def export_one(
     path = out or Path(f"{checkpoint.name}.onnx")
     if not path.name or path.is_dir() or not path.absolute().parent.is_dir():
         raise InputError(f"A file in a folder that is there was expected for --out, {str(path)!r} came; name one.")
-    found = export_onnx(checkpoint, path)
+    try:
+        found = export_onnx(checkpoint, path)
+    except OSError as error:
+        raise InputError(
+            f"A file that can be written was expected at {path}, but: {error.strerror}; give another with --out."
+        ) from error
     console.print(f"written: {path}", soft_wrap=True)
     if found is None:
         console.print("not held against the original: that needs onnxruntime (pip install onnxruntime)", soft_wrap=True)

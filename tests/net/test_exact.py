@@ -173,12 +173,21 @@ print(hashlib.sha256(planes.tobytes()).hexdigest())
 @pytest.mark.parametrize(("limit", "torchs"), [*((limit, "") for limit in LIMITS), ("", "default"), ("AVX2", "avx2")])
 def test_every_kind_of_processor_gives_the_same_bytes(model: Checkpoint, limit: str, torchs: str) -> None:
     """oneDNN's instructions are limited, and torch's own; without VNNI its products of bytes would saturate."""
+    assert_same_bytes(model, {"ONEDNN_MAX_CPU_ISA": limit, "ATEN_CPU_CAPABILITY": torchs})
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_networks_that_come_with_axonflow_give_the_same_bytes(limit: str) -> None:
+    """Without VNNI, too, they are computed in bytes."""
+    assert_same_bytes(Checkpoint.find("sem"), {"ONEDNN_MAX_CPU_ISA": limit})
+
+
+def assert_same_bytes(model: Checkpoint, limits: dict[str, str]) -> None:
     import hashlib
 
     predictor = Predictor(model, Lattice(PIXELS.shape, 64, 25, 16), "int8", Processor())
     planes = predictor.predict(PIXELS, WHOLE, WHOLE, TABLE)
     assert len(np.unique(planes[0])) > 1
-    limits = {"ONEDNN_MAX_CPU_ISA": limit, "ATEN_CPU_CAPABILITY": torchs}
     here, root = Path(__file__).parent, Path(__file__).parents[1]
     ran = subprocess.run(
         [sys.executable, "-c", PREDICT, str(model.path), str(here), str(root)],

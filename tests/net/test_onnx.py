@@ -51,6 +51,9 @@ def test_a_file_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = command("models", "export", "sem", "--out", "/proc/sem.onnx")
+    assert ran.code == 2
+    assert "give another with --out" in " ".join(ran.err.split())
     ran = command("models", "export", "sem", "--format", "tflite")
     assert ran.code == 2
     assert "onnx was expected" in " ".join(ran.err.split())
