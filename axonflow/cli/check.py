@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from axonflow.cli.terminal import app, console
+from axonflow.kernel.words import listed
 
 __all__: list[str] = []
 
@@ -19,7 +20,10 @@ _SHOWN = 20
 
 @app.command()
 def check(
-    store: Annotated[Path, typer.Argument(help="The store of a run.", show_default=False)],
+    stores: Annotated[
+        list[Path],
+        typer.Argument(help="Stores of runs, or the folder of a batch.", show_default=False),
+    ],
     quick: Annotated[
         bool, typer.Option("--quick", help="Look at presence and size of the pixels' files, not at what is in them.")
     ] = False,
@@ -28,6 +32,27 @@ def check(
 
     Example: [bold]axonflow check slide.ome.zarr[/bold]
     """
+    every = [store for path in stores for store in _stores_of(path)]
+    unsound = [store for store in every if not _is_sound(store, quick=quick, alone=len(every) == 1)]
+    if len(every) > 1:
+        gone = f": {listed(*unsound)}" if unsound else ""
+        _say(
+            f"{len(every) - len(unsound)} of {len(every)} stores are as their runs wrote them, {len(unsound)} not{gone}"
+        )
+    if unsound:
+        raise typer.Exit(1)
+
+
+def _stores_of(path: Path) -> list[Path]:
+    """Return the stores in the folder of a batch; of anything else, itself."""
+    if (path / "run.json").exists() or (path / ".axonflow" / "journal").exists():
+        return [path]
+    return sorted(record.parent for record in path.glob("*/run.json")) or [path]
+
+
+def _is_sound(store: Path, *, quick: bool, alone: bool) -> bool:
+    """Check a store and print what was found."""
+    from axonflow.errors import StoreError
     from axonflow.results.check import check as check_store
     from axonflow.results.check import rests_on
 
@@ -38,7 +63,13 @@ def check(
             if bar is not None:
                 bar.update(task, completed=done, total=total)
 
-        checked = check_store(store, quick=quick, progress=progress)
+        try:
+            checked = check_store(store, quick=quick, progress=progress)
+        except StoreError as error:
+            if alone:
+                raise
+            _say(f"wrong    {error}")
+            return False
     proof = checked.proof
     for damage in proof.damages[:_SHOWN]:
         rests = rests_on(damage)
@@ -53,11 +84,11 @@ def check(
         _say(f"wrong    {fault}")
     looked = "their presence and size" if quick else "every byte"
     _say(f"checked  {store}: {proof.files:,} files, {proof.size / 1e6:,.1f} MB, {looked}")
-    if not checked.sound:
-        if proof.damages:
-            _say("next     the same axonflow run again makes anew what is damaged, and nothing else")
-        raise typer.Exit(1)
-    _say("all is as the run wrote it")
+    if checked.sound and alone:
+        _say("all is as the run wrote it")
+    if proof.damages:
+        _say("next     the same axonflow run again makes anew what is damaged, and nothing else")
+    return checked.sound
 
 
 def _say(text: str) -> None:

@@ -400,6 +400,29 @@ def test_the_command_says_what_and_where(made: Config, tmp_path: Path) -> None:
     assert "the same axonflow run again" in ran.out
 
 
+def test_many_stores_are_checked_and_the_unsound_named(made: Config, tmp_path: Path) -> None:
+    """Given one by one, or as the folder that a batch left; one that cannot be read hides no other."""
+    stores = [tmp_path / f"{name}.ome.zarr" for name in "abc"]
+    for store in stores:
+        shutil.copytree(made.out, store)
+    for given in ([tmp_path], stores):
+        ran = command("check", *given)
+        assert ran.code == 0
+        assert "3 of 3 stores are as their runs wrote them" in ran.out
+    (stores[0] / "tables" / "fibers.parquet").unlink()
+    shutil.rmtree(stores[1] / ".axonflow")
+    for given in ([tmp_path], stores):
+        ran = command("check", *given)
+        assert ran.code == 1
+        said = " ".join(ran.out.split())
+        assert f"1 of 3 stores are as their runs wrote them, 2 not: {stores[0]} and {stores[1]}" in said
+        assert "tables/fibers.parquet is gone" in said
+        assert "has no journal" in said
+    ran = command("check", tmp_path / "none")
+    assert ran.code == 2
+    assert "there is no such folder" in " ".join(ran.err.split())
+
+
 @pytest.mark.parametrize("kind", ["gone", "cut off", "empty"])
 def test_neither_plan_nor_status_call_it_done(made: Config, tmp_path: Path, kind: str) -> None:
     config, chance = copied(made, tmp_path), random.Random(kind)
