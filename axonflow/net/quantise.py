@@ -45,10 +45,10 @@ _PLACES, _FEWEST = 4, 2**14
 """At so many places for each input of a layer, and at so many at least, what reaches it is looked at."""
 
 _DAMPING = 0.01
-"""Of the mean square of the inputs, added to each: what was never seen must not weigh without bound."""
+"""Of each input's variance, added to it: what was hardly ever seen must not weigh without bound."""
 
 _LEAST = 1e-3
-"""Of the largest channel's range, at least, every channel gets."""
+"""Of the largest channel's range, and of the mean variance, every channel has at least so much."""
 
 _TRIED = 2.0 ** np.arange(1, -2.25, -0.25)
 """What is tried as the largest code's value, in units of a channel's largest value."""
@@ -210,10 +210,8 @@ class _Seen:
         """Look at some places of all windows."""
         side, stride, around = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
         inputs, n = convolution.in_channels * side * side, len(maps.codes)
-        products, means = (
-            torch.zeros(2, inputs, inputs, dtype=torch.float64),
-            torch.zeros(2, inputs, dtype=torch.float64),
-        )
+        products = torch.zeros(2, inputs, inputs, dtype=torch.float64)
+        means = torch.zeros(2, inputs, dtype=torch.float64)
         random = np.random.default_rng(0)
         in_codes = maps.unit.float()[:, None, None]
         for codes, true in zip(_each(maps.codes), _each(maps.true), strict=True):
@@ -228,7 +226,8 @@ class _Seen:
             products += torch.stack([seen.T @ seen, meant.T @ seen]).double() / places / n
             means += torch.stack([seen.double().mean(0), meant.double().mean(0)]) / n
         among, true = products - means[:, :, None] * means[0]
-        own = torch.diag(_DAMPING * among.diagonal() + 1e-9 + _DAMPING * 1e-3 * among.diagonal().mean())
+        variances = among.diagonal()
+        own = torch.diag(_DAMPING * (variances + _LEAST * variances.mean()) + 1e-9)
         return cls(among + own, true + own)
 
     def corrected(self, weight: Tensor) -> Tensor:
