@@ -121,6 +121,8 @@ def batch(
         table = summarise(run_batch(entries, pool, profile, interrupts.before(show), describe, fresh=given["fresh"]))
     written = write_results(table, folder)
     _show(table)
+    if (done := table["state"] == "done").any():
+        _say("stores", ", ".join(map(str, table["store"][done])))
     for path in written:
         _say("written", str(path))
     if failed := int((table["state"] == "failed").sum()):

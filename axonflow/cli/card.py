@@ -44,6 +44,7 @@ def summary(model: Checkpoint, network: str, pixel_size: str) -> Iterator[Render
         "classes": ", ".join(each.name for each in model.classes),
         "learned from": str(learned.get("data", "unknown")),
         "subjects": ", ".join(learned.get("subjects", ())),
+        "computes in": "whole numbers (int8) on processors, float16 on GPUs" if model.integers else "",
         "sha256": f"{model.sha256[:16]}…",
     }
     about = listing("", "", show_header=False)

@@ -77,8 +77,8 @@ def _processor() -> Iterator[Finding]:
     precisions = best_precisions()
     slow = precisions == ("float32", False)
     advice = "a processor with avx2, avx512_vnni or AMX, or a GPU, is several times as fast" if slow else ""
-    integers = "in int8 if they have whole numbers, else " if precisions.bytes else ""
-    yield Finding("precision", f"networks compute {integers}in {precisions.floats}", advice)
+    own = "sem, tem and others that have whole numbers compute in int8, " if precisions.bytes else ""
+    yield Finding("precision", f"{own}networks{' without' * bool(own)} compute in {precisions.floats}", advice)
 
 
 def _memory() -> Iterator[Finding]:

@@ -417,7 +417,7 @@ class Analysis:
         """What is, or can be, done about labels that differ where windows meet."""
         if self.record["stages"].get("segment", {}).get("mended"):
             return "were in doubt; those that showed were computed again (--halo mend)"
-        return "hang on the window: a large axon may end there in a straight line; --halo mend computes it again"
+        return "depend on which one: a large axon may end there in a straight line; --halo mend computes it again"
 
 
 def open_store(store: str | Path) -> Analysis:

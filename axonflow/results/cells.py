@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from axonflow.fiber.maps import FEWEST_CELLS, fitting_side, is_whole
+from axonflow.fiber.maps import FEWEST_CELLS, is_whole
 from axonflow.kernel.words import count, length
 
 __all__ = [
@@ -104,14 +104,9 @@ def few(maps: xr.Dataset) -> bool:
 
 
 def few_cells(maps: xr.Dataset) -> str:
-    """Say that there are few whole cells, and which side gives more."""
-    n, side = int(is_whole(maps).sum()), float(maps.attrs["cell_side_um"])
-    height, width = (float(edges_um(maps, axis)[-1]) for axis in "yx")
-    better = fitting_side(height, width)
-    return (
-        f"{count(n, 'cell') if n else 'no cell'} of {length(side)} of which at least half counts: fewer than "
-        f"{FEWEST_CELLS} show nothing of where tissue differs (--cell {better:g} makes more)"
-    )
+    """Say that there are few whole cells; whether smaller ones would serve, the run's warning says."""
+    n, side = int(is_whole(maps).sum()), length(float(maps.attrs["cell_side_um"]))
+    return f"{count(n, 'whole cell')} of {side}: fewer than {FEWEST_CELLS} show nothing of where tissue differs"
 
 
 def colour_range(slides: Sequence[xr.Dataset], name: str) -> Range:

@@ -85,6 +85,10 @@ def check(
     journal = path / ".axonflow" / "journal"
     if not path.is_dir():
         raise StoreError(f"A store made by axonflow was expected at {path}, but there is no such folder.")
+    if not journal.is_dir() and not (path / "run.json").exists():
+        raise StoreError(
+            f"A store made by axonflow, or the folder of a batch, was expected at {path}, but another folder is there."
+        )
     if not journal.is_dir():
         raise StoreError(
             f"A store made by axonflow was expected at {path}, but it has no journal; if it is a copy, copy its folder "

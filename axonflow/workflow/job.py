@@ -27,6 +27,7 @@ from axonflow.kernel.refused import refused
 from axonflow.kernel.resample import Resampling
 from axonflow.kernel.retry import retry
 from axonflow.kernel.setting import settings
+from axonflow.kernel.words import listed
 from axonflow.net.checkpoint import Precision
 from axonflow.net.precision import Precisions, best_precisions
 from axonflow.slide import Slide
@@ -158,6 +159,12 @@ def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisio
     slide = opened_slide(config)
     if config.own_masks:
         return declare_job(config, slide, opened_masks(config, slide))
+    if config.model is None and not fresh and (masks := _masks_of(config.out)):
+        raise InputError(
+            f"Own masks or a --model was expected, as {config.out} was made of {listed(*masks)}, which a network would "
+            f"replace. To go on with the masks give the store: axonflow run {config.out}; for a network give --model, "
+            "or another --out."
+        )
     choice = choose_model(
         config.model, pixel_size_of(slide), None if fresh else config.out, config.working_pixel_size_um
     )
@@ -330,6 +337,14 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         coverage,
         regions,
     )
+
+
+def _masks_of(store: Path) -> list[str]:
+    """Return the masks that a store was made of; none if it was made by a network, or there is none."""
+    try:
+        return [mask["path"] for mask in read_record(store)["model"].get("masks", [])]
+    except StoreError:
+        return []
 
 
 def _made_in(store: Path) -> Precision | None:

@@ -121,7 +121,7 @@ def test_maps_end_with_the_slide_and_a_cell_without_tissue_is_blank(
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
-def test_numbers_stand_in_few_cells_and_a_smaller_side_is_named(n: int, tmp_path: Path, drawn: list[Figure]) -> None:
+def test_numbers_stand_in_few_cells_and_why_is_said(n: int, tmp_path: Path, drawn: list[Figure]) -> None:
     maps = mapped((100, 100 * n), 50.0, blank=False)
     draw_maps(maps, [tmp_path / "maps.svg"])
     panels = [axes for axes in drawn[0].axes if axes.images and axes.get_title()]
@@ -131,7 +131,7 @@ def test_numbers_stand_in_few_cells_and_a_smaller_side_is_named(n: int, tmp_path
     fraction = next(axes for axes in panels if axes.get_title() == "axon volume fraction")
     written = [float(text.get_text()) for text in fraction.texts if "µm" not in text.get_text()]
     assert written == pytest.approx(maps["avf"].to_numpy().ravel(), rel=5e-3)
-    assert "--cell" in drawn[0].get_supxlabel()
+    assert drawn[0].get_supxlabel().startswith(f"{n} whole cell")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -91,6 +92,11 @@ def _histogram(
     axes.axvline(median, color="0.25", linewidth=0.8, linestyle=(0, (4, 2)))
     if least is not None:
         axes.axvline(least, color="0.25", linewidth=0.8, linestyle=DOTTED)
+        about: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "color": "0.25", "fontsize": 5.5}
+        if least > 0.04 * (span[1] - span[0]):  # else there is no room
+            axes.annotate(
+                "thinner is left out", (least, 0.97), (-1, 0), ("data", "axes fraction"), "offset points", **about
+            )
     axes.set_xlim(span)
     axes.set_ylim(0, counts.max() * 1.15 + 0.5)
     right = median > sum(span) / 2

@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,7 +28,7 @@ from axonflow.results.figures.style import COLUMN_MM, COMPRESSION, new_figure, r
 
 __all__ = ["Picture", "coarse", "draw_detail", "draw_overlay", "draw_slide", "stretched"]
 
-OUTLINE = "#f2c14e"
+OUTLINE, FRAME = "#f2c14e", "#00b4d8"
 KEY_LINES = 5
 """Height of what explains an overlay, in px by the size of its letters in points."""
 
@@ -85,10 +84,8 @@ def draw_slide(
         draw_border(axes, covered, extent, OUTLINE, 1.1)
     for inside in regions.values():
         draw_border(axes, inside, extent, "white", 0.8)
-    if frame is not None:
-        seen = [withStroke(linewidth=2.2, foreground="black")]  # on bright tissue, too
-        corner = (frame.xmin, frame.ymin)
-        axes.add_patch(Rectangle(corner, frame.width, frame.height, fill=False, ec="white", lw=1.0, path_effects=seen))
+    if frame is not None:  # whole at the slide's edge, too
+        axes.add_patch(Rectangle(frame.p0, frame.width, frame.height, fill=False, ec=FRAME, lw=1.2, clip_on=False))
     _bare(axes)
     scale_bar(axes, box)
     if regions and (key := _name_regions(figure, axes, regions, extent)):

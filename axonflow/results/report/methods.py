@@ -72,7 +72,8 @@ def _segmented(result: Analysis) -> str:
     within = "" if record["config"]["mask"] is None else " within a mask"
     if "masks" in made_by:
         return f"Axons and myelin were segmented by hand or by another program{within}{smallest}."
-    weights = f", sha256 {made_by['sha256'][:12]}" if made_by.get("sha256") else ""
+    weights = f", {made_by['precision']}" if made_by.get("precision") else ""
+    weights += f", sha256 {made_by['sha256'][:12]}" if made_by.get("sha256") else ""
     pixel = _pixel(record["labels"]["pixel_size_um"])
     return (
         f"Axons and myelin were segmented{within} by the neural network {made_by['name']} ({pixel}{weights}){smallest}."

@@ -102,6 +102,8 @@ def origin_facts(result: Analysis) -> list[Fact]:
 def _weights(made_by: Mapping[str, Any]) -> Iterator[Fact]:
     if "sha256" in made_by:
         yield Fact("fingerprint of the network", made_by["sha256"], "sha256 of its weights")
+    if "integers" in made_by:
+        yield Fact("and of its whole numbers", made_by["integers"], "sha256 of what it computed in")
 
 
 def _windows(made_by: Mapping[str, Any]) -> Iterator[Fact]:
