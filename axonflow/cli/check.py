@@ -32,7 +32,7 @@ def check(
 
     Example: [bold]axonflow check slide.ome.zarr[/bold]
     """
-    every = [store for path in stores for store in _stores_of(path)]
+    every = list({store.resolve(): store for path in stores for store in _stores_of(path)}.values())
     unsound = [store for store in every if not _is_sound(store, quick=quick, alone=len(every) == 1)]
     if len(every) > 1:
         gone = f": {listed(*unsound)}" if unsound else ""
@@ -45,9 +45,13 @@ def check(
 
 def _stores_of(path: Path) -> list[Path]:
     """Return the stores in the folder of a batch; of anything else, itself."""
-    if (path / "run.json").exists() or (path / ".axonflow" / "journal").exists():
+    if _is_store(path):
         return [path]
-    return sorted(record.parent for record in path.glob("*/run.json")) or [path]
+    return sorted(filter(_is_store, path.glob("*/"))) or [path]
+
+
+def _is_store(path: Path) -> bool:
+    return (path / "run.json").exists() or (path / ".axonflow" / "journal").exists()
 
 
 def _is_sound(store: Path, *, quick: bool, alone: bool) -> bool:

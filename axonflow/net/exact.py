@@ -186,19 +186,27 @@ class ExactLayer(nn.Module):
             self.packed = torch.ops.onednn.qconv_prepack(
                 weight, self.scale, 1.0, 0, [self.stride] * 2, [self.padding] * 2, [1, 1], 1, None
             )
-            if self._is_exact(self.by_bytes):
+            if self._is_exact(self.by_bytes, self._sums_by_bytes):
                 return self.by_bytes
         with suppress(RuntimeError):
-            if self.taps.dtype == torch.float32 and self._is_exact(self.by_floats):
+            if self.taps.dtype == torch.float32 and self._is_exact(self.by_floats, self._sums_by_floats):
                 return self.by_floats
         return self.by_taps
 
-    def _is_exact(self, way: Callable[[Tensor], Tensor]) -> bool:
-        """Try codes that reveal sums which are not exact: the largest, and some at random."""
+    def _is_exact(self, way: Callable[[Tensor], Tensor], sums: Callable[[Tensor], Tensor]) -> bool:
+        """Try a way, and its sums, on codes that reveal what is not exact: the largest, and some at random.
+
+        Sums are looked at as they are, as what is cut off in them seldom shows in the codes that come of them: any two
+        products that 16 bits do not hold make the sums of the largest codes others.
+        """
         shape = (1, _TRIAL, _TRIAL, self.taps.shape[2])
         random = np.random.default_rng(0).integers(0, LARGEST_CODE + 1, shape, np.uint8)
-        trials = [torch.from_numpy(codes).permute(0, 3, 1, 2) for codes in (np.full_like(random, LARGEST_CODE), random)]
-        return all(torch.equal(way(codes), self.by_taps(codes)) for codes in trials)
+        extreme = np.where(random > LARGEST_CODE // 2, np.uint8(LARGEST_CODE), np.uint8(0))
+        trials = (np.full_like(random, LARGEST_CODE), extreme, random)
+        return all(
+            torch.equal(sums(codes), self._sums_by_taps(codes).float()) and torch.equal(way(codes), self.by_taps(codes))
+            for codes in (torch.from_numpy(each).permute(0, 3, 1, 2) for each in trials)
+        )
 
     def forward(self, codes: Tensor) -> Tensor:
         """Compute in the fastest way that is exact here."""
@@ -206,32 +214,50 @@ class ExactLayer(nn.Module):
 
     def by_bytes(self, codes: Tensor) -> Tensor:
         """Compute by oneDNN, in one step."""
+        return self._convolved_bytes(codes, self.scale, self.bias, self.returned, "relu")
+
+    def _sums_by_bytes(self, codes: Tensor) -> Tensor:
+        return self._convolved_bytes(codes, torch.ones_like(self.scale), None, torch.float32, "none")
+
+    def _convolved_bytes(
+        self, codes: Tensor, scale: Tensor, bias: Tensor | None, returned: torch.dtype, then: str
+    ) -> Tensor:
         stride, padding = [self.stride] * 2, [self.padding] * 2
         out: Tensor = torch.ops.onednn.qconv2d_pointwise(
-            codes, 1.0, 0, self.packed, self.scale, self.zero, self.bias,
-            stride, padding, [1, 1], 1, 1.0, 0, self.returned, "relu", [], "",
+            codes, 1.0, 0, self.packed, scale, self.zero, bias,
+            stride, padding, [1, 1], 1, 1.0, 0, returned, then, [], "",
         )  # fmt: skip
         return out
 
     def by_floats(self, codes: Tensor) -> Tensor:
         """Compute by oneDNN in float32, with weights that are already divided: by a power of two, so exactly."""
+        return self._rounded(self._convolved_floats(codes, self.bias, "relu"))
+
+    def _sums_by_floats(self, codes: Tensor) -> Tensor:
+        return self._convolved_floats(codes, None, "none") / self.scale[:, None, None]
+
+    def _convolved_floats(self, codes: Tensor, bias: Tensor | None, then: str) -> Tensor:
         stride, padding = [self.stride] * 2, [self.padding] * 2
-        divided: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            codes.float(), self.divided, self.bias, padding, stride, [1, 1], 1, "relu", [], ""
+        out: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            codes.float(), self.divided, bias, padding, stride, [1, 1], 1, then, [], ""
         )
-        return self._rounded(divided)
+        return out
 
     def by_taps(self, codes: Tensor) -> Tensor:
         """Compute as matrix products, one for each place of the kernel: no library transforms what it multiplies."""
+        sums = self._sums_by_taps(codes) + self.added[:, None, None]
+        return self._rounded(F.relu_(sums.mul_(self.scale[:, None, None])))
+
+    def _sums_by_taps(self, codes: Tensor) -> Tensor:
         k, s = len(self.taps), self.stride
         maps = F.pad(codes, [self.padding] * 4).permute(0, 2, 3, 1)  # (n, h, w, inputs)
         h, w = ((side - k) // s + 1 for side in maps.shape[1:3])
-        sums = self.added.expand(len(maps), h, w, -1).clone()
+        sums = self.taps.new_zeros(len(maps), h, w, self.taps.shape[3])
         for y in range(k):
             for x in range(k):
                 seen = maps[:, y : y + s * (h - 1) + 1 : s, x : x + s * (w - 1) + 1 : s]
                 sums += seen.to(sums.dtype) @ self.taps[y, x]
-        return self._rounded(F.relu_(sums.mul_(self.scale)).permute(0, 3, 1, 2))
+        return sums.permute(0, 3, 1, 2)
 
     def _rounded(self, divided: Tensor) -> Tensor:
         if self.returned == torch.uint8:

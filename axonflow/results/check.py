@@ -84,7 +84,8 @@ def check(
     path = Path(store)
     journal = path / ".axonflow" / "journal"
     if not path.is_dir():
-        raise StoreError(f"A store made by axonflow was expected at {path}, but there is no such folder.")
+        there = "a file is" if path.exists() else "nothing is"
+        raise StoreError(f"A store made by axonflow was expected at {path}, but {there} there.")
     if not journal.is_dir() and not (path / "run.json").exists():
         raise StoreError(
             f"A store made by axonflow, or the folder of a batch, was expected at {path}, but another folder is there."

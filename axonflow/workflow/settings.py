@@ -112,13 +112,15 @@ def _moved_along(kept: Config, store: Path) -> Config:
     """
     given = {field.name: getattr(kept, field.name) for field in fields(Config) if field.name != "out"}
     gone = {name: file for name, file in given.items() if isinstance(file, Path) and not file.exists()}
-    moved = {
-        name: Path(normpath(store.absolute().parent / relpath(file, kept.out.parent))) for name, file in gone.items()
+    parents = dict.fromkeys((store.absolute().parent, store.resolve().parent))  # as it was given, and links followed
+    tried = {
+        name: [Path(normpath(parent / relpath(file, kept.out.parent))) for parent in parents]
+        for name, file in gone.items()
     }
-    found: dict[str, Any] = {name: file for name, file in moved.items() if file.exists()}
+    found: dict[str, Any] = {name: next(filter(Path.exists, files), given[name]) for name, files in tried.items()}
     kept = replace(kept, **found)
     if not kept.slide.exists():
-        places = " or ".join(map(str, dict.fromkeys((kept.slide, moved["slide"]))))
+        places = " or ".join(map(str, dict.fromkeys((kept.slide, *tried["slide"]))))
         raise InputError(
             f"The slide that {store} was made of was expected at {places}, it is not there; put it back, or give it "
             f"where it is now, with all settings of the run and --out {store}."

@@ -420,7 +420,7 @@ def test_many_stores_are_checked_and_the_unsound_named(made: Config, tmp_path: P
         assert "has no journal" in said
     ran = command("check", tmp_path / "none")
     assert ran.code == 2
-    assert "there is no such folder" in " ".join(ran.err.split())
+    assert "nothing is there" in " ".join(ran.err.split())
 
 
 @pytest.mark.parametrize("kind", ["gone", "cut off", "empty"])

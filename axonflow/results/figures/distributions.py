@@ -139,12 +139,11 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
         drawn = None
     else:
         drawn = _crowd(axes, diameters_um, gratios, edges)
-    joined, medians = medians_by_diameter(diameters_um, gratios)
+    at_um, medians, _ = medians_by_diameter(diameters_um, gratios)
     if len(medians):
-        middles = (joined[:-1] + joined[1:]) / 2
         marker = "_" if len(medians) == 1 else None
         label = f"median of {FEWEST} axons or more"
-        axes.plot(middles, medians, color=MYELIN, linewidth=1.2, marker=marker, markersize=4, label=label)
+        axes.plot(at_um, medians, color=MYELIN, linewidth=1.2, marker=marker, markersize=4, label=label)
         axes.legend(frameon=False, fontsize=6.5, loc="lower right")
     axes.set_xlim(span)
     axes.set_ylim(0, 1)
@@ -160,13 +159,13 @@ def draw_gratio_by_diameter(diameters_um: Floats, gratios: Floats, paths: Iterab
     save(figure, paths)
 
 
-def medians_by_diameter(diameters_um: Floats, gratios: Floats) -> tuple[Floats, Floats]:
-    """Return the edges of bins of diameter, (n + 1,) µm, and the median g-ratio of each, (n,).
+def medians_by_diameter(diameters_um: Floats, gratios: Floats) -> tuple[Floats, Floats, float]:
+    """Return median diameters, µm, and median g-ratios, both (n,), of bins of diameter, and how wide these are, µm.
 
     Bins are joined with the next ones until they hold :data:`FEWEST` axons, and what is left over with the last one.
     Of fewer axons in all there is none. A few of the thickest axons may lie beyond all bins.
     """
-    edges, _ = _bins((0.0, _reach(diameters_um)))
+    edges, width = _bins((0.0, _reach(diameters_um)))
     sorted_um = np.sort(diameters_um)
     below = np.searchsorted(sorted_um, edges)
     taken = [max(int(np.searchsorted(below, 0, "right")) - 1, 0)]  # the last edge with none below
@@ -174,11 +173,12 @@ def medians_by_diameter(diameters_um: Floats, gratios: Floats) -> tuple[Floats, 
         if below[i] - below[taken[-1]] >= FEWEST:
             taken.append(i)
     if len(taken) == 1:
-        return edges[:1], np.zeros(0)
+        return np.zeros(0), np.zeros(0), width
     taken[-1] = len(edges) - 1
     by_diameter = gratios[np.argsort(diameters_um, kind="stable")]
-    groups = [by_diameter[below[low] : below[high]] for low, high in pairwise(taken)]
-    return edges[taken], np.array([np.median(group) for group in groups])
+    groups = [slice(below[low], below[high]) for low, high in pairwise(taken)]
+    at_um, medians = (np.array([np.median(values[group]) for group in groups]) for values in (sorted_um, by_diameter))
+    return at_um, medians, width
 
 
 def _crowd(axes: Axes, diameters_um: Floats, gratios: Floats, edges: Floats) -> AxesImage:

@@ -242,13 +242,15 @@ def _distributions(result: Analysis, axons: pd.DataFrame, paths: Paths) -> Itera
     yield Figure("profile", said)
 
 
-def _medians(edges: NDArray[np.float64], medians: NDArray[np.float64]) -> str:
-    """Say of which axons the line of medians is, and where it has none."""
-    if not len(medians):
+def _medians(at_um: NDArray[np.float64], medians: NDArray[np.float64], width_um: float) -> str:
+    """Say of which axons the line of medians is."""
+    if not len(at_um):
         return f"No line of medians is drawn: there are fewer than {figures.FEWEST} axons."
+    if len(medians) == 1:
+        return "The dash is the median of all."
     return (
-        f"The line joins the medians of bins of {np.diff(edges).min():.3g} µm or, where these hold fewer than "
-        f"{figures.FEWEST} axons, of as many side by side as hold them."
+        f"The line joins the medians of bins of {width_um:.3g} µm or, where these hold fewer than {figures.FEWEST} "
+        "axons, of as many side by side as hold them."
     )
 
 
