@@ -166,7 +166,7 @@ def test_four_whole_cells_have_their_numbers_whatever_slivers_lie_beside_them(
     assert written == pytest.approx(maps["avf"].to_numpy()[:2, :2].ravel(), rel=5e-3)
     bars = [axes for axes in drawn[0].axes if not axes.images and axes.get_ylim()[0] < axes.get_ylim()[1]]
     assert bars
-    assert "4 cells of 25 µm" in drawn[0].get_supxlabel()
+    assert "4 whole cells of 25 µm" in drawn[0].get_supxlabel()
     whole = maps["avf"].to_numpy()[:2, :2]
     norm = fraction.images[0].norm
     assert (norm.vmin, norm.vmax) == (whole.min(), whole.max())
