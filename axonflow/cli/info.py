@@ -41,6 +41,7 @@ def info(
 
 def _of_store(path: Path) -> Iterator[Row]:
     from axonflow.kernel.units import PixelSize
+    from axonflow.results.analysis import Analysis
     from axonflow.workflow.record import read_record
 
     record = read_record(path)
@@ -49,7 +50,7 @@ def _of_store(path: Path) -> Iterator[Row]:
     yield "size", _size(slide["shape"])
     yield "pixel size", f"{PixelSize(*slide['pixel_size_um'])} ({slide['pixel_size_source']})"
     yield "complete", "yes" if record["complete"] else _why_not(path)
-    if (labels["shape"], labels["pixel_size_um"]) == (slide["shape"], slide["pixel_size_um"]):
+    if Analysis(path, record).on_slide_pixels:
         yield "labels", "on the pixels of the slide, in which the table counts"
     else:
         size = f"{_size(labels['shape'])} at {PixelSize(*labels['pixel_size_um'])}"
