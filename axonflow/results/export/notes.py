@@ -15,7 +15,7 @@ _ON_LABELS = ("anndata", "csv", "parquet", "spatialdata", "xlsx")
 
 
 def notes(analysis: Analysis, format_: str, *, unmyelinated: bool = False) -> Iterator[str]:
-    """Yield sentences on the pixels that places count in, on rows that do not count, and on g-ratios without meaning."""
+    """Yield sentences on the pixels that places count in, rows that do not count, and g-ratios without meaning."""
     if format_ in _ON_LABELS and not analysis.on_slide_pixels:
         labels, slide = (PixelSize(*analysis.record[part]["pixel_size_um"]) for part in ("labels", "slide"))
         yield f"Places in px count pixels of the labels, {labels}, not of the slide, {slide}; in µm they are of both."
