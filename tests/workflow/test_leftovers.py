@@ -75,6 +75,6 @@ def test_a_link_to_another_folder_is_left_alone(killed: Path, tmp_path: Path) ->
     assert (other / "key.pem").exists()
 
 
-def test_a_store_that_is_none_is_refused_as_before(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="journal"):
+def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="another folder is there"):
         check(tmp_path)
