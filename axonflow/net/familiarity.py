@@ -72,16 +72,21 @@ def block_sums(confidence: NDArray[np.uint8], grey: NDArray[np.uint8]) -> NDArra
     """
     h, w = grey.shape
     sums = np.empty((len(SUMS), -(-h // BLOCK), -(-w // BLOCK)), np.uint32)
-    _sum_blocks(np.ascontiguousarray(confidence), np.ascontiguousarray(grey), sums)
+    columns = np.empty((len(SUMS), w), np.int32)
+    _sum_blocks(np.ascontiguousarray(confidence), np.ascontiguousarray(grey), columns, sums)
     return sums
 
 
 @compiled
-def _sum_blocks(confidence: NDArray[np.uint8], grey: NDArray[np.uint8], sums: NDArray[np.uint32]) -> None:
+def _sum_blocks(
+    confidence: NDArray[np.uint8], grey: NDArray[np.uint8], columns: NDArray[np.int32], sums: NDArray[np.uint32]
+) -> None:
+    """Sum over a block's rows first, into the columns: a loop over a whole row goes by vectors."""
     h, w = grey.shape
-    columns = np.empty((len(sums), w), np.int32)  # over a block's rows first: a loop over a whole row goes by vectors
     for row in range(sums.shape[1]):
-        columns[:] = 0
+        for name in range(len(sums)):
+            for x in range(w):
+                columns[name, x] = 0
         last = min((row + 1) * BLOCK, h) - 1
         for y in range(row * BLOCK, last + 1):
             here, below, sure = grey[y], grey[min(y + 1, last)], confidence[y]
@@ -97,7 +102,10 @@ def _sum_blocks(confidence: NDArray[np.uint8], grey: NDArray[np.uint8], sums: ND
                 columns[3, x] -= abs(np.int32(here[x]) - here[x + 1])
         for name in range(len(sums)):
             for column in range(sums.shape[2]):
-                sums[name, row, column] = columns[name, column * BLOCK : (column + 1) * BLOCK].sum()
+                total = np.int64(0)
+                for x in range(column * BLOCK, min((column + 1) * BLOCK, w)):
+                    total += columns[name, x]
+                sums[name, row, column] = total
 
 
 def weighed(sums: NDArray[np.uint32], shape: tuple[int, int]) -> Ints:

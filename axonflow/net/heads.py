@@ -72,7 +72,7 @@ class Head(nn.Module):
         if maps.device.type != "cpu":
             return scores_by_torch(maps, self.weight, self.bias)
         scores = torch.empty((len(maps), len(self.bias), *maps.shape[2:]))
-        _add_up(_seen(maps), self.weight.numpy(), self.bias.numpy(), scores.numpy())
+        _add_up(_seen(maps), self.weight.numpy(), self.bias.numpy(), _rows(len(self.bias), maps), scores.numpy())
         return scores
 
 
@@ -131,7 +131,7 @@ class ExactHead(Head):
         n, _, h, w = maps.shape
         planes = torch.empty((n, count, h, w), dtype=torch.uint8)
         numbers = self.weight.numpy(), self.bias.numpy(), self.exponentials.numpy()
-        _add_up_and_choose(_seen(maps), *numbers, planes.numpy())
+        _add_up_and_choose(_seen(maps), *numbers, _rows(len(self.bias) + 1, maps), planes.numpy())
         return planes
 
 
@@ -148,11 +148,20 @@ def _seen(maps: Tensor) -> NDArray[np.float32]:
     return seen
 
 
+def _rows(classes: int, maps: Tensor) -> NDArray[np.float32]:
+    """Return room for a row of the maps: one feature, and what is made of it for each class."""
+    return np.empty((1 + classes, maps.shape[3]), np.float32)
+
+
 @compiled
 def _add_up(
-    maps: NDArray[np.float32], weight: NDArray[np.float32], bias: NDArray[np.float32], scores: NDArray[np.float32]
+    maps: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    rows: NDArray[np.float32],
+    scores: NDArray[np.float32],
 ) -> None:
-    feature, row = np.empty(maps.shape[2], np.float32), np.empty((len(bias), maps.shape[2]), np.float32)
+    feature, row = rows[0], rows[1:]
     for i in range(maps.shape[0]):
         for y in range(maps.shape[1]):
             _add_up_row(maps[i, y], weight, bias, feature, row)
@@ -210,19 +219,20 @@ def _add_up_and_choose(
     weight: NDArray[np.float32],
     bias: NDArray[np.float32],
     exponentials: NDArray[np.float32],
+    rows: NDArray[np.float32],
     planes: NDArray[np.uint8],
 ) -> None:
     """Do what :class:`ExactHead` does step by step, row by row: nothing leaves the cache but the planes."""
     width, last = maps.shape[2], np.float32(len(exponentials) - 1)
-    feature, total = np.empty(width, np.float32), np.empty(width, np.float32)
-    scores = np.empty((len(bias), width), np.float32)
+    feature, total, scores = rows[0], rows[1], rows[2:]
     for i in range(maps.shape[0]):
         for y in range(maps.shape[1]):
             _add_up_row(maps[i, y], weight, bias, feature, scores)
             for x in range(width):
                 top = scores[0, x]
                 for k in range(1, len(bias)):
-                    top = max(top, scores[k, x])
+                    if scores[k, x] > top:
+                        top = scores[k, x]
                 total[x] = 0
                 for k in range(len(bias)):
                     at = np.ceil((top - scores[k, x]) * np.float32(_PER_UNIT))
