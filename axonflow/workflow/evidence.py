@@ -71,6 +71,8 @@ class Evidence:
         Number of cells of which at least half counts, their side, and a smaller one that gives more.
     judged_um : float
         Of a network that knows its training images: side of the smallest cell that is compared with them.
+    label_um2 : float
+        Area of a pixel of the labels.
     greys : int
         Number of greys, two or more being no further told apart.
     extreme : (float, str)
@@ -101,6 +103,8 @@ class Evidence:
         Axons with no myelin, of those that should have some.
     unmyelinated_um : float
         Mean diameter of axons of the class without myelin.
+    specks : (int, int)
+        Axons of :data:`~axonflow.workflow.signs.plausible.SPECK_PX` pixels or fewer, and such without myelin.
     judged_px : int
         Pixels that count, of a network that says what is familiar.
     too_few : bool
@@ -133,6 +137,7 @@ class Evidence:
     cell_um: float = 0.0
     fitting_um: float = 0.0
     judged_um: float = 0.0
+    label_um2: float = 0.0
     greys: int | None = None
     extreme: tuple[float, str] | None = None
     between: float | None = None
@@ -155,6 +160,7 @@ class Evidence:
     solidity: float | None = None
     bare: int = 0
     unmyelinated_um: float | None = None
+    specks: tuple[int, int] = (0, 0)
     judged_px: int | None = None
     too_few: bool = False
     unfamiliar: float | None = None
@@ -194,6 +200,7 @@ def before(
         bar_rows=slide.bar.rows if slide.bar is not None and config.keep_bar else 0,
         cells=None if config.mask else cells.whole,
         cell_um=config.cell_um,
+        label_um2=layout.work.pixel_size.area_um2,
         fitting_um=_fitting(layout.work.shape, (layout.work.pixel_size.y, layout.work.pixel_size.x)),
     )
     if isinstance(segmentation, Network):
@@ -263,7 +270,7 @@ def after(
         known = replace(known, contrast=myelin_against_axon(layout))
     if axons or without:
         found = plausibility(layout, records["map"])
-        known = replace(known, bare=found.bare, unmyelinated_um=found.unmyelinated_um)
+        known = replace(known, bare=found.bare, unmyelinated_um=found.unmyelinated_um, specks=found.specks)
         if isinstance(segmentation, Network):
             known = replace(known, solidity=found.solidity)
     if avf == mvf == 0 and not without:

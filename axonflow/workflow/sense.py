@@ -17,6 +17,7 @@ from axonflow.slide.scale import AGREE
 from axonflow.stages.annotation import OVERLAP
 from axonflow.workflow.choice import LARGEST_SCALE
 from axonflow.workflow.evidence import Evidence
+from axonflow.workflow.signs.plausible import SPECK_PX
 
 __all__ = ["RULES", "UNPROVED", "Given", "Rule", "judge", "read_warnings"]
 
@@ -52,6 +53,9 @@ CONTESTED = 0.2
 
 BARE = 0.5
 """Share of the axons without myelin from which on they are thought to be of another class."""
+
+SPECKS = 0.02
+"""Share of the axons from which on specks make the density, and the mean diameter, another."""
 
 THICK_UM = 3.0
 """Diameter above which axons without myelin are no such: C fibers of nerves have 0.2 to 1.5 µm."""
@@ -245,6 +249,17 @@ def _thick(e: Evidence) -> Iterable[Numbers]:
     thicker = min(e.axons or 0, e.unmyelinated) >= FEWEST_AXONS and e.unmyelinated_um > (e.diameter_um or 0)
     beside = f", of those with myelin {e.diameter_um:.3g} µm" if thicker else ""
     return _if(thicker or e.unmyelinated_um > THICK_UM, value=e.unmyelinated_um, beside=beside, pixel_um=e.pixel_um[0])
+
+
+def _specks(e: Evidence) -> Iterable[Numbers]:
+    kinds = (
+        (e.axons or 0, "axons", "--min-axon-area"),
+        (e.unmyelinated, "axons without myelin", "--min-unmyelinated-area"),
+    )
+    for specks, (axons, which, flag) in zip(e.specks, kinds, strict=True):
+        if specks > SPECKS * axons:
+            smallest = (SPECK_PX + 1) * e.label_um2
+            yield {"specks": specks, "axons": axons, "which": which, "flag": flag, "px": SPECK_PX, "um2": smallest}
 
 
 def _blank(e: Evidence) -> Iterable[Numbers]:
@@ -570,6 +585,14 @@ RULES = (
         "{share:.0%} of the myelin lies farther from an axon than --max-myelin and belongs to none.",
         "Is the pixel size right? Raise --max-myelin if myelin is as thick as that.",
         lambda e: _if((e.beyond or 0) > BEYOND, share=e.beyond),
+    ),
+    Rule(
+        "axons-specks",
+        f"more than {SPECKS:.0%} of the axons that count have {SPECK_PX} pixels or fewer",
+        "{specks:,} of the {axons:,} {which} have {px} pixels or fewer: too few to be measured, enough to be counted.",
+        "If they are specks of the drawing, leave them out: {flag} {um2:.3g}. If they are axons, their pixels are too "
+        "large.",
+        _specks,
     ),
     Rule(
         "axon-diameter",

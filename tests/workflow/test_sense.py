@@ -155,6 +155,12 @@ BESIDE: dict[str, list[tuple[dict[str, Any], bool]]] = {
         ({"unmyelinated_um": 1.9, "unmyelinated": 500}, False),
     ],
     "myelin-out-of-reach": [({"beyond": 0.06}, True), ({"beyond": 0.05}, False)],
+    "axons-specks": [
+        ({"specks": (17, 0), "label_um2": 0.01}, True),
+        ({"specks": (16, 0), "label_um2": 0.01}, False),
+        ({"specks": (0, 2), "unmyelinated": 99, "label_um2": 0.01}, True),
+        ({"specks": (0, 2), "unmyelinated": 100, "label_um2": 0.01}, False),
+    ],
     "axon-diameter": [({"diameter_um": um}, not 0.2 <= um <= 20) for um in (0.19, 0.2, 20.0, 20.1)],
     "axon-density": [({"density_mm2": n}, not 1e3 <= n <= 5e6) for n in (999.0, 1e3, 2.5e6, 5.1e6)],
     "few-cells": [({"cells": n}, 0 < n < 5) for n in (0, 1, 4, 5)],
@@ -230,6 +236,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nearly[:10], nearly[10:20] = 0, 127
     Image.fromarray(nearly).save(folder / "nearly.png")
     Image.fromarray(np.array([[0], [255]], np.uint8).repeat(40, 0)).save(folder / "tall.png")
+    specks = axon.copy()
+    specks[2::40, 2::40] = True
+    Image.fromarray(specks.astype(np.uint8) * 255).save(folder / "specks.png")
     return folder
 
 
@@ -241,6 +250,11 @@ USES = {
     "all axon": (("--labels", "everything.png"), {"avf-large", "one-label", "one-value"}),
     "all myelin": (("--labels", "all-myelin.png"), {"no-axons", "one-label", "one-value"}),
     "nearly all axon": (("--labels", "nearly.png"), {"avf-large"}),
+    "specks": (("--axon-mask", "specks.png", "--myelin-mask", "myelin.png"), {"axons-specks"}),
+    "specks left out": (
+        ("--axon-mask", "specks.png", "--myelin-mask", "myelin.png", "--min-axon-area", "0.05"),
+        set(),
+    ),
     "swapped": (("--axon-mask", "myelin.png", "--myelin-mask", "axon.png"), {"axon-myelin-swapped"}),
     "axons are black": (("--axon-mask", "inverted.png", "--myelin-mask", "myelin.png"), {"myelin-covered"}),
     "fibers for axons": (("--axon-mask", "fibers.png", "--myelin-mask", "myelin.png"), {"myelin-covered"}),
