@@ -153,6 +153,10 @@ def test_rests_of_cells_are_hatched_in_the_maps_of_one_slide_and_of_several(
         rests = ~is_whole(maps) & np.isfinite(maps[PANELS[0][0]].to_numpy()) & has_tissue(maps)
         wanted = sorted((along[j], down[i], along[j + 1], down[i + 1]) for i, j in np.argwhere(rests))
         assert found == [pytest.approx(each) for each in wanted]
+    alone, several = drawn
+    hatched = any(each.get_hatch() for axes in alone.axes for each in axes.collections)
+    assert ("hatched" in alone.get_supxlabel()) == hatched
+    assert "hatched" in several.texts[-1].get_text()
 
 
 def test_four_whole_cells_have_their_numbers_whatever_slivers_lie_beside_them(

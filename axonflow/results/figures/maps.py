@@ -53,6 +53,8 @@ BAR_MM = 15.0
 MM = 1 / 25.4
 """Inches."""
 
+HATCHED = "hatched: less than half of the cell counts"
+
 
 @dataclass(frozen=True)
 class MapOf:
@@ -100,7 +102,8 @@ def draw_maps(
     rows = -(-len(panels) // columns)
     _, width, height, _ = extent_um(maps)
     across = max(width_mm / columns - BAR_MM - 4, 10)
-    tall = rows * (across * height / width + 11) + (6 if few(maps) else 0)
+    notes = "; ".join([few_cells(maps)] * few(maps) + [HATCHED] * _has_rests(maps))
+    tall = rows * (across * height / width + 11) + (6 if notes else 0)
     figure = new_figure(width_mm, float(np.clip(tall, 28 * rows, 240)))
     drawn = list(figure.subplots(rows, columns, squeeze=False).flat)
     for place, (axes, (name, colours)) in enumerate(zip(drawn, panels, strict=False)):
@@ -108,7 +111,8 @@ def draw_maps(
         ruler(axes, x=place + columns >= len(panels), y=place % columns == 0)
     for axes in drawn[len(panels) :]:
         axes.remove()
-    _hint(figure, maps)
+    if notes:
+        figure.supxlabel(notes, fontsize=6.5, color="0.4")
     save(figure, paths, letters=letters)
 
 
@@ -181,10 +185,8 @@ def _bar_inside(axes: Axes, maps: xr.Dataset, of_um: float | None = None) -> Non
         scale_bar_inside(axes, extent_um(maps), of_um=of_um)
 
 
-def _hint(figure: Figure, maps: xr.Dataset) -> None:
-    """Say below maps of few cells how to get more."""
-    if few(maps):
-        figure.supxlabel(few_cells(maps), fontsize=6.5, color="0.4")
+def _has_rests(maps: xr.Dataset) -> bool:
+    return bool((~is_whole(maps) & has_tissue(maps)).any())
 
 
 @styled()
@@ -219,6 +221,7 @@ def draw_levels(
     missing = [each.title for each in levels if each.maps is None]
     notes = [f"left out: {', '.join(missing)}"] if missing else []
     notes += [f"{each.title}: {few_cells(maps)}" for each, maps in drawn if few(maps)]
+    notes += [HATCHED] * any(_has_rests(maps) for _, maps in drawn)
     asked = (*PANELS, DOUBT) if panels is None else panels
     rows = [panel for panel in asked if any(panel[0] in maps for _, maps in drawn)]
     extents = [extent_um(maps) for _, maps in drawn]
