@@ -77,6 +77,7 @@ def score(
     given = None if pixel_size is None else Setting(PIXEL_SIZE, "").read(pixel_size, "--pixel-size")
     known: PixelSize | None
     learnt: Learnt | None = None
+    result: Analysis | None
     if (truth / "run.json").exists():
         raise InputError(f"A label image was expected as TRUTH, the store {truth} came; give the store first.")
     drawn = open_stored(truth)
@@ -89,9 +90,9 @@ def score(
         true = result.above_bar(true)
         found, known = _found(result, drawn, true.shape)
         warn_unproved(result)
-        compared, learnt = _compared(result), learnt_by(result, prediction.absolute(), truth.absolute())
+        learnt = learnt_by(result, prediction.absolute(), truth.absolute())
     else:
-        image, classes, compared = open_stored(prediction), AXON_MYELIN, ""
+        image, classes, result = open_stored(prediction), AXON_MYELIN, None
         if uaxon_mask is not None:
             raise _no_unmyelinated(prediction, "a label image tells axons and myelin alone")
         if image.shape != drawn.shape:
@@ -117,8 +118,8 @@ def score(
         _write(csv_file, {**files, **row, "trained_on": " ".join(learnt.same) if learnt else ""})
     for part in _tables(replace(scores, unmyelinated=None) if undrawn else scores, without):
         console.print(part, soft_wrap=isinstance(part, str), highlight=False)
-    if compared:
-        console.print(compared, soft_wrap=True, highlight=False)
+    if result is not None:
+        console.print(_compared(result, undrawn=undrawn), soft_wrap=True, highlight=False)
     if learnt:
         console.print(learnt.told, soft_wrap=True, highlight=False)
     if without:
@@ -172,7 +173,7 @@ def _no_unmyelinated(prediction: Path, why: str) -> InputError:
     )
 
 
-def _compared(result: Analysis) -> str:
+def _compared(result: Analysis, *, undrawn: bool = False) -> str:
     """Say which axons of a store are compared, and why they are not those that the run counts.
 
     Rules that judge an axon leave its pixels out, here as in the maps. Border and mask say where an axon counts, and
@@ -180,7 +181,8 @@ def _compared(result: Analysis) -> str:
     """
     from axonflow.fiber.rules import JUDGED
 
-    said = ["Compared are the axons of the whole image, found and true."]
+    which = "myelinated axons" if undrawn else "axons"
+    said = [f"Compared are the {which} of the whole image, found and true."]
     placed, judged = ([rule for rule in result.left_out if (rule in JUDGED) is of] for of in (False, True))
     if placed:
         gone = listed(*(f"{result.left_out_in_words(rule)} ({rule})" for rule in placed))
@@ -292,4 +294,5 @@ def _number(value: float, unit: str) -> str:
 
 
 def _error(value: float) -> str:
-    return "–" if isnan(value) else "∞" if isinf(value) else f"{value:+.1%}".replace("%", " %")
+    said = f"{value:+.1%}".replace("%", " %")
+    return "–" if isnan(value) else "∞" if isinf(value) else said.lstrip("+-") if float(said[:-2]) == 0 else said

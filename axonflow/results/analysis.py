@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from axonflow.engine.journal import entry_arrays
 from axonflow.engine.proof import Damage, prove
 from axonflow.errors import DamageError, StoreError
-from axonflow.fiber.gratio import aggregate_gratio
 from axonflow.fiber.kinds import KIND, MYELINATED, UNMYELINATED, of_kind
 from axonflow.kernel.classes import AXON_MYELIN, Classes, Labels
 from axonflow.kernel.grid import Box
-from axonflow.kernel.words import MISSING, area, count, density, listed, mean_and_spread
+from axonflow.kernel.words import count, listed
 from axonflow.net.familiarity import SQUARE, square_traits
 from axonflow.ngff import Blocks, Pyramid
 from axonflow.ngff.maps import read_map_arrays, read_maps
@@ -31,13 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["CUTS_SHOW", "Analysis", "open_store"]
+__all__ = ["Analysis", "open_store"]
 
 LABELS = ("semantic", "axons", "fibers")
-
-CUTS_SHOW = 0.05
-"""Share of the labels beside the network's windows that hang on the window from which on a summary speaks of it: one
-pixel in twenty there, and most of them in the few large axons that two windows see in part."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +221,7 @@ class Analysis:
             )
         return fibers if rows is None else fibers.iloc[rows]
 
-    def _counting_numbers(self, kind: str, *columns: str) -> tuple[NDArray[np.float64], ...]:
+    def counting_numbers(self, kind: str, *columns: str) -> tuple[NDArray[np.float64], ...]:
         """Return columns of the axons of one kind that count, as :meth:`counted_fibers` does, without pandas."""
         from axonflow.fiber.table import counting_numbers
 
@@ -291,7 +286,8 @@ class Analysis:
         return read_maps(self.store / "maps")
 
     @cached_property
-    def _map_arrays(self) -> Mapping[str, NDArray[np.floating[Any]]]:
+    def map_arrays(self) -> Mapping[str, NDArray[np.floating[Any]]]:
+        """The same by name, each (y, x): without xarray, which takes half a second to load."""
         self._need("maps")
         return read_map_arrays(self.store / "maps")
 
@@ -356,7 +352,7 @@ class Analysis:
     @cached_property
     def missing_myelin(self) -> int:
         """How many of the axons that count, of the class with myelin, have none; their g-ratio is 1 by definition."""
-        (myelin,) = self._counting_numbers(MYELINATED, "myelin_area (um^2)")
+        (myelin,) = self.counting_numbers(MYELINATED, "myelin_area (um^2)")
         return int((myelin == 0).sum())
 
     @property
@@ -368,56 +364,9 @@ class Analysis:
     @cached_property
     def summary(self) -> dict[str, str]:
         """The numbers a reader asks for first, over all that counts, with their units."""
-        maps = self._map_arrays
-        area_mm2, axons = _total(maps, "covered_area"), int(_total(maps, "axon_count"))
-        avf, mvf = (_total(maps, name, "covered_area") / area_mm2 if area_mm2 else 0.0 for name in ("avf", "mvf"))
-        (diameters,) = self._counting_numbers(MYELINATED, "axon_diam (um)")
-        (others,) = self._counting_numbers(UNMYELINATED, "axon_diam (um)") if self.kind_columns else (np.zeros(0),)
-        every = len(diameters) + len(others)
-        beyond = self.record["stages"]["measure"].get("myelin_px_beyond_reach")
-        said = f"of {self.axon_count:,} found" if every != self.axon_count else ""
-        if self.kind_columns:
-            said = f"myelinated{f'; {said}, of both kinds' if said else ''}"
-        numbers = {
-            "axons": f"{axons:,}" + (f" ({said})" if said else ""),
-            "area": area(area_mm2),
-            "density": f"{density(axons / area_mm2)} axons/mm²" if area_mm2 else "–",
-            "AVF": f"{avf:.3f}",
-            "MVF": f"{mvf:.3f}",
-            "g-ratio": f"{aggregate_gratio(avf, mvf):.3f} (aggregate)" if avf and mvf else "–",
-            "axon diameter": _spread(diameters),
-            "myelin missing": count(self.missing_myelin, "axon"),
-        }
-        if self.left_out:
-            numbers["left out"] = ", ".join(
-                f"{self.left_out_in_words(rule)} {_LEFT_OUT.get(rule, f'by {rule}')}" for rule in self.left_out
-            )
-        if self.kind_columns:
-            numbers |= _unmyelinated(others, every, maps, by_network="masks" not in self.record["model"])
-        if beyond:
-            numbers["left over"] = f"{beyond:,} px of myelin farther from an axon than --max-myelin"
-        mapped = self.record["stages"]["map"]
-        if compared := self.record["stages"].get("segment.fast"):
-            numbers["other labels"] = (
-                f"{compared['disagrees']:.1%} of {compared['compared_px']:,} px are not nnU-Net's own (--fast)"
-            )
-        if (at := (self.record["seams"] or {}).get("neighbours_disagree")) and at >= CUTS_SHOW:
-            numbers["cuts"] = f"{at:.0%} of the labels where the network's windows meet {self._said_of_cuts}"
-        if mapped.get("confidence") is not None:
-            numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
-        if mapped.get("unfamiliar_cells"):
-            judged = int(np.isfinite(maps["unfamiliar"]).sum())
-            which = f"{mapped['unfamiliar_cells']:,} of {judged:,} cells look"
-            which = "the one cell that can be judged looks" if judged == 1 else which
-            numbers["unfamiliar"] = f"{which} unlike anything the network was trained on; see maps/unfamiliar"
-        return numbers
+        from axonflow.results.headline import headline
 
-    @property
-    def _said_of_cuts(self) -> str:
-        """What is, or can be, done about labels that differ where windows meet."""
-        if self.record["stages"].get("segment", {}).get("mended"):
-            return "were in doubt; those that showed were computed again (--halo mend)"
-        return "depend on which one: a large axon may end there in a straight line; --halo mend computes it again"
+        return headline(self)
 
 
 def open_store(store: str | Path) -> Analysis:
@@ -449,45 +398,6 @@ def _noted_rows(journal: Path) -> NDArray[np.int64]:
         with entry_arrays(path) as arrays:
             found += [arrays[name] for name in arrays if name.endswith("/rows")]
     return np.sort(np.concatenate(found))
-
-
-def _total(maps: Mapping[str, NDArray[Any]], *names: str) -> float:
-    """Return the sum over all cells of a map, or of the product of several."""
-    return float(np.nansum(np.prod([maps[name] for name in names], axis=0)))
-
-
-def _spread(diameters: NDArray[np.float64]) -> str:
-    n = len(diameters)
-    return mean_and_spread(float(diameters.mean()), float(diameters.std()), n, "µm") if n else MISSING
-
-
-_LEFT_OUT = {
-    "frame": "cut by the lower or right side (counting frame)",
-    "border": "cut by the border",
-    "mask": "outside the mask",
-    "myelin": "without myelin",
-}
-"""What is said of the rules that do not name a measure."""
-
-
-def _unmyelinated(
-    diameters: NDArray[np.float64], every: int, maps: Mapping[str, NDArray[Any]], *, by_network: bool
-) -> dict[str, str]:
-    """Return the numbers of the axons without myelin, of ``every`` axon that counts."""
-    n = len(diameters)
-    area_mm2 = _total(maps, "covered_area")
-    avf = _total(maps, "unmyelinated_avf", "covered_area") / area_mm2 if area_mm2 else 0.0
-    if by_network:
-        return {
-            "unmyelinated": f"AVF {avf:.3f} (neighbours run together in {count(n, 'object')}: a network cannot count "
-            "or measure them one by one)"
-        }
-    per_mm2 = f"{density(n / area_mm2)} axons/mm²" if area_mm2 else "–"
-    return {
-        "unmyelinated": f"{count(n, 'axon')}, {per_mm2}, AVF {avf:.3f}",
-        "their diameter": _spread(diameters),
-        "myelinated": f"{(every - n) / every:.1%} of the axons" if every else "–",
-    }
 
 
 def _without(counted: Labels, fibers: NDArray[np.uint32], judged: NDArray[np.bool_]) -> Labels:

@@ -73,7 +73,11 @@ def test_label_images(folder: Path) -> None:
     assert f"found {expected.found.axons}, true {expected.truth.axons}" in said
     assert f"aggregate g-ratio {expected.found.gratio:.3f} {expected.truth.gratio:.3f}" in said
     assert f"axon density {expected.found.density_mm2:,.0f} mm⁻² {expected.truth.density_mm2:,.0f} mm⁻²" in said
-    assert f"{row['avf_error']:+.1%}".replace("%", " %") in said
+    errors = [f"{value:+.1%}".replace("%", " %") for name, value in row.items() if name.endswith("_error")]
+    assert "+0.0 %" in errors  # which of the two it is, is rounding
+    for error in errors:
+        assert f" {error[1:] if error[1:] == '0.0 %' else error}" in said
+    assert "+0.0 %" not in said
     assert "--pixel-size" not in said
 
 
@@ -268,6 +272,7 @@ def test_axons_without_myelin_may_be_a_mask(folder: Path, tmp_path: Path) -> Non
     undrawn, said = scored(folder, store, folder / "truth.png")
     assert "or --uaxon-mask, to score them" in said
     assert "unmyelinated axons precision" not in said
+    assert "Compared are the myelinated axons of the whole image" in said
     assert {name for name, value in undrawn.items() if np.isnan(value)} == {
         name for name in row if "unmyelinated" in name
     }

@@ -115,7 +115,7 @@ def test_every_reader_takes_it_or_says_what_is_wrong(stores: dict[str, Path]) ->
     kept = {}  # of the files, which are not what is changed
     for store in stores.values():
         result = open_store(store)
-        kept[store] = {name: getattr(result, name) for name in ("fibers", "maps", "_map_arrays")}
+        kept[store] = {name: getattr(result, name) for name in ("fibers", "maps", "map_arrays")}
     for store, record, looked_at in records(stores):
         for what, copy in [("as it was", record), *(each for place in looked_at for each in changed(record, place))]:
             (store / "run.json").write_text(json.dumps(copy))

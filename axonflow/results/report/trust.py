@@ -14,7 +14,8 @@ from axonflow.kernel.words import area, count, listed, number, outside, share
 from axonflow.net.judged import QUANTITIES, read_judged
 from axonflow.net.named import EMBEDDED
 from axonflow.net.seams import STRAIGHT_PX
-from axonflow.results.analysis import CUTS_SHOW, Analysis
+from axonflow.results.analysis import Analysis
+from axonflow.results.headline import CUTS_SHOW
 from axonflow.results.report.words import Fact
 
 if TYPE_CHECKING:
