@@ -158,7 +158,8 @@ def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisio
     """
     slide = opened_slide(config)
     if config.own_masks:
-        return declare_job(config, slide, opened_masks(config, slide))
+        kept = config if fresh else _with_chunk_of_store(config, None)
+        return declare_job(kept, slide, opened_masks(config, slide))
     if config.model is None and not fresh and (masks := _masks_of(config.out)):
         raise InputError(
             f"Own masks or a --model was expected, as {config.out} was made of {listed(*masks)}, which a network would "
@@ -169,6 +170,8 @@ def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisio
         config.model, pixel_size_of(slide), None if fresh else config.out, config.working_pixel_size_um
     )
     config = replace(config, model=choice.called)
+    if not fresh:
+        config = _with_chunk_of_store(config, choice.model.sha256)
     made = None if fresh or config.precision is not None else _made_in(config.out)
     if made and (made != "int8" or computes_integers(config, choice.model)):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
@@ -354,6 +357,19 @@ def _made_in(store: Path) -> Precision | None:
     except StoreError:
         return None
     return made
+
+
+def _with_chunk_of_store(config: Config, weights: str | None) -> Config:
+    """Return settings with the chunk that a store was made with, unless one is given or its labels come of others.
+
+    It decides no result, and another would have all of it computed again.
+    """
+    try:
+        record = read_record(config.out)
+    except StoreError:
+        return config
+    same = record["model"].get("sha256") == weights
+    return replace(config, chunk=record["config"].get("chunk")) if same and config.chunk is None else config
 
 
 def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: Frame) -> int:

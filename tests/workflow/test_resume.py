@@ -184,6 +184,16 @@ def test_a_change_redoes_what_it_affects_and_going_back_brings_the_old_bytes(sto
     assert files(store.out) == before
 
 
+def test_a_chunk_that_is_not_given_again_stays(store: Config) -> None:
+    """It decides no result, and whoever forgets the flag would wait for all of it once more."""
+    before = files(store.out)
+    assert analyse(replace(store, chunk=None)) == []
+    assert files(store.out) == before
+    assert analyse(replace(store, chunk=None, cell_um=9.0)) == MAP
+    assert axonflow.open(store.out).record["config"]["chunk"] == store.chunk
+    assert analyse(store) == MAP
+
+
 def contents_of_a_new(config: Config) -> dict[str, str]:
     fresh = replace(config, out=config.out.with_name("fresh"))
     analyse(fresh, fresh=True)
