@@ -16,6 +16,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -58,8 +59,8 @@ class Done:
         Who applied the network, if anyone did.
     device : str
         On what, if the stage can tell.
-    busy : float
-        For how long, s.
+    busy : (float, float)
+        From when to when, s on the clock of that worker.
     files : Mapping of Path to Sum
         What it wrote.
     """
@@ -68,18 +69,18 @@ class Done:
     peak: int
     worker: str = ""
     device: str = ""
-    busy: float = 0.0
+    busy: tuple[float, float] = (0.0, 0.0)
     files: Mapping[Path, Sum] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """What was made of a window, by whom, on what, in how many seconds; the block of an array to dask."""
+    """What was made of a window, by whom, on what, from when to when; the block of an array to dask."""
 
     planes: NDArray[Any]
     worker: str
     device: str
-    busy: float
+    busy: tuple[float, float]
 
 
 def build(stage: Stage, batch: Batch, *, gpu: bool = False) -> Graph:
@@ -167,7 +168,7 @@ def _apply(
     started = time.perf_counter()
     planes = _on_device(partial(overlap.apply, pixels, batch[block_id[-1]]))
     device = overlap.device() if overlap.device else ""
-    return _Applied(planes, _whoami(), device, time.perf_counter() - started)
+    return _Applied(planes, _whoami(), device, (started, time.perf_counter()))
 
 
 def _write(task: Callable[..., Result], box: Box, applied: _Applied) -> Done:
@@ -206,7 +207,7 @@ def _whoami() -> str:
 
         with suppress(ValueError):
             return f"{get_worker().name} on {platform.node()}"
-    return f"process {os.getpid()} on {platform.node()}"
+    return f"process {os.getpid()}, {current_thread().name}, on {platform.node()}"
 
 
 def _peak() -> int:

@@ -88,7 +88,7 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[
     left = sum(box.size for i in missing for box in stage.batches[i])
     on_event(StageBegun(stage, stage.pixels - left))
     peak = 0
-    busy: defaultdict[str, float] = defaultdict(float)
+    busy: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     devices: set[str] = set()
     graphs = ((i, partial(build, stage, stage.batches[i], gpu=pool.gpu)) for i in missing)
     for i, done in pool.run(
@@ -98,7 +98,7 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[
         as_before &= retry(partial(record.commit, i, [task.result for task in done], written))
         peak = max(peak, *(task.peak for task in done))
         for task in done:
-            busy[task.worker] += task.busy
+            busy[task.worker].append(task.busy)
             devices |= {task.device} - {""}
         on_event(BatchDone(sum(box.size for box in stage.batches[i])))
     computed = time.perf_counter() - started
@@ -114,10 +114,19 @@ def _run(stage: Stage, record: Record, pool: Pool, on_event: Listener) -> tuple[
     if stage.accelerated and stage.overlap:
         if devices:
             summary["devices"] = sorted(devices)
-        summary["busy"] = {worker: round(spent / computed, 3) for worker, spent in sorted(busy.items())}
+        summary["busy"] = {worker: round(_covered(spans) / computed, 3) for worker, spans in sorted(busy.items())}
     as_before &= retry(partial(record.close, summary, files))
     log.info("stage %s: %s", stage.name, summary)
     return summary, files, as_before
+
+
+def _covered(spans: Sequence[tuple[float, float]]) -> float:
+    """Return how much of the time spans cover: a worker with an accelerator has two tasks at once."""
+    covered, until = 0.0, float("-inf")
+    for begin, end in sorted(spans):
+        covered += max(end - max(begin, until), 0.0)
+        until = max(end, until)
+    return covered
 
 
 def _of_memory(error: Exception) -> bool:

@@ -21,7 +21,7 @@ from axonflow.engine.events import Event, StageDone
 from axonflow.engine.fleet import open_pool
 from axonflow.engine.journal import Journal, set_aside
 from axonflow.engine.pool import LocalPool, Pool
-from axonflow.engine.runner import run_stages
+from axonflow.engine.runner import _covered, run_stages
 from axonflow.engine.stage import Overlap, Result, Stage
 from axonflow.errors import RunError, SlideError
 from axonflow.kernel.files import write_file
@@ -212,3 +212,9 @@ def test_what_is_written_upon_a_file_is_written_again_after_it(lost: str, tmp_pa
     run_stages(stages, journal, LocalPool(), lambda e: done.append(e.stage.name) if isinstance(e, StageDone) else None)
     assert path.read_text() == "abc"
     assert done == ["a", "b", "c"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=9))
+def test_what_a_worker_does_at_the_same_time_counts_once(spans: list[tuple[int, int]]) -> None:
+    seconds = {second for begin, length in spans for second in range(begin, begin + length)}
+    assert _covered([(begin, begin + length) for begin, length in spans]) == len(seconds)
