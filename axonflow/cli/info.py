@@ -93,7 +93,8 @@ def _of_slide(path: Path, series: int | None, channel: int | None) -> Iterator[R
             yield "images", found
     yield "size", f"{_size(slide.shape)} (height × width)"
     yield "pixels", f"{slide.dtype} {slide.channels}"
-    yield "pixel size", f"{slide.pixel_size or 'unknown'} ({slide.pixel_size_source})"
+    source = slide.pixel_size_source
+    yield "pixel size", f"{slide.pixel_size} ({source})" if slide.pixel_size else source
     yield "info bar", f"{bar}; left out unless --keep-bar" if bar else "none"
     yield "stored in", f"{slide.grain[0]} × {slide.grain[1]} px blocks"
     yield "identity", slide.identity[:16]

@@ -35,7 +35,8 @@ class PixelSize:
         if not self.plausible(self.y, self.x):
             raise PixelSizeError(
                 f"A pixel size between {SMALLEST_UM} and {LARGEST_UM} µm was expected, "
-                f"{self.y:g} × {self.x:g} µm came; give the right one with --pixel-size (µm per pixel)."
+                f"{self.y:g} × {self.x:g} µm came; give the right one with --pixel-size (µm per pixel, "
+                "such as 0.1; two with a comma between are height and width)."
             )
 
     @staticmethod

@@ -84,7 +84,7 @@ def headline(result: Found) -> dict[str, str]:
             f"{compared['disagrees']:.1%} of {compared['compared_px']:,} px are not nnU-Net's own (--fast)"
         )
     if (at := (result.record["seams"] or {}).get("neighbours_disagree")) and at >= CUTS_SHOW:
-        numbers["cuts"] = f"{at:.0%} of the labels where the network's windows meet {_said_of_cuts(result)}"
+        numbers["cuts"] = f"where windows of the network meet, {at:.0%} of the labels {_said_of_cuts(result)}"
     if mapped.get("confidence") is not None:
         numbers["confidence"] = f"{mapped['confidence']:.3f} (mean of the likeliest class's probability)"
     if mapped.get("unfamiliar_cells"):
@@ -99,7 +99,7 @@ def _said_of_cuts(result: Found) -> str:
     """Say what is, or can be, done about labels that differ where windows meet."""
     if result.record["stages"].get("segment", {}).get("mended"):
         return "were in doubt; those that showed were computed again (--halo mend)"
-    return "depend on which one: a large axon may end there in a straight line; --halo mend computes it again"
+    return "depend on the window: a large axon may end there in a straight line; run it again with --halo mend"
 
 
 def _total(maps: Mapping[str, NDArray[Any]], *names: str) -> float:

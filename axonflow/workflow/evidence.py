@@ -59,6 +59,8 @@ class Evidence:
         Masks of one value, and what it means.
     drawings : tuple of Fit
         Of mask and regions.
+    masked : bool
+        Whether a mask says what counts.
     in_um : tuple of Doubt
         Outlines that were read in pixels, and look as if they were in µm.
     bar_rows : int
@@ -126,6 +128,7 @@ class Evidence:
     twice: tuple[tuple[str, str, str], ...] = ()
     alike: tuple[tuple[str, str], ...] = ()
     drawings: tuple[Fit, ...] = ()
+    masked: bool = False
     in_um: tuple[Doubt, ...] = ()
     bar_rows: int = 0
     coloured: float | None = None
@@ -196,6 +199,7 @@ def before(
         twice=tuple(_twice(slide, segmentation, coverage, regions)),
         alike=tuple(alike),
         drawings=fits,
+        masked=config.mask is not None,
         in_um=tuple(doubted_units(layout.native, coverage, regions, masks)),
         bar_rows=slide.bar.rows if slide.bar is not None and config.keep_bar else 0,
         cells=None if config.mask else cells.whole,

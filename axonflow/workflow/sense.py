@@ -540,8 +540,8 @@ RULES = (
         f"AVF above {LARGEST_AVF:g}",
         "The axon volume fraction is {avf:.3f}, which no tissue has.",
         "Are axons white and all else black in the mask, or does the mask of what counts hold axons alone?",
-        lambda e: _if((e.avf or 0) > LARGEST_AVF, avf=e.avf),
-        LOST,
+        lambda e: _if((e.avf or 0) > LARGEST_AVF, avf=e.avf, masked=" Or does --mask draw axons alone?" * e.masked),
+        LOST + "{masked}",
     ),
     Rule(
         "axon-myelin-swapped",
@@ -589,9 +589,10 @@ RULES = (
     Rule(
         "axons-specks",
         f"more than {SPECKS:.0%} of the axons that count have {SPECK_PX} pixels or fewer",
-        "{specks:,} of the {axons:,} {which} have {px} pixels or fewer: too few to be measured, enough to be counted.",
-        "If they are specks of the drawing, leave them out: {flag} {um2:.3g}. If they are axons, their pixels are too "
-        "large.",
+        "{specks:,} of the {axons:,} {which} have {px} pixels or fewer, and do not touch the border of the slide: too "
+        "few to be measured, but they count, and take myelin from their neighbours.",
+        "If they are specks of the drawing, leave them out: {flag} {um2:.3g}. If they are axons, the pixels are too "
+        "large to measure them.",
         _specks,
     ),
     Rule(

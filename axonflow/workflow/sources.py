@@ -52,7 +52,8 @@ def pixel_size_of(slide: Slide) -> PixelSize:
     if slide.pixel_size is None:
         raise PixelSizeError(
             f"The pixel size of {slide.path} was expected in the file, but it is {slide.pixel_size_source}; "
-            "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1."
+            "give it with --pixel-size (µm per pixel), for example --pixel-size 0.1, or beside the slide, as PixelSize "
+            "in a BIDS JSON file or in pixel_size_in_micrometer.txt."
         )
     return slide.pixel_size
 

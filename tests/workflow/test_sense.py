@@ -211,6 +211,11 @@ def test_a_networks_run_is_not_told_of_masks(id_: str) -> None:
         assert ("mask" in given.message) == of_masks
 
 
+def test_a_mask_of_axons_alone_is_thought_of_where_a_network_finds_hardly_anything_else() -> None:
+    (given,) = judge(replace(SOUND, avf=0.95, masked=True))
+    assert "does --mask draw axons alone?" in given.message
+
+
 def test_before_a_run_nothing_of_its_result_is_said() -> None:
     bare = Evidence(shape=(10, 10), pixel_um=(0.1, 0.1), pixel_size_source="TIFF resolution")
     assert judge(bare) == ()
