@@ -158,8 +158,8 @@ def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisio
     """
     slide = opened_slide(config)
     if config.own_masks:
-        kept = config if fresh else _with_chunk_of_store(config, None)
-        return declare_job(kept, slide, opened_masks(config, slide))
+        segmentation = opened_masks(config, slide)
+        return declare_job(config if fresh else _with_chunk_of_store(config, segmentation), slide, segmentation)
     if config.model is None and not fresh and (masks := _masks_of(config.out)):
         raise InputError(
             f"Own masks or a --model was expected, as {config.out} was made of {listed(*masks)}, which a network would "
@@ -170,17 +170,16 @@ def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisio
         config.model, pixel_size_of(slide), None if fresh else config.out, config.working_pixel_size_um
     )
     config = replace(config, model=choice.called)
-    if not fresh:
-        config = _with_chunk_of_store(config, choice.model.sha256)
     made = None if fresh or config.precision is not None else _made_in(config.out)
     if made and (made != "int8" or computes_integers(config, choice.model)):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
-        begun = declare_job(config, slide, network_of(config, slide, choice.model, lambda: Precisions(made)))
+        network = network_of(config, slide, choice.model, lambda: Precisions(made))
+        begun = declare_job(_with_chunk_of_store(config, network), slide, network)
         if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name in {"segment", FIRST}):
             return replace(begun, chosen=choice.by_pixel_size)
-    return replace(
-        declare_job(config, slide, network_of(config, slide, choice.model, precisions)), chosen=choice.by_pixel_size
-    )
+    network = network_of(config, slide, choice.model, precisions)
+    job = declare_job(config if fresh else _with_chunk_of_store(config, network), slide, network)
+    return replace(job, chosen=choice.by_pixel_size)
 
 
 def run_job(
@@ -359,7 +358,7 @@ def _made_in(store: Path) -> Precision | None:
     return made
 
 
-def _with_chunk_of_store(config: Config, weights: str | None) -> Config:
+def _with_chunk_of_store(config: Config, segmentation: Network | Masks) -> Config:
     """Return settings with the chunk that a store was made with, unless one is given or its labels come of others.
 
     It decides no result, and another would have all of it computed again.
@@ -368,8 +367,16 @@ def _with_chunk_of_store(config: Config, weights: str | None) -> Config:
         record = read_record(config.out)
     except StoreError:
         return config
-    same = record["model"].get("sha256") == weights
-    return replace(config, chunk=record["config"].get("chunk")) if same and config.chunk is None else config
+    chunk, weights = record["config"].get("chunk"), record["model"].get("sha256")
+    if config.chunk is not None or chunk is None:
+        return config
+    if isinstance(segmentation, Network):
+        model = segmentation.checkpoint
+        fits = chunk >= segmentation.halo and not chunk % model.lattice_px
+        kept = weights == model.sha256 and (fits or isinstance(segmentation, NnUNet))
+    else:
+        kept = weights is None
+    return replace(config, chunk=chunk) if kept else config
 
 
 def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: Frame) -> int:

@@ -258,7 +258,7 @@ def _specks(e: Evidence) -> Iterable[Numbers]:
     )
     for specks, (axons, which, flag) in zip(e.specks, kinds, strict=True):
         if specks > SPECKS * axons:
-            smallest = (SPECK_PX + 1) * e.label_um2
+            smallest = (SPECK_PX + 0.5) * e.label_um2  # however it is rounded, it takes no larger ones along
             yield {"specks": specks, "axons": axons, "which": which, "flag": flag, "px": SPECK_PX, "um2": smallest}
 
 

@@ -135,3 +135,13 @@ def test_what_cannot_be_is_refused_with_the_way_on(config: Config) -> None:
     with pytest.raises(ModelError, match=r"has none; make it .* axonflow models quantise"):
         prepare(config)
     assert precision(prepare(replace(config, precision=None), lambda: Precisions("float32"))) == "float32"
+
+
+def test_the_chunk_of_a_store_is_kept_by_the_same_network_where_its_halo_fits(config: Config, tmp_path: Path) -> None:
+    run_job(prepare(config))
+    again = replace(config, chunk=None)
+    assert prepare(again).layout.chunk == config.chunk
+    assert prepare(replace(again, precision="float32")).layout.chunk == config.chunk
+    wide, other = replace(again, halo=100), write_model(tmp_path / "other", 128)
+    for changed in (wide, replace(again, model=str(other), precision=None)):
+        assert prepare(changed).layout.chunk == prepare(changed, fresh=True).layout.chunk != config.chunk
