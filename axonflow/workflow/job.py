@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import lcm
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axonflow.engine.cpus import cpus
@@ -28,7 +27,6 @@ from axonflow.kernel.resample import Resampling
 from axonflow.kernel.retry import retry
 from axonflow.kernel.setting import settings
 from axonflow.kernel.words import listed
-from axonflow.net.checkpoint import Precision
 from axonflow.net.precision import Precisions, best_precisions
 from axonflow.slide import Slide
 from axonflow.stages.annotation import Coverage, Everywhere, Regions, open_annotation, open_regions
@@ -37,6 +35,7 @@ from axonflow.stages.layout import Frame, Layout, default_chunk, whole_chunk
 from axonflow.stages.segment_mended import FIRST
 from axonflow.stages.segmentation import Masks, Network, NnUNet
 from axonflow.stages.unmeasured import WhereMeasured
+from axonflow.workflow.begun import masks_of, precision_of, with_chunk_of_store
 from axonflow.workflow.changes import changes_since
 from axonflow.workflow.choice import choose_model
 from axonflow.workflow.config import Config
@@ -159,8 +158,8 @@ def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisio
     slide = opened_slide(config)
     if config.own_masks:
         segmentation = opened_masks(config, slide)
-        return declare_job(config if fresh else _with_chunk_of_store(config, segmentation), slide, segmentation)
-    if config.model is None and not fresh and (masks := _masks_of(config.out)):
+        return declare_job(config if fresh else with_chunk_of_store(config, segmentation), slide, segmentation)
+    if config.model is None and not fresh and (masks := masks_of(config.out)):
         raise InputError(
             f"Own masks or a --model was expected, as {config.out} was made of {listed(*masks)}, which a network would "
             f"replace. To go on with the masks give the store: axonflow run {config.out}; for a network give --model, "
@@ -170,15 +169,15 @@ def prepare(config: Config, precisions: Callable[[], Precisions] = best_precisio
         config.model, pixel_size_of(slide), None if fresh else config.out, config.working_pixel_size_um
     )
     config = replace(config, model=choice.called)
-    made = None if fresh or config.precision is not None else _made_in(config.out)
+    made = None if fresh or config.precision is not None else precision_of(config.out)
     if made and (made != "int8" or computes_integers(config, choice.model)):
         # Labels that were begun on another kind of processor are completed, and kept, as they are.
         network = network_of(config, slide, choice.model, lambda: Precisions(made))
-        begun = declare_job(_with_chunk_of_store(config, network), slide, network)
+        begun = declare_job(with_chunk_of_store(config, network), slide, network)
         if any(begun.journal.record(stage).begun for stage in begun.stages if stage.name in {"segment", FIRST}):
             return replace(begun, chosen=choice.by_pixel_size)
     network = network_of(config, slide, choice.model, precisions)
-    job = declare_job(config if fresh else _with_chunk_of_store(config, network), slide, network)
+    job = declare_job(config if fresh else with_chunk_of_store(config, network), slide, network)
     return replace(job, chosen=choice.by_pixel_size)
 
 
@@ -339,44 +338,6 @@ def declare_job(config: Config, slide: Slide, segmentation: Network | Masks) -> 
         coverage,
         regions,
     )
-
-
-def _masks_of(store: Path) -> list[str]:
-    """Return the masks that a store was made of; none if it was made by a network, or there is none."""
-    try:
-        return [mask["path"] for mask in read_record(store)["model"].get("masks", [])]
-    except StoreError:
-        return []
-
-
-def _made_in(store: Path) -> Precision | None:
-    """Return the precision in which a store's labels were made, if a network made them."""
-    try:
-        made: Precision | None = read_record(store)["model"].get("precision")
-    except StoreError:
-        return None
-    return made
-
-
-def _with_chunk_of_store(config: Config, segmentation: Network | Masks) -> Config:
-    """Return settings with the chunk that a store was made with, unless one is given or its labels come of others.
-
-    It decides no result, and another would have all of it computed again.
-    """
-    try:
-        record = read_record(config.out)
-    except StoreError:
-        return config
-    chunk, weights = record["config"].get("chunk"), record["model"].get("sha256")
-    if config.chunk is not None or chunk is None:
-        return config
-    if isinstance(segmentation, Network):
-        model = segmentation.checkpoint
-        fits = chunk >= segmentation.halo and not chunk % model.lattice_px
-        kept = weights == model.sha256 and (fits or isinstance(segmentation, NnUNet))
-    else:
-        kept = weights is None
-    return replace(config, chunk=chunk) if kept else config
 
 
 def _chunk(config: Config, segmentation: Network | Masks, native: Frame, work: Frame) -> int:
