@@ -207,7 +207,7 @@ def test_a_network_in_unknown_land_is_warned_of_first(doubted: Reported) -> None
     ):
         assert doubts[name].startswith(share(seams[field]).replace("\N{NO-BREAK SPACE}", " ") + " of the pixels")
     assert seams["neighbours_disagree"] >= 0.05
-    assert result.summary["cuts"].startswith(f"{seams['neighbours_disagree']:.0%} of the labels")
+    assert f"meet, {seams['neighbours_disagree']:.0%} of the labels" in result.summary["cuts"]
     assert "--halo mend" in result.summary["cuts"]
     assert "confidence" in report.figures
     assert "“tiny64” of your own" in report.text
