@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from threading import current_thread, main_thread
 from types import FrameType, TracebackType
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ class Interrupts(AbstractContextManager["Interrupts"]):
 
     Where none may be raised an alarm is set, which is answered as the signal itself; a thread could not be started, as
     that may be what was interrupted. One that comes while an object is taken away, where nothing can be raised, is not
-    printed.
+    printed, and comes again, too.
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,8 @@ class Interrupts(AbstractContextManager["Interrupts"]):
     def _tell_others(self, what: sys.UnraisableHookArgs) -> None:
         if not issubclass(what.exc_type, KeyboardInterrupt):
             self._tell(what)
+        elif current_thread() is main_thread():  # others are stopped by an exception of their own
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
 
     def before(self, listener: Callable[[E], object]) -> Callable[[E], None]:
         """Return a listener that raises again first: a library that was just cleaning up may have swallowed it."""

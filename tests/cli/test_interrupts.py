@@ -144,6 +144,30 @@ def test_what_queues_jobs_leaves_the_answer_to_interrupts_alone() -> None:
     assert ran.stdout.split() == ["True"]
 
 
+TAKEN_AWAY = """
+import os, signal, time
+
+from axonflow.cli.interrupt import Interrupts
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0)  # where the signal is answered
+
+try:
+    with Interrupts():
+        Interrupted()
+        time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_that_an_object_swallows_while_it_is_taken_away_comes_again() -> None:
+    ran = subprocess.run([sys.executable, "-c", TAKEN_AWAY], capture_output=True, text=True, timeout=50, check=True)
+    assert (ran.stdout, ran.stderr) == ("interrupted\n", "")
+
+
 LOADS_SLOWLY = """
 import builtins, signal, time
 
